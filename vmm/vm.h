@@ -1,0 +1,103 @@
+/* SPDX-License-Identifier: MIT */
+/* One virtual machine: its memory, buses, clock, devices, vCPU and life cycle.
+ *
+ * Threads: one per vCPU, one I/O thread (timers, chardevs), and the frontend's. Device state is
+ * guarded by one machine lock; the bus takes it for every port and MMIO access, the I/O thread for
+ * every timer and chardev callback. */
+#ifndef VMM_VM_H
+#define VMM_VM_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+
+#include "vmm/bus.h"
+#include "vmm/chardev.h"
+#include "vmm/clock.h"
+#include "vmm/device.h"
+#include "vmm/irq.h"
+#include "vmm/log.h"
+#include "vmm/mem.h"
+
+#define VM_ERR_LEN 256
+#define VM_SERIAL_PORTS 4
+#define VM_MIN_RAM (UINT64_C(1) << 20)
+#define VM_RAM_HOLE UINT64_C(0xc0000000) /* RAM above this continues at 4 GiB */
+
+/* What the user asked for. Strings are borrowed for the VM's life. */
+struct vm_config {
+    const char *name;
+    uint64_t ram_bytes; /* multiple of 4 KiB, >= VM_MIN_RAM */
+    unsigned cpus;      /* 1 */
+    const char *cpu_model;
+    const char *serial[VM_SERIAL_PORTS]; /* chardev specs; NULL: port absent */
+    const char *debugcon;                /* chardev spec for ports 0xe9 and 0x402; NULL: none */
+    const char *kernel, *initrd, *append;
+    unsigned log_items; /* set of enum log_item */
+    FILE *log;          /* stderr unless -D */
+    bool no_reboot, no_shutdown;
+};
+
+/* Why vm_run() came back. */
+enum vm_end {
+    VM_END_SHUTDOWN,   /* guest powered off */
+    VM_END_RESET,      /* guest asked for a reset and no_reboot is set */
+    VM_END_QUIT,       /* vm_quit() */
+    VM_END_DEBUG_EXIT, /* isa-debug-exit; see vm_exit_code() */
+    VM_END_ERROR,      /* cannot go on; vm_error() says why */
+};
+
+/* Make a stopped VM with every device of the board realized and reset. 0, or -errno with a one-line
+ * text in err. The VM is freed by vm_destroy(). */
+int vm_create(struct vm **out, const struct vm_config *cfg, const struct board *board,
+              char err[VM_ERR_LEN]);
+void vm_destroy(struct vm *vm);
+
+/* Run until the VM ends; the calling thread becomes the vCPU's. */
+enum vm_end vm_run(struct vm *vm);
+int vm_exit_code(const struct vm *vm);
+
+/* Any thread; take effect at once (a vCPU leaves its loop at the next instruction or block). */
+void vm_quit(struct vm *vm);
+void vm_pause(struct vm *vm);
+void vm_resume(struct vm *vm);
+
+/* Called by devices and the monitor, machine lock held or not: carried out by the vCPU thread soon. */
+void vm_request_reset(struct vm *vm);
+void vm_request_shutdown(struct vm *vm);
+void vm_request_debug_exit(struct vm *vm, int code);
+
+/* Record the text of an error that a callee returns as -errno; returns err for `return vm_fail(...)`. */
+int vm_fail(struct vm *vm, int err, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
+const char *vm_error(const struct vm *vm);
+
+const struct vm_config *vm_config(const struct vm *vm);
+
+/* The machine lock. Recursive use is a bug. */
+void vm_lock(struct vm *vm);
+void vm_unlock(struct vm *vm);
+
+/* -- What chips tell the processor (machine lock held) ------------------------------------------- */
+
+/* Level of the processor's INTR pin, driven by the local APIC (or, without one, the PIC). */
+void vcpu_set_intr(struct vm *vm, unsigned cpu, bool level);
+void vcpu_pulse_nmi(struct vm *vm, unsigned cpu);
+void vcpu_set_a20(struct vm *vm, bool enabled);
+
+/* INTA: the chip that drives INTR registers how a vector is fetched (-1: spurious, nothing pending),
+ * and the local APIC how its MSR base and TPR (CR8) are reached. All are called on the vCPU's thread
+ * with the machine lock held. */
+struct vcpu_intc {
+    int (*ack)(void *dev);
+    uint64_t (*read_base)(void *dev);               /* IA32_APIC_BASE */
+    bool (*write_base)(void *dev, uint64_t val);    /* false: #GP */
+    uint8_t (*read_tpr)(void *dev);                 /* CR8: 0..15 */
+    void (*write_tpr)(void *dev, uint8_t val);
+};
+void vcpu_attach_intc(struct vm *vm, unsigned cpu, const struct vcpu_intc *intc, void *dev);
+
+/* Frequency of the guest's TSC and of the local APIC's bus clock, in Hz. */
+uint64_t vcpu_tsc_hz(const struct vm *vm);
+
+#endif
