@@ -9,8 +9,8 @@
  *     fsw = f80_env_status(&e, fsw);          sets exceptions, condition codes, ES and B
  *     if (!f80_env_void(&e)) write r (and pop);
  *
- * Masked responses are those of SDM 8.5. Unmasked overflow or underflow delivers the result with its
- * exponent moved by 24576. An unmasked invalid, denormal or divide exception leaves no result
+ * Masked responses are those of SDM 8.5. Unmasked overflow or underflow delivers the result with
+ * its exponent moved by 24576. An unmasked invalid, denormal or divide exception leaves no result
  * (f80_env_void), and nothing detected later is reported. Stores to memory (f80_to_*) additionally
  * store nothing after unmasked overflow or underflow: they report that by f80_env_void_store.
  *
@@ -27,7 +27,12 @@ struct f80 {
 };
 
 enum { F80_C0 = 0x0100, F80_C1 = 0x0200, F80_C2 = 0x0400, F80_C3 = 0x4000, F80_CC = 0x4700 };
-enum f80_pc { F80_PC_24, F80_PC_RESERVED, F80_PC_53, F80_PC_64 }; /* FCW[9:8]; reserved acts as 64 */
+enum f80_pc {
+    F80_PC_24,
+    F80_PC_RESERVED,
+    F80_PC_53,
+    F80_PC_64
+}; /* FCW[9:8]; reserved acts as 64 */
 
 struct f80_env {
     uint8_t rc;    /* enum fp_rc */
@@ -105,8 +110,8 @@ struct f80 f80_mul(struct f80_env *e, struct f80 a, struct f80 b);
 struct f80 f80_div(struct f80_env *e, struct f80 a, struct f80 b);
 struct f80 f80_sqrt(struct f80_env *e, struct f80 a);
 
-/* FPREM (truncating) and FPREM1 (nearest): ST0 = a, ST1 = b. Sets C2 if the reduction is partial, else
- * C0, C3, C1 = quotient bits 2, 1, 0. */
+/* FPREM (truncating) and FPREM1 (nearest): ST0 = a, ST1 = b. Sets C2 if the reduction is partial,
+ * else C0, C3, C1 = quotient bits 2, 1, 0. */
 struct f80 f80_rem(struct f80_env *e, struct f80 a, struct f80 b, bool nearest);
 
 struct f80 f80_rndint(struct f80_env *e, struct f80 a);
@@ -120,11 +125,12 @@ struct f80 f80_xtract(struct f80_env *e, struct f80 a, struct f80 *exponent);
 enum fp_rel f80_cmp(struct f80_env *e, struct f80 a, struct f80 b, bool quiet);
 uint16_t f80_rel_cc(enum fp_rel rel); /* C3, C2, C0 of FCOM and FTST */
 
-/* C3, C2, C1, C0 of FXAM for a register that is not empty (the caller knows: empty is C3|C0, C1 sign).*/
+/* C3, C2, C1, C0 of FXAM for a register that is not empty (the caller knows: empty is C3|C0, C1
+ * sign).*/
 uint16_t f80_xam(struct f80 a);
 
-/* Loads. FLD m80 is a plain copy without exceptions; m32 and m64 make signalling NaNs quiet (IE) and
- * report DE; integers and BCD are always exact. */
+/* Loads. FLD m80 is a plain copy without exceptions; m32 and m64 make signalling NaNs quiet (IE)
+ * and report DE; integers and BCD are always exact. */
 struct f80 f80_from_f32(struct f80_env *e, uint32_t a);
 struct f80 f80_from_f64(struct f80_env *e, uint64_t a);
 struct f80 f80_from_i64(int64_t a); /* FILD m16/m32/m64: sign-extend first */
@@ -152,10 +158,12 @@ struct f80 f80_constant(enum f80_const k, enum fp_rc rc);
 struct f80 f80_2xm1(struct f80_env *e, struct f80 a);
 struct f80 f80_yl2x(struct f80_env *e, struct f80 x, struct f80 y);   /* ST1 = y * log2(ST0 = x) */
 struct f80 f80_yl2xp1(struct f80_env *e, struct f80 x, struct f80 y); /* y * log2(x + 1) */
-struct f80 f80_patan(struct f80_env *e, struct f80 x, struct f80 y);  /* ST1 = atan2(y = ST1, x = ST0) */
+struct f80 f80_patan(struct f80_env *e, struct f80 x,
+                     struct f80 y); /* ST1 = atan2(y = ST1, x = ST0) */
 struct f80 f80_sin(struct f80_env *e, struct f80 a);
 struct f80 f80_cos(struct f80_env *e, struct f80 a);
-struct f80 f80_tan(struct f80_env *e, struct f80 a); /* FPTAN pushes 1.0; for a NaN, the NaN again */
+struct f80 f80_tan(struct f80_env *e,
+                   struct f80 a); /* FPTAN pushes 1.0; for a NaN, the NaN again */
 struct f80 f80_sincos(struct f80_env *e, struct f80 a, struct f80 *cosine);
 
 #endif

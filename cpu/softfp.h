@@ -45,8 +45,9 @@ static inline struct fp_env fp_env_load(uint32_t mxcsr)
     return e;
 }
 
-/* Exceptions raised since fp_env_load(), as the processor reports them: an unmasked invalid, denormal
- * or divide exception of any element hides what the arithmetic itself would have raised. */
+/* Exceptions raised since fp_env_load(), as the processor reports them: an unmasked invalid,
+ * denormal or divide exception of any element hides what the arithmetic itself would have raised.
+ */
 static inline uint8_t fp_env_raised(const struct fp_env *e)
 {
     return (e->flags & ~e->masks & FP_PRE) ? e->flags & FP_PRE : e->flags;
@@ -72,19 +73,21 @@ uint64_t f64_div(struct fp_env *e, uint64_t a, uint64_t b);
 uint64_t f64_sqrt(struct fp_env *e, uint64_t a);
 
 /* a * b + c with one rounding. Negated forms: flip sign bits with the FMA_NEG_* bits, which leave
- * NaNs alone. NaN priority is a, b, c: the caller passes operands in the order of the form (SDM 14.5:
- * VFMADD132 dst,src3,src2; 213 src2,dst,src3; 231 src2,src3,dst). */
+ * NaNs alone. NaN priority is a, b, c: the caller passes operands in the order of the form
+ * (SDM 14.5: VFMADD132 dst,src3,src2; 213 src2,dst,src3; 231 src2,src3,dst). */
 enum { FMA_NEG_PRODUCT = 1, FMA_NEG_C = 2 };
 uint32_t f32_fma(struct fp_env *e, uint32_t a, uint32_t b, uint32_t c, unsigned neg);
 uint64_t f64_fma(struct fp_env *e, uint64_t a, uint64_t b, uint64_t c, unsigned neg);
 
-/* MINPS/MAXPS family: the second operand if either is a NaN (IE, not made quiet) or both are zero. */
+/* MINPS/MAXPS family: the second operand if either is a NaN (IE, not made quiet) or both are zero.
+ */
 uint32_t f32_min(struct fp_env *e, uint32_t a, uint32_t b);
 uint32_t f32_max(struct fp_env *e, uint32_t a, uint32_t b);
 uint64_t f64_min(struct fp_env *e, uint64_t a, uint64_t b);
 uint64_t f64_max(struct fp_env *e, uint64_t a, uint64_t b);
 
-/* Relation of a to b. signal: IE for quiet NaNs too (COMISS, CMPLTPS ...); signalling NaNs always. */
+/* Relation of a to b. signal: IE for quiet NaNs too (COMISS, CMPLTPS ...); signalling NaNs always.
+ */
 enum fp_rel f32_cmp(struct fp_env *e, uint32_t a, uint32_t b, bool signal);
 enum fp_rel f64_cmp(struct fp_env *e, uint64_t a, uint64_t b, bool signal);
 
@@ -95,7 +98,7 @@ bool f64_cmp_pred(struct fp_env *e, uint64_t a, uint64_t b, unsigned pred);
 /* Conversions between formats. */
 uint64_t f32_to_f64(struct fp_env *e, uint32_t a);
 uint32_t f64_to_f32(struct fp_env *e, uint64_t a);
-uint32_t f16_to_f32(struct fp_env *e, uint16_t a);                /* VCVTPH2PS: ignores DAZ, no DE */
+uint32_t f16_to_f32(struct fp_env *e, uint16_t a); /* VCVTPH2PS: ignores DAZ, no DE */
 uint16_t f32_to_f16(struct fp_env *e, uint32_t a, enum fp_rc rc); /* VCVTPS2PH: ignores FTZ */
 
 /* Integers. To integer: rc is explicit (e->rc for CVT*, FP_RC_ZERO for CVTT*); out of range or NaN
@@ -109,12 +112,14 @@ int64_t f32_to_i64(struct fp_env *e, uint32_t a, enum fp_rc rc);
 int32_t f64_to_i32(struct fp_env *e, uint64_t a, enum fp_rc rc);
 int64_t f64_to_i64(struct fp_env *e, uint64_t a, enum fp_rc rc);
 
-/* Round to integral (ROUNDSS/SD). exact: report PE when the value changed; imm8[3] suppresses it. */
+/* Round to integral (ROUNDSS/SD). exact: report PE when the value changed; imm8[3] suppresses it.
+ */
 uint32_t f32_rint(struct fp_env *e, uint32_t a, enum fp_rc rc, bool exact);
 uint64_t f64_rint(struct fp_env *e, uint64_t a, enum fp_rc rc, bool exact);
 
 /* RCPPS and RSQRTPS: no exceptions, denormals are zeros; relative error within the architectural
- * bound of 1.5 * 2^-12. Processors differ in these bits; ours are the exact value cut to 12 bits. */
+ * bound of 1.5 * 2^-12. Processors differ in these bits; ours are the exact value cut to 12 bits.
+ */
 uint32_t f32_rcp_approx(uint32_t a);
 uint32_t f32_rsqrt_approx(uint32_t a);
 
