@@ -1,0 +1,19 @@
+/* SPDX-License-Identifier: MIT */
+/* The board: which chips are on it, in the order in which they are realized and reset. Who asks for
+ * another chip's line in realize stands after it: interrupt controllers, then the ISA lines, then
+ * all that interrupts. Unclaimed ports read as ones, which is all that the delay port ED needs. */
+#include "devices/pc.h"
+
+#include "devices/isa.h"
+#include "devices/pic.h"
+#include "devices/pit.h"
+#include "devices/uart.h"
+
+static const struct board_row pc_rows[] = {
+    {&pic_class, NULL},          {&isa_class, NULL},
+    {&pit_class, NULL},          {&uart_class, &uart_com[0]},
+    {&uart_class, &uart_com[1]}, {&uart_class, &uart_com[2]},
+    {&uart_class, &uart_com[3]}, {NULL, NULL},
+};
+
+const struct board pc_board = {"pc", pc_rows};
