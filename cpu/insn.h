@@ -75,6 +75,8 @@ struct op_row {
 
 enum opcode_prefix { PFX_ANY, PFX_NONE, PFX_66, PFX_F3, PFX_F2 };
 #define MAP_VEX 4
+/* In op_row.map: the row is for one value of ModRM.reg. */
+#define DIGIT(n) (((n) + 1) << 4)
 
 /* Arithmetic flags as the table names them. */
 enum { FL_C = 1, FL_P = 2, FL_A = 4, FL_Z = 8, FL_S = 16, FL_O = 32, FL_D = 64, FL_ALL = 63 };
