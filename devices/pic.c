@@ -381,8 +381,13 @@ static void intc_write_tpr(void *dev, uint8_t val)
     (void)val;
 }
 
-static const struct vcpu_intc pic_intc = {intc_ack, intc_read_base, intc_write_base, intc_read_tpr,
-                                          intc_write_tpr};
+static const struct vcpu_intc pic_intc = {
+    .ack = intc_ack,
+    .read_base = intc_read_base,
+    .write_base = intc_write_base,
+    .read_tpr = intc_read_tpr,
+    .write_tpr = intc_write_tpr,
+};
 
 static void reset(struct device *d)
 {

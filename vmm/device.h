@@ -56,6 +56,12 @@ struct board {
  * vm_create() for board rows and for `-device`. */
 struct device *device_create(struct vm *vm, const struct device_class *cls, const void *cfg);
 
+/* The saved fields of one device, in device_state_size() bytes, and back. Loading re-arms its timers
+ * and calls `loaded`. Machine lock held. */
+size_t device_state_size(const struct device *d);
+void device_save(const struct device *d, uint8_t *buf);
+void device_load(struct device *d, const uint8_t *buf);
+
 /* The index-th device of a class, or NULL. */
 struct device *device_find(struct vm *vm, const struct device_class *cls, unsigned index);
 

@@ -25,13 +25,23 @@ struct region {
     uint64_t size;
     enum region_kind kind;
     uint64_t ram_off;         /* RAM, ROM: offset in the VM's memory object */
-    const struct io_ops *ops; /* MMIO */
+    const struct io_ops *ops; /* MMIO; NULL: reads as ones, writes are dropped */
     void *dev;                /* MMIO: passed to ops */
     struct region *next;      /* owned by mem */
 };
 
-/* Map, move or (base == MEM_UNMAPPED) hide a region. 0 or -EINVAL (misaligned, wraps). */
+/* Map, move or (base == MEM_UNMAPPED) hide a region. Mapping it again brings it to the top. 0 or
+ * -EINVAL (misaligned, wraps). On a vCPU's thread or while no vCPU runs; machine lock held. A region
+ * that is mapped when its owner goes must be hidden first. */
 int mem_map(struct vm *vm, struct region *r, uint64_t base);
+
+/* Take `size` bytes (rounded up to pages) of the memory object for a ROM or for video memory: what goes
+ * into a region's ram_off. For the VM's life. Guest RAM itself has ram_off = guest address below the
+ * hole, and mem_below_4g() + (guest address - 4 GiB) above it. */
+int mem_alloc(struct vm *vm, uint64_t size, uint64_t *ram_off);
+
+/* Host address of n bytes that mem_alloc() gave; NULL where they are not all such memory. */
+uint8_t *mem_host_ptr(struct vm *vm, uint64_t ram_off, uint64_t n);
 
 /* Copy from or to guest RAM (ROM for reads). Only RAM is ever reached: holes, MMIO and wrap-around are
  * bus errors: false; a failed read fills dst with ones, a failed write writes nothing. Writes drop

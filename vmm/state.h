@@ -51,8 +51,15 @@ size_t state_size(const struct field *tab);
 void state_save(const struct field *tab, const void *obj, uint8_t *buf);
 void state_load(const struct field *tab, void *obj, const uint8_t *buf);
 
-/* True where every byte of a struct of `size` bytes is named by exactly one field, but for padding of
- * at most 7 bytes in front of a field or at the end. Otherwise *where is the first bad offset. */
+struct timer;
+
+/* Call fn for every timer of obj, those of nested structs included. */
+void state_each_timer(const struct field *tab, void *obj, void (*fn)(void *arg, struct timer *t),
+                      void *arg);
+
+/* 0 where every byte of a struct of `size` bytes is named by exactly one field, but for padding of
+ * at most 7 bytes in front of a field or at the end. Otherwise -EINVAL, and *where is the first bad
+ * offset. */
 int state_covers(const struct field *tab, size_t size, size_t *where);
 
 #endif

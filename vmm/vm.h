@@ -36,7 +36,10 @@ struct vm_config {
     const char *kernel, *initrd, *append;
     unsigned log_items; /* set of enum log_item */
     FILE *log;          /* stderr unless -D */
-    bool no_reboot, no_shutdown;
+    bool no_reboot;    /* end where the guest resets */
+    bool no_shutdown;  /* pause where the guest powers off */
+    bool take_signals; /* SIGINT, SIGTERM, SIGHUP and SIGQUIT end this VM, as vm_quit() does; set it
+                        * for one VM of a process, and create that VM before other threads */
 };
 
 /* Why vm_run() came back. */
@@ -90,10 +93,12 @@ void vcpu_set_a20(struct vm *vm, bool enabled);
  * with the machine lock held. */
 struct vcpu_intc {
     int (*ack)(void *dev);
-    uint64_t (*read_base)(void *dev);               /* IA32_APIC_BASE */
+    uint64_t (*read_base)(void *dev);               /* IA32_APIC_BASE; no such MSR: NULL */
     bool (*write_base)(void *dev, uint64_t val);    /* false: #GP */
     uint8_t (*read_tpr)(void *dev);                 /* CR8: 0..15 */
     void (*write_tpr)(void *dev, uint8_t val);
+    bool (*read_msr)(void *dev, uint32_t msr, uint64_t *val); /* x2APIC, 800h-8FFh; false: #GP */
+    bool (*write_msr)(void *dev, uint32_t msr, uint64_t val);
 };
 void vcpu_attach_intc(struct vm *vm, unsigned cpu, const struct vcpu_intc *intc, void *dev);
 

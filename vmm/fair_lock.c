@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: MIT */
+/* The ticket lock behind the machine lock. It is held for a microsecond at a time, so a waiter
+ * first looks a few hundred times before it sleeps. */
+#include "vmm/vmm_internal.h"
+
+#define LOOKS 200
+
+void fair_lock(struct fair_lock *l)
+{
+    unsigned ticket = atomic_fetch_add(&l->next, 1);
+    unsigned looks = 0, serving;
+
+    while ((serving = atomic_load(&l->serving)) != ticket) {
+        if (++looks > LOOKS)
+            host_futex_wait(&l->serving, serving);
+    }
+}
+
+void fair_unlock(struct fair_lock *l)
+{
+    unsigned ticket = atomic_load_explicit(&l->serving, memory_order_relaxed) + 1;
+
+    atomic_store(&l->serving, ticket);
+    if (atomic_load(&l->next) != ticket)
+        host_futex_wake(&l->serving);
+}
