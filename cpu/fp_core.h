@@ -3,13 +3,13 @@
  * normalised 64-bit significand plus 64 bits below it, and the rounding of such numbers to any
  * precision up to 64 bits.
  *
- * Invariant: fp_num.sig has bit 63 set; value = (-1)^sign * (sig + lo/2^64) * 2^(exp - 63). In lo only
- * "zero, below half, half, above half" must be right: results that do not fit are "jammed", a lost
- * non-zero part leaves bit 0 set. Operands always have lo = 0. */
+ * Invariant: fp_num.sig has bit 63 set; value = (-1)^sign * (sig + lo/2^64) * 2^(exp - 63). In lo
+ * only "zero, below half, half, above half" must be right: results that do not fit are "jammed", a
+ * lost non-zero part leaves bit 0 set. Operands always have lo = 0. */
 #ifndef CPU_FP_CORE_H
 #define CPU_FP_CORE_H
 
-#include "fp.h"
+#include "cpu/fp.h"
 
 struct fp_num {
     uint64_t sig;
@@ -45,14 +45,10 @@ static inline bool fp_round_up(enum fp_rc rc, bool sign, bool odd, uint64_t frac
 {
     const uint64_t half = UINT64_C(1) << 63;
     switch (rc) {
-    case FP_RC_NEAREST:
-        return frac > half || (frac == half && odd);
-    case FP_RC_DOWN:
-        return sign && frac;
-    case FP_RC_UP:
-        return !sign && frac;
-    default:
-        return false;
+    case FP_RC_NEAREST: return frac > half || (frac == half && odd);
+    case FP_RC_DOWN: return sign && frac;
+    case FP_RC_UP: return !sign && frac;
+    default: return false;
     }
 }
 
@@ -109,11 +105,11 @@ static inline struct fp_num fp_normalize64(uint64_t v, int32_t exp, bool sign)
     return r;
 }
 
-/* Sum of two numbers given as 128-bit significands with bit 127 clear, exponents for bit 126. Returns
- * false for an exact zero. Bits shifted out are jammed: right as long as the lower operand either
- * keeps all its bits or is at least four times smaller. */
-static inline bool fp_add128(unsigned __int128 va, int32_t ea, bool sa, unsigned __int128 vb, int32_t eb,
-                             bool sb, struct fp_num *r)
+/* Sum of two numbers given as 128-bit significands with bit 127 clear, exponents for bit 126.
+ * Returns false for an exact zero. Bits shifted out are jammed: right as long as the lower operand
+ * either keeps all its bits or is at least four times smaller. */
+static inline bool fp_add128(unsigned __int128 va, int32_t ea, bool sa, unsigned __int128 vb,
+                             int32_t eb, bool sb, struct fp_num *r)
 {
     int32_t exp = ea > eb ? ea : eb;
     va = fp_shift_jam(va, (uint32_t)(exp - ea));
@@ -150,7 +146,9 @@ static inline struct fp_num fp_num_div(const struct fp_num *a, const struct fp_n
     uint64_t rem = (uint64_t)(v - (unsigned __int128)q * b->sig);
     uint64_t lo = 0;
     if (rem) /* twice the remainder never equals the divisor: q would need a 65th bit exactly */
-        lo = rem > b->sig - rem ? UINT64_C(1) << 63 | 1 : rem == b->sig - rem ? UINT64_C(1) << 63 : 1;
+        lo = rem > b->sig - rem    ? UINT64_C(1) << 63 | 1
+             : rem == b->sig - rem ? UINT64_C(1) << 63
+                                   : 1;
     struct fp_num r = {q, lo, a->exp - b->exp - below, a->sign != b->sign};
     return r;
 }
@@ -171,8 +169,8 @@ static inline uint32_t fp_isqrt64(uint64_t v, uint64_t *rem)
     return (uint32_t)root;
 }
 
-/* Square root of a positive number: the upper half of the root digit by digit, the lower half by one
- * division with correction (Zimmermann, "Karatsuba square root"). */
+/* Square root of a positive number: the upper half of the root digit by digit, the lower half by
+ * one division with correction (Zimmermann, "Karatsuba square root"). */
 static inline struct fp_num fp_num_sqrt(const struct fp_num *a)
 {
     int odd = a->exp & 1;
@@ -182,7 +180,8 @@ static inline struct fp_num fp_num_sqrt(const struct fp_num *a)
     unsigned __int128 num = (unsigned __int128)rem << 32 | (uint32_t)(v >> 32);
     uint64_t q = (uint64_t)(num / (2 * s)), u = (uint64_t)(num % (2 * s));
     unsigned __int128 root = ((unsigned __int128)s << 32) + q;
-    __int128 r = (__int128)(((unsigned __int128)u << 32) | (uint32_t)v) - (__int128)((unsigned __int128)q * q);
+    __int128 r = (__int128)(((unsigned __int128)u << 32) | (uint32_t)v) -
+                 (__int128)((unsigned __int128)q * q);
     if (r < 0) {
         root -= 1;
         r += (__int128)(2 * root + 1);
@@ -194,8 +193,8 @@ static inline struct fp_num fp_num_sqrt(const struct fp_num *a)
     return res;
 }
 
-/* Rounds the magnitude sig * 2^(exp - 63) to an integer; false if it does not fit 64 bits. sig may be
- * any value with bit 63 set. */
+/* Rounds the magnitude sig * 2^(exp - 63) to an integer; false if it does not fit 64 bits. sig may
+ * be any value with bit 63 set. */
 static inline bool fp_num_to_int(const struct fp_num *a, enum fp_rc rc, uint64_t *out,
                                  struct fp_rounded *how)
 {

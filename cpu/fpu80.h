@@ -11,15 +11,17 @@
  *
  * Masked responses are those of SDM 8.5. Unmasked overflow or underflow delivers the result with
  * its exponent moved by 24576. An unmasked invalid, denormal or divide exception leaves no result
- * (f80_env_void), and nothing detected later is reported. Stores to memory (f80_to_*) additionally
- * store nothing after unmasked overflow or underflow: they report that by f80_env_void_store.
+ * (f80_env_void), and nothing detected later is reported; compares write the condition codes all
+ * the same, and loads of denormals complete (f80_env_void_load). Stores to memory (f80_to_*)
+ * additionally store nothing after unmasked overflow or underflow: they report that by
+ * f80_env_void_store.
  *
  * Unsupported encodings (unnormal, pseudo-NaN, pseudo-infinity) are invalid operands;
  * pseudo-denormals are denormals. */
 #ifndef CPU_FPU80_H
 #define CPU_FPU80_H
 
-#include "fp.h"
+#include "cpu/fp.h"
 
 struct f80 {
     uint64_t man; /* explicit integer bit 63 */
@@ -68,6 +70,12 @@ static inline uint16_t f80_env_status(const struct f80_env *e, uint16_t fsw)
 static inline bool f80_env_void(const struct f80_env *e)
 {
     return (e->flags & ~e->masks & FP_PRE) != 0;
+}
+
+/* FLD m32fp or m64fp must not push: there, an unmasked DE does not stop the instruction. */
+static inline bool f80_env_void_load(const struct f80_env *e)
+{
+    return (e->flags & ~e->masks & FP_IE) != 0;
 }
 
 /* The destination memory must not be written, nor the stack popped. */
@@ -121,7 +129,7 @@ struct f80 f80_scale(struct f80_env *e, struct f80 a, struct f80 b); /* a * 2^tr
 struct f80 f80_xtract(struct f80_env *e, struct f80 a, struct f80 *exponent);
 
 /* Relation of a to b; quiet: FUCOM*, where quiet NaNs do not raise IE. Clears C1, leaves C0/C2/C3:
- * FCOM maps the relation with f80_rel_cc(), FCOMI to EFLAGS. */
+ * FCOM maps the relation with f80_rel_cc(), FCOMI to EFLAGS, even after unmasked exceptions. */
 enum fp_rel f80_cmp(struct f80_env *e, struct f80 a, struct f80 b, bool quiet);
 uint16_t f80_rel_cc(enum fp_rel rel); /* C3, C2, C0 of FCOM and FTST */
 

@@ -19,7 +19,7 @@
 #ifndef CPU_SOFTFP_H
 #define CPU_SOFTFP_H
 
-#include "fp.h"
+#include "cpu/fp.h"
 
 struct fp_env {
     uint8_t rc;     /* enum fp_rc */
