@@ -7,13 +7,13 @@
 #include "devices/isa.h"
 #include "devices/pic.h"
 #include "devices/pit.h"
+#include "devices/rtc.h"
 #include "devices/uart.h"
 
 static const struct board_row pc_rows[] = {
-    {&pic_class, NULL},          {&isa_class, NULL},
-    {&pit_class, NULL},          {&uart_class, &uart_com[0]},
-    {&uart_class, &uart_com[1]}, {&uart_class, &uart_com[2]},
-    {&uart_class, &uart_com[3]}, {NULL, NULL},
+    {&pic_class, NULL},          {&isa_class, NULL},          {&pit_class, NULL},
+    {&rtc_class, NULL},          {&uart_class, &uart_com[0]}, {&uart_class, &uart_com[1]},
+    {&uart_class, &uart_com[2]}, {&uart_class, &uart_com[3]}, {NULL, NULL},
 };
 
 const struct board pc_board = {"pc", pc_rows};
