@@ -4,15 +4,19 @@
  * all that interrupts. Unclaimed ports read as ones, which is all that the delay port ED needs. */
 #include "devices/pc.h"
 
+#include "devices/debugport.h"
+#include "devices/dma.h"
 #include "devices/isa.h"
 #include "devices/pic.h"
 #include "devices/pit.h"
+#include "devices/port92.h"
 #include "devices/rtc.h"
 #include "devices/uart.h"
 
 static const struct board_row pc_rows[] = {
     {&pic_class, NULL},          {&isa_class, NULL},          {&pit_class, NULL},
-    {&rtc_class, NULL},          {&uart_class, &uart_com[0]}, {&uart_class, &uart_com[1]},
+    {&rtc_class, NULL},          {&dma_class, NULL},          {&port92_class, NULL},
+    {&debugport_class, NULL},    {&uart_class, &uart_com[0]}, {&uart_class, &uart_com[1]},
     {&uart_class, &uart_com[2]}, {&uart_class, &uart_com[3]}, {NULL, NULL},
 };
 
