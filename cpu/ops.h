@@ -121,6 +121,10 @@ static inline bool jump_near(struct cpu *c, unsigned w, uint64_t target)
     return true;
 }
 
+/* May the current privilege use ports [port, port + n)? Checks IOPL and the TSS's bitmap; false: #GP(0) or a
+ * fault of reading the TSS is recorded. (op_sys.c) */
+bool io_allowed(struct cpu *c, uint16_t port, unsigned n);
+
 /* -- Handler arrays --------------------------------------------------------------------------------------
  * OP_NONE(name):   bool name_body(c, i)                        -> op_name[1]
  * OP_WIDTH(name):  bool name_body(c, i, w)                     -> op_name[4]

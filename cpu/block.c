@@ -1,0 +1,485 @@
+/* SPDX-License-Identifier: MIT */
+/* Decoded blocks: look-up, decoding, invalidation. See block.h for the invariants. */
+#include "cpu/block.h"
+
+#include <stdlib.h>
+
+#include "cpu/mem.h"
+#include "cpu/ops.h"
+
+#define ARENA_BYTES (64u << 20)
+#define HASH_SIZE (1u << 16)
+#define SLOT_COUNT (1u << 13)
+#define PAGE_HASH_SIZE (1u << 12)
+#define PAGE_MAX (1u << 14)
+#define FETCH_SIZE 512 /* translations of code pages */
+#define LINE_SHIFT 6   /* a code page's bytes are tracked in 64 lines of 64 */
+#define MAX_INSN_LEN 15
+
+/* Bits of c->mode that a slot depends on: decoding, and rights of fetching. */
+#define DECODE_MODE (MODE_64 | MODE_CS32)
+#define SLOT_MODE (DECODE_MODE | MODE_USER)
+
+struct slot {
+    uint64_t la;
+    uint32_t mode;
+    uint32_t gen;
+    struct block *block;
+};
+
+struct fetch_entry {
+    uint64_t la; /* page */
+    uint64_t pa;
+    uint32_t gen;
+    bool user;
+};
+
+struct code_page {
+    uint64_t pa;
+    uint64_t lines; /* bit n: some block has a byte in line n */
+    struct block *blocks;
+    struct code_page *next;
+};
+
+struct block_cache {
+    uint8_t *arena;
+    size_t used;
+    uint32_t gen;
+    struct slot slots[SLOT_COUNT];
+    struct fetch_entry fetch[FETCH_SIZE];
+    struct block *hash[HASH_SIZE];
+    struct code_page *page_hash[PAGE_HASH_SIZE];
+    struct code_page pages[PAGE_MAX];
+    unsigned page_count;
+    struct code_page *free_pages;
+    struct block_stats stats;
+    /* An instruction that may not be cached: fetched from a device, or at the CS limit. */
+    union {
+        struct block block;
+        uint8_t room[sizeof(struct block) + sizeof(struct insn)];
+    } single;
+};
+
+struct block_cache *blocks_create(void)
+{
+    struct block_cache *bc = calloc(1, sizeof(*bc));
+    if (bc == NULL)
+        return NULL;
+    bc->arena = malloc(ARENA_BYTES);
+    if (bc->arena == NULL) {
+        free(bc);
+        return NULL;
+    }
+    bc->gen = 1;
+    return bc;
+}
+
+void blocks_free(struct block_cache *bc)
+{
+    if (bc == NULL)
+        return;
+    free(bc->arena);
+    free(bc);
+}
+
+void blocks_forget_translations(struct cpu *c)
+{
+    struct block_cache *bc = c->blocks;
+    if (++bc->gen == 0) {
+        memset(bc->slots, 0, sizeof(bc->slots));
+        memset(bc->fetch, 0, sizeof(bc->fetch));
+        bc->gen = 1;
+    }
+}
+
+void blocks_clear(struct cpu *c)
+{
+    struct block_cache *bc = c->blocks;
+    bc->used = 0;
+    bc->page_count = 0;
+    bc->free_pages = NULL;
+    memset(bc->hash, 0, sizeof(bc->hash));
+    memset(bc->page_hash, 0, sizeof(bc->page_hash));
+    bc->stats.flushes++;
+    c->run_end = NULL;
+    blocks_forget_translations(c);
+}
+
+struct block_stats blocks_stats(const struct cpu *c)
+{
+    return c->blocks->stats;
+}
+
+/* -- Code pages ------------------------------------------------------------------------------------------ */
+
+static struct code_page **page_bucket(struct block_cache *bc, uint64_t pa)
+{
+    return &bc->page_hash[pa >> 12 & (PAGE_HASH_SIZE - 1)];
+}
+
+static struct code_page *page_find(struct block_cache *bc, uint64_t pa)
+{
+    struct code_page *p = *page_bucket(bc, pa);
+    while (p != NULL && p->pa != (pa & PAGE_MASK))
+        p = p->next;
+    return p;
+}
+
+bool blocks_has_code(const struct cpu *c, uint64_t pa)
+{
+    return page_find(c->blocks, pa) != NULL;
+}
+
+static struct code_page *page_make(struct cpu *c, uint64_t pa)
+{
+    struct block_cache *bc = c->blocks;
+    struct code_page *p = page_find(bc, pa);
+    if (p != NULL)
+        return p;
+    if (bc->free_pages != NULL) {
+        p = bc->free_pages;
+        bc->free_pages = p->next;
+    } else {
+        p = &bc->pages[bc->page_count++];
+    }
+    struct code_page **bucket = page_bucket(bc, pa);
+    *p = (struct code_page){.pa = pa & PAGE_MASK, .next = *bucket};
+    *bucket = p;
+    tlb_protect_code(c, pa);
+    return p;
+}
+
+static void page_drop(struct block_cache *bc, struct code_page *p)
+{
+    struct code_page **link = page_bucket(bc, p->pa);
+    while (*link != p)
+        link = &(*link)->next;
+    *link = p->next;
+    p->next = bc->free_pages;
+    bc->free_pages = p;
+}
+
+/* The part of a block that lies on a page: offsets [*first, *last] there. */
+static void block_extent(const struct block *b, uint64_t page, unsigned *first, unsigned *last)
+{
+    unsigned off = b->pa & 0xfff;
+    unsigned end = off + b->len - 1;
+    if ((b->pa & PAGE_MASK) == page) {
+        *first = off;
+        *last = end < 0xfff ? end : 0xfff;
+    } else {
+        *first = 0;
+        *last = end - 0x1000;
+    }
+}
+
+static uint64_t line_bits(unsigned first, unsigned last)
+{
+    unsigned a = first >> LINE_SHIFT, z = last >> LINE_SHIFT;
+    return ~UINT64_C(0) << a & ~UINT64_C(0) >> (63 - z);
+}
+
+/* Which of a block's two page links belongs to this page. */
+static struct block **page_link(struct block *b, uint64_t page)
+{
+    return &b->page_next[(b->pa & PAGE_MASK) == page ? 0 : 1];
+}
+
+static void page_add(struct code_page *p, struct block *b)
+{
+    unsigned first, last;
+    block_extent(b, p->pa, &first, &last);
+    p->lines |= line_bits(first, last);
+    *page_link(b, p->pa) = p->blocks;
+    p->blocks = b;
+}
+
+static void hash_remove(struct block_cache *bc, struct block *b);
+
+/* Kill the blocks on p that overlap [first, last] and recompute its lines. */
+static void page_invalidate(struct cpu *c, struct code_page *p, unsigned first, unsigned last)
+{
+    struct block **link = &p->blocks;
+    uint64_t lines = 0;
+    while (*link != NULL) {
+        struct block *b = *link;
+        unsigned bf, bl;
+        block_extent(b, p->pa, &bf, &bl);
+        if (!b->dead && bf <= last && first <= bl) {
+            b->dead = true;
+            hash_remove(c->blocks, b);
+            c->blocks->stats.invalidated++;
+        }
+        if (b->dead) {
+            *link = *page_link(b, p->pa);
+        } else {
+            lines |= line_bits(bf, bl);
+            link = page_link(b, p->pa);
+        }
+    }
+    p->lines = lines;
+    if (p->blocks == NULL)
+        page_drop(c->blocks, p);
+}
+
+void cpu_code_written(struct cpu *c, uint64_t pa, uint64_t n)
+{
+    while (n != 0) {
+        unsigned off = pa & 0xfff;
+        unsigned here = n < 0x1000 - off ? (unsigned)n : 0x1000 - off;
+        struct code_page *p = page_find(c->blocks, pa);
+        if (p != NULL && p->lines & line_bits(off, off + here - 1)) {
+            page_invalidate(c, p, off, off + here - 1);
+            c->run_end = NULL;
+        }
+        pa += here;
+        n -= here;
+    }
+}
+
+/* -- Blocks by physical address ---------------------------------------------------------------------------- */
+
+static struct block **hash_bucket(struct block_cache *bc, uint64_t pa, uint32_t mode)
+{
+    uint64_t h = (pa ^ (uint64_t)mode << 20) * UINT64_C(0x9e3779b97f4a7c15);
+    return &bc->hash[h >> 48 & (HASH_SIZE - 1)];
+}
+
+static void hash_remove(struct block_cache *bc, struct block *b)
+{
+    struct block **link = hash_bucket(bc, b->pa, b->mode);
+    while (*link != b)
+        link = &(*link)->hash_next;
+    *link = b->hash_next;
+}
+
+static bool translate_code(struct cpu *c, uint64_t la, uint64_t *pa)
+{
+    struct block_cache *bc = c->blocks;
+    struct fetch_entry *e = &bc->fetch[la >> 12 & (FETCH_SIZE - 1)];
+    bool user = c->cpl == 3;
+    if (e->la != (la & PAGE_MASK) || e->gen != bc->gen || e->user != user) {
+        if (!mem_fetch_translate(c, la, pa))
+            return false;
+        *e = (struct fetch_entry){la & PAGE_MASK, *pa & PAGE_MASK, bc->gen, user};
+    }
+    *pa = e->pa | (la & 0xfff);
+    return true;
+}
+
+/* -- Decoding ------------------------------------------------------------------------------------------------ */
+
+static bool raise_ud(struct cpu *c, const struct insn *i)
+{
+    (void)i;
+    return cpu_raise_ud(c);
+}
+
+static bool raise_gp(struct cpu *c, const struct insn *i)
+{
+    (void)i;
+    return cpu_raise_gp(c, 0);
+}
+
+/* Bytes that can't be decoded become an instruction that faults when it is reached. */
+static struct insn faulting_insn(enum decode_status st)
+{
+    return (struct insn){.fn = st == DECODE_LONG ? raise_gp : raise_ud, .len = 1};
+}
+
+static void log_insn(struct cpu *c, uint64_t rip, const struct insn *i)
+{
+    cpu_log(c, LOG_IN_ASM, "%016llx: %u bytes, %s", (unsigned long long)rip, i->len,
+            i->fn == raise_ud || i->fn == raise_gp ? "(invalid)" : optab[i->op].name);
+}
+
+/* Bytes of code from here to the end of the CS limit, at most `want`. */
+static unsigned within_limit(const struct cpu *c, unsigned want)
+{
+    if (c->mode & MODE_64)
+        return want;
+    uint64_t rip = c->r[REG_RIP], limit = c->seg[SEG_CS].limit;
+    if (rip > limit)
+        return 0;
+    return limit - rip + 1 < want ? (unsigned)(limit - rip + 1) : want;
+}
+
+/* Copy up to n code bytes at la into buf, crossing into the next page if need be. The count may stop
+ * short at the page's end where the next page faults; the fault is then recorded. */
+static unsigned fetch_bytes(struct cpu *c, uint64_t la, uint64_t pa, uint8_t *buf, unsigned n,
+                            uint64_t *pa2)
+{
+    unsigned done = 0;
+    *pa2 = 0;
+    while (done < n) {
+        if (done != 0 && ((la + done) & 0xfff) == 0) {
+            if (!translate_code(c, (la + done) & c->la_mask, &pa))
+                return done;
+            *pa2 = pa & PAGE_MASK;
+            pa -= done;
+        }
+        buf[done] = (uint8_t)phys_read(c, pa + done, 1);
+        done++;
+    }
+    return done;
+}
+
+/* One instruction at la that the fast decoder could not take: it crosses a page, is at the CS limit, or
+ * is not in RAM. *pa2 is the tail's page or 0. False: fetch fault. */
+static bool decode_slow(struct cpu *c, uint64_t la, uint64_t pa, struct insn *out, uint64_t *pa2)
+{
+    uint8_t buf[MAX_INSN_LEN];
+    unsigned want = within_limit(c, sizeof(buf));
+    unsigned in_page = 0x1000 - (unsigned)(la & 0xfff);
+    uint64_t ignored;
+    if (want == 0)
+        return cpu_raise_gp(c, 0);
+    unsigned first = want < in_page ? want : in_page;
+    fetch_bytes(c, la, pa, buf, first, &ignored);
+    *pa2 = 0;
+    enum decode_status st = decode(c, out, buf, first);
+    if (st == DECODE_SHORT && want > first) {
+        if (fetch_bytes(c, la, pa, buf, want, pa2) < want)
+            return false;
+        st = decode(c, out, buf, want);
+    }
+    if (st == DECODE_SHORT && want < sizeof(buf))
+        return cpu_raise_gp(c, 0); /* runs over the limit */
+    if (st != DECODE_OK)
+        *out = faulting_insn(st == DECODE_SHORT ? DECODE_LONG : st);
+    if ((la & 0xfff) + out->len <= 0x1000)
+        *pa2 = 0;
+    return true;
+}
+
+/* Decode from the page's bytes until the block ends. Returns the number of instructions; 0 where the
+ * first one needs decode_slow(). */
+static unsigned decode_run(struct cpu *c, const uint8_t *page, unsigned off, struct block *b)
+{
+    unsigned count = 0, pos = off, end = off + within_limit(c, 0x1000 - off);
+    while (count < BLOCK_MAX_INSNS && pos < end) {
+        struct insn *i = &b->insn[count];
+        enum decode_status st = decode(c, i, page + pos, end - pos);
+        if (st == DECODE_SHORT)
+            break;
+        if (st != DECODE_OK)
+            *i = faulting_insn(st);
+        if (c->log_items & LOG_IN_ASM)
+            log_insn(c, c->r[REG_RIP] + pos - off, i);
+        pos += i->len;
+        count++;
+        if (st != DECODE_OK || optab[i->op].attr & ATTR_END)
+            break;
+    }
+    b->len = (uint16_t)(pos - off);
+    return count;
+}
+
+/* Room for one more block of the greatest size and its pages; else the cache is emptied. */
+static struct block *arena_next(struct cpu *c)
+{
+    struct block_cache *bc = c->blocks;
+    size_t need = sizeof(struct block) + BLOCK_MAX_INSNS * sizeof(struct insn);
+    if (bc->used + need > ARENA_BYTES || bc->page_count + 2 > PAGE_MAX)
+        blocks_clear(c);
+    struct block *b = (struct block *)(void *)(bc->arena + bc->used);
+    memset(b, 0, sizeof(*b));
+    return b;
+}
+
+static struct block *block_single(struct cpu *c, uint64_t pa, const struct insn *i)
+{
+    struct block *b = &c->blocks->single.block;
+    *b = (struct block){.pa = pa, .mode = c->mode & DECODE_MODE, .len = i->len, .count = 1, .dead = true};
+    b->insn[0] = *i;
+    return b;
+}
+
+static struct block *block_commit(struct cpu *c, struct block *b)
+{
+    struct block_cache *bc = c->blocks;
+    bc->used += sizeof(*b) + b->count * sizeof(struct insn);
+    bc->stats.decoded++;
+    struct block **bucket = hash_bucket(bc, b->pa, b->mode);
+    b->hash_next = *bucket;
+    *bucket = b;
+    page_add(page_make(c, b->pa), b);
+    if (b->pa2 != 0)
+        page_add(page_make(c, b->pa2), b);
+    return b;
+}
+
+static struct block *block_decode(struct cpu *c, uint64_t la, uint64_t pa)
+{
+    const uint8_t *page = phys_page(c, pa & PAGE_MASK, false);
+    struct block *b = arena_next(c);
+    b->pa = pa;
+    b->mode = c->mode & DECODE_MODE;
+    if (page != NULL)
+        b->count = (uint8_t)decode_run(c, page, pa & 0xfff, b);
+    if (b->count == 0) {
+        struct insn i;
+        if (!decode_slow(c, la, pa, &i, &b->pa2))
+            return NULL;
+        if (page == NULL || (b->pa2 != 0 && phys_page(c, b->pa2, false) == NULL))
+            return block_single(c, pa, &i);
+        b->insn[0] = i;
+        b->count = 1;
+        b->len = i.len;
+    }
+    return block_commit(c, b);
+}
+
+/* -- Look-up ------------------------------------------------------------------------------------------------- */
+
+static struct block *block_by_pa(struct cpu *c, uint64_t la, uint64_t pa)
+{
+    uint32_t mode = c->mode & DECODE_MODE;
+    struct block *b = *hash_bucket(c->blocks, pa, mode);
+    while (b != NULL && (b->pa != pa || b->mode != mode))
+        b = b->hash_next;
+    if (b != NULL && b->pa2 != 0) {
+        /* The tail's page may be another one in this address space. */
+        uint64_t pa2;
+        if (!translate_code(c, ((la & PAGE_MASK) + 0x1000) & c->la_mask, &pa2))
+            return NULL;
+        if (pa2 != b->pa2) {
+            struct insn i;
+            if (!decode_slow(c, la, pa, &i, &pa2))
+                return NULL;
+            return block_single(c, pa, &i);
+        }
+    }
+    return b != NULL ? b : block_decode(c, la, pa);
+}
+
+static bool runs_over_limit(const struct cpu *c, const struct block *b)
+{
+    return !(c->mode & MODE_64) && c->r[REG_RIP] + b->len - 1 > c->seg[SEG_CS].limit;
+}
+
+struct block *block_lookup(struct cpu *c)
+{
+    struct block_cache *bc = c->blocks;
+    uint64_t la = (c->seg[SEG_CS].base + c->r[REG_RIP]) & c->la_mask;
+    uint32_t mode = c->mode & SLOT_MODE;
+    struct slot *s = &bc->slots[(la ^ la >> 13) & (SLOT_COUNT - 1)];
+    if (s->la == la && s->gen == bc->gen && s->mode == mode && !s->block->dead &&
+        !runs_over_limit(c, s->block))
+        return s->block;
+    uint64_t pa;
+    if (!translate_code(c, la, &pa))
+        return NULL;
+    struct block *b = block_by_pa(c, la, pa);
+    if (b == NULL)
+        return NULL;
+    if (runs_over_limit(c, b)) {
+        struct insn i;
+        uint64_t pa2;
+        if (!decode_slow(c, la, pa, &i, &pa2))
+            return NULL;
+        return block_single(c, pa, &i);
+    }
+    *s = (struct slot){la, mode, bc->gen, b};
+    return b;
+}

@@ -1,0 +1,56 @@
+/* SPDX-License-Identifier: MIT */
+/* The interpreter's cache of decoded blocks.
+ *
+ * A block is a run of instructions that ends at a control transfer, at the end of its page, or after
+ * BLOCK_MAX_INSNS. It is found by the physical address of its first byte and the bits of c->mode that
+ * decoding depends on, so it survives address-space switches.
+ *
+ * Invariants:
+ * 1. A page that holds a byte of a live block is a code page: no translation cache entry allows direct
+ *    writes to it, so every write to it comes through cpu_code_written().
+ * 2. cpu_code_written() kills exactly the blocks that overlap the bytes written, and stops the running
+ *    block. A dead block's memory stays valid until the cache is emptied, which happens only between
+ *    blocks.
+ * 3. A slot of the look-up table is good only while its generation is current;
+ *    blocks_forget_translations() makes a new one. */
+#ifndef CPU_BLOCK_H
+#define CPU_BLOCK_H
+
+#include "cpu/insn.h"
+
+#define BLOCK_MAX_INSNS 32
+
+struct block {
+    uint64_t pa;       /* of the first byte */
+    uint64_t pa2;      /* page of the tail where the (only) instruction crosses pages, else 0 */
+    uint32_t mode;     /* MODE_64 and MODE_CS32 as decoded */
+    uint16_t len;      /* bytes */
+    uint8_t count;     /* instructions */
+    bool dead;
+    struct block *hash_next;
+    struct block *page_next[2]; /* other blocks on the first and on the tail's page */
+    struct insn insn[];
+};
+
+struct block_cache *blocks_create(void);
+void blocks_free(struct block_cache *bc);
+
+/* The block at CS:RIP, decoded now if need be. NULL: fetching faulted, the exception is recorded. */
+struct block *block_lookup(struct cpu *c);
+
+/* Linear-to-physical mappings or rights have changed. */
+void blocks_forget_translations(struct cpu *c);
+
+/* Is there decoded code on this page? */
+bool blocks_has_code(const struct cpu *c, uint64_t pa);
+
+/* Drop everything (reset). */
+void blocks_clear(struct cpu *c);
+
+/* Blocks decoded, found dead by writes, and whole-cache flushes since creation. */
+struct block_stats {
+    uint64_t decoded, invalidated, flushes;
+};
+struct block_stats blocks_stats(const struct cpu *c);
+
+#endif

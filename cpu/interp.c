@@ -1,0 +1,156 @@
+/* SPDX-License-Identifier: MIT */
+/* The interpreter's loop: run decoded blocks, and between blocks (or, when something asks for it, between
+ * instructions) look at interrupts, debug traps and the machine's wishes.
+ *
+ * Priorities between instructions follow SDM 3A 6.9: traps of the previous instruction, then NMI and
+ * maskable interrupts, then code breakpoints and faults of the next instruction. */
+#include "cpu/block.h"
+#include "cpu/exception.h"
+#include "cpu/mem.h"
+#include "cpu/ops.h"
+
+void cpu_attend(struct cpu *c, unsigned set, unsigned clear)
+{
+    if (clear != 0)
+        atomic_fetch_and_explicit(&c->attention, ~clear, memory_order_acq_rel);
+    if (set != 0)
+        atomic_fetch_or_explicit(&c->attention, set, memory_order_acq_rel);
+}
+
+static unsigned attention(const struct cpu *c)
+{
+    return atomic_load_explicit(&c->attention, memory_order_acquire);
+}
+
+bool cpu_has_work(const struct cpu *c)
+{
+    unsigned a = attention(c);
+    return (a & ATT_NMI && !c->nmi_blocked) || (a & ATT_INTR && c->eflags & EFL_IF);
+}
+
+/* An external interrupt, if one is pending and allowed. False: the processor shut down. */
+static bool take_interrupt(struct cpu *c)
+{
+    unsigned a = attention(c);
+    if (a & ATT_NMI && !c->nmi_blocked) {
+        cpu_attend(c, 0, ATT_NMI);
+        c->halted = false;
+        return nmi_deliver(c);
+    }
+    if (a & ATT_INTR && c->eflags & EFL_IF) {
+        int vec = intr_ack(c);
+        if (vec >= 0) {
+            c->halted = false;
+            return interrupt_deliver(c, (uint8_t)vec);
+        }
+    }
+    return true;
+}
+
+/* Run at most `max` instructions of a block. False: an exception is recorded, RIP is at the faulting
+ * instruction. */
+static bool run_block(struct cpu *c, const struct block *b, unsigned max)
+{
+    const struct insn *i = b->insn;
+    bool ok = true;
+    c->run_end = i + (b->count < max ? b->count : max);
+    do {
+        uint64_t rip = c->r[REG_RIP];
+        c->r[REG_RIP] = rip + i->len;
+        if (__builtin_expect(!i->fn(c, i), 0)) {
+            c->r[REG_RIP] = rip;
+            ok = false;
+            break;
+        }
+        i++;
+    } while (i < c->run_end);
+    c->icount += (uint64_t)(i - b->insn);
+    return ok;
+}
+
+static void log_block(struct cpu *c)
+{
+    if (c->log_items & LOG_CPU)
+        cpu_log_registers(c);
+    if (c->log_items & LOG_EXEC)
+        cpu_log(c, LOG_EXEC, "exec %04x:%016llx", c->seg[SEG_CS].sel,
+                (unsigned long long)c->r[REG_RIP]);
+}
+
+/* One block, or with max = 1 one instruction, with what surrounds it. False: shutdown. */
+static bool run_some(struct cpu *c, unsigned max)
+{
+    const struct block *b = block_lookup(c);
+    if (c->log_items & (LOG_EXEC | LOG_CPU))
+        log_block(c);
+    if (b == NULL || !run_block(c, b, max))
+        return exception_deliver(c);
+    return true;
+}
+
+/* One instruction with debug events: code breakpoint before it, single-step trap and data breakpoints after
+ * it; and the shadow after STI and MOV SS. */
+static bool run_single(struct cpu *c)
+{
+    bool in_shadow = c->shadow, debug_shadow = c->shadow_ss;
+    c->shadow = c->shadow_ss = false;
+    if (!in_shadow && debug_code_breakpoint(c))
+        return exception_deliver(c);
+    bool trap = c->eflags & EFL_TF;
+    c->eflags &= ~EFL_RF;
+    uint64_t before = c->icount;
+    if (!run_some(c, 1))
+        return false;
+    bool retired = c->icount != before;
+    if (retired && trap && !debug_shadow)
+        c->db_pending |= DR6_BS;
+    if (c->db_pending != 0 && !c->shadow_ss)
+        return debug_trap_deliver(c);
+    return true;
+}
+
+/* What can keep the processor from running whole blocks. */
+static bool needs_care(const struct cpu *c)
+{
+    return c->single || c->shadow || c->db_pending != 0;
+}
+
+/* Between blocks. Returns true to leave cpu_run() with *why. */
+static bool service(struct cpu *c, enum cpu_exit *why)
+{
+    if (!c->shadow && !take_interrupt(c)) {
+        *why = CPU_EXIT_SHUTDOWN;
+        return true;
+    }
+    if (attention(c) & ATT_EXIT) {
+        *why = CPU_EXIT_ATTENTION;
+        return true;
+    }
+    if (c->halted && !cpu_has_work(c)) {
+        *why = CPU_EXIT_HALT;
+        return true;
+    }
+    return false;
+}
+
+enum cpu_exit cpu_run(struct cpu *c)
+{
+    enum cpu_exit why;
+    for (;;) {
+        if ((attention(c) != 0 || c->halted) && service(c, &why))
+            return why;
+        if (c->halted)
+            continue;
+        bool ok = needs_care(c) ? run_single(c) : run_some(c, BLOCK_MAX_INSNS);
+        if (!ok)
+            return CPU_EXIT_SHUTDOWN;
+    }
+}
+
+enum cpu_exit cpu_step(struct cpu *c)
+{
+    enum cpu_exit why;
+    if ((attention(c) != 0 || c->halted) && service(c, &why))
+        return why;
+    return run_single(c) ? CPU_EXIT_ATTENTION : CPU_EXIT_SHUTDOWN;
+}

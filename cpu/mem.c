@@ -1,0 +1,332 @@
+/* SPDX-License-Identifier: MIT */
+/* The slow side of memory accesses: segment checks, canonical addresses, alignment checks, page walks,
+ * filling the translation cache, page-crossing accesses, MMIO, writes to pages with decoded code, and
+ * data breakpoints. An access is checked in full, both pages of it, before anything is written. */
+#include "cpu/mem.h"
+
+#include "cpu/block.h"
+#include "cpu/exception.h"
+#include "cpu/segment.h"
+
+#define TLB_MISS 1 /* a tag that no page address equals */
+
+/* -- Translation cache --------------------------------------------------------------------------------- */
+
+static void entry_clear(struct tlb_entry *e)
+{
+    e->rd = e->wr = TLB_MISS;
+}
+
+void tlb_flush_all(struct cpu *c)
+{
+    for (unsigned m = 0; m < MMU_CTX_COUNT; m++)
+        for (unsigned k = 0; k < TLB_SIZE; k++)
+            entry_clear(&c->tlbs[m].e[k]);
+    blocks_forget_translations(c);
+}
+
+void tlb_flush_nonglobal(struct cpu *c)
+{
+    for (unsigned m = 0; m < MMU_NONE; m++)
+        for (unsigned k = 0; k < TLB_SIZE; k++)
+            if (!(c->tlbs[m].e[k].pa & 1))
+                entry_clear(&c->tlbs[m].e[k]);
+    blocks_forget_translations(c);
+}
+
+void tlb_flush_page(struct cpu *c, uint64_t la)
+{
+    for (unsigned m = 0; m < MMU_NONE; m++) {
+        struct tlb_entry *e = &c->tlbs[m].e[la >> 12 & (TLB_SIZE - 1)];
+        if (e->rd == (la & PAGE_MASK) || e->wr == (la & PAGE_MASK))
+            entry_clear(e);
+    }
+    blocks_forget_translations(c);
+}
+
+void tlb_protect_code(struct cpu *c, uint64_t pa)
+{
+    for (unsigned m = 0; m < MMU_NONE; m++)
+        for (unsigned k = 0; k < TLB_SIZE; k++)
+            if ((c->tlbs[m].e[k].pa & PAGE_MASK) == (pa & PAGE_MASK))
+                c->tlbs[m].e[k].wr = TLB_MISS;
+}
+
+void cpu_flush_tlb(struct cpu *c)
+{
+    tlb_flush_all(c);
+    c->run_end = NULL;
+}
+
+void cpu_set_a20(struct cpu *c, bool enabled)
+{
+    if (c->a20 == enabled)
+        return;
+    c->a20 = enabled;
+    cpu_flush_tlb(c);
+}
+
+/* -- One page's part of an access ------------------------------------------------------------------------ */
+
+/* How an access is made: rights and purpose, apart from its address. */
+struct access_as {
+    enum access how;
+    bool user;
+    bool smap_off;
+    struct tlb *fill; /* translation cache to fill; NULL: none */
+};
+
+/* A piece of an access that lies in one page. */
+struct piece {
+    uint64_t la, pa;
+    uint8_t *host; /* NULL: through phys_read() and phys_write() */
+    unsigned n;
+    bool code; /* the page holds decoded code */
+};
+
+static void tlb_fill(struct cpu *c, struct tlb *t, uint64_t la, const struct translation *tr,
+                     uint8_t *host_rd, uint8_t *host_wr)
+{
+    uint64_t page = la & PAGE_MASK;
+    struct tlb_entry *e = &t->e[page >> 12 & (TLB_SIZE - 1)];
+    bool watched = debug_page_watched(c, page);
+    uint8_t *host = host_rd != NULL ? host_rd : host_wr;
+    e->pa = tr->pa | (tr->global ? 1 : 0);
+    e->host = (uint64_t)(uintptr_t)host - page;
+    e->rd = host_rd != NULL && tr->readable && !watched ? page : TLB_MISS;
+    e->wr = host_wr != NULL && tr->writable && !watched && !blocks_has_code(c, tr->pa) ? page : TLB_MISS;
+}
+
+static bool translate_piece(struct cpu *c, const struct access_as *as, struct piece *p)
+{
+    struct translation tr;
+    if (!page_walk(c, p->la, as->how, as->user, as->smap_off, &tr))
+        return false;
+    uint8_t *rd = phys_page(c, tr.pa, false);
+    uint8_t *wr = phys_page(c, tr.pa, true);
+    if (as->fill != NULL)
+        tlb_fill(c, as->fill, p->la, &tr, rd, wr);
+    uint8_t *page = as->how == ACCESS_WRITE ? wr : rd;
+    p->pa = tr.pa | (p->la & 0xfff);
+    p->host = page != NULL ? page + (p->la & 0xfff) : NULL;
+    p->code = as->how == ACCESS_WRITE && page != NULL && blocks_has_code(c, tr.pa);
+    return true;
+}
+
+/* Translate all of [la, la + n), n <= 4096: one or two pieces; the count, or 0 on a fault. */
+static unsigned translate(struct cpu *c, const struct access_as *as, uint64_t la, unsigned n,
+                          struct piece out[2])
+{
+    unsigned first = 0x1000 - (unsigned)(la & 0xfff);
+    out[0] = (struct piece){.la = la, .n = n <= first ? n : first};
+    if (!translate_piece(c, as, &out[0]))
+        return 0;
+    if (n <= first)
+        return 1;
+    out[1] = (struct piece){.la = (la + first) & c->la_mask, .n = n - first};
+    if (!translate_piece(c, as, &out[1]))
+        return 0;
+    return 2;
+}
+
+/* The largest power of two that is aligned at pa and at most n. */
+static unsigned device_step(uint64_t pa, unsigned n)
+{
+    unsigned step = 8;
+    while (step > n || (pa & (step - 1)) != 0)
+        step /= 2;
+    return step;
+}
+
+static void piece_read(struct cpu *c, const struct piece *p, uint8_t *dst)
+{
+    if (p->host != NULL) {
+        memcpy(dst, p->host, p->n);
+        return;
+    }
+    for (unsigned done = 0; done < p->n;) {
+        unsigned step = device_step(p->pa + done, p->n - done);
+        uint64_t v = phys_read(c, p->pa + done, step);
+        memcpy(dst + done, &v, step);
+        done += step;
+    }
+}
+
+static void piece_write(struct cpu *c, const struct piece *p, const uint8_t *src)
+{
+    if (p->host != NULL) {
+        memcpy(p->host, src, p->n);
+        if (p->code)
+            cpu_code_written(c, p->pa, p->n);
+        return;
+    }
+    for (unsigned done = 0; done < p->n;) {
+        unsigned step = device_step(p->pa + done, p->n - done);
+        uint64_t v = 0;
+        memcpy(&v, src + done, step);
+        phys_write(c, p->pa + done, step, v);
+        done += step;
+    }
+}
+
+static bool read_linear(struct cpu *c, const struct access_as *as, uint64_t la, void *dst, unsigned n)
+{
+    struct piece p[2];
+    unsigned count = translate(c, as, la, n, p);
+    if (count == 0)
+        return false;
+    piece_read(c, &p[0], dst);
+    if (count == 2)
+        piece_read(c, &p[1], (uint8_t *)dst + p[0].n);
+    return true;
+}
+
+static bool write_linear(struct cpu *c, const struct access_as *as, uint64_t la, const void *src,
+                         unsigned n)
+{
+    struct piece p[2];
+    unsigned count = translate(c, as, la, n, p);
+    if (count == 0)
+        return false;
+    piece_write(c, &p[0], src);
+    if (count == 2)
+        piece_write(c, &p[1], (const uint8_t *)src + p[0].n);
+    return true;
+}
+
+/* -- Segmented accesses ------------------------------------------------------------------------------------ */
+
+static struct access_as ordinary(struct cpu *c, enum access how)
+{
+    bool user = c->cpl == 3;
+    return (struct access_as){how, user, !user && c->eflags & EFL_AC, c->tlb == &c->tlbs[MMU_NONE] ? NULL : c->tlb};
+}
+
+/* Alignment check (SDM 3A 6.15, interrupt 17). Accesses of more than 8 bytes are checked by their
+ * instructions. */
+static bool is_misaligned(const struct cpu *c, uint64_t la, unsigned n)
+{
+    return c->mmu == MMU_NONE && n <= 8 && (la & (n - 1)) != 0;
+}
+
+/* Segment and canonical checks, then alignment: the linear address of an access. */
+static bool linear_address(struct cpu *c, unsigned sreg, uint64_t off, unsigned n, bool write,
+                           uint64_t *la)
+{
+    if (!seg_check(c, sreg, off, n, write))
+        return false;
+    *la = (c->seg[sreg].base + off) & c->la_mask;
+    if (c->mode & MODE_64 && (!is_canonical(*la) || !is_canonical(*la + n - 1)))
+        return cpu_raise(c, sreg == SEG_SS ? VEC_SS : VEC_GP, 0);
+    if (is_misaligned(c, *la, n))
+        return cpu_raise(c, VEC_AC, 0);
+    return true;
+}
+
+bool mem_read_bytes(struct cpu *c, unsigned sreg, uint64_t off, void *dst, unsigned n)
+{
+    uint64_t la;
+    struct access_as as = ordinary(c, ACCESS_READ);
+    if (!linear_address(c, sreg, off, n, false, &la) || !read_linear(c, &as, la, dst, n))
+        return false;
+    debug_data_access(c, la, n, false);
+    return true;
+}
+
+bool mem_write_bytes(struct cpu *c, unsigned sreg, uint64_t off, const void *src, unsigned n)
+{
+    uint64_t la;
+    struct access_as as = ordinary(c, ACCESS_WRITE);
+    if (!linear_address(c, sreg, off, n, true, &la) || !write_linear(c, &as, la, src, n))
+        return false;
+    debug_data_access(c, la, n, true);
+    return true;
+}
+
+bool mem_read_slow(struct cpu *c, unsigned sreg, uint64_t off, unsigned n, uint64_t *val)
+{
+    uint64_t v = 0;
+    if (!mem_read_bytes(c, sreg, off, &v, n))
+        return false;
+    *val = v;
+    return true;
+}
+
+bool mem_write_slow(struct cpu *c, unsigned sreg, uint64_t off, unsigned n, uint64_t val)
+{
+    return mem_write_bytes(c, sreg, off, &val, n);
+}
+
+bool rmw_begin_slow(struct cpu *c, unsigned sreg, uint64_t off, unsigned n, uint64_t *val,
+                    struct rmw *w)
+{
+    *w = (struct rmw){NULL, off, sreg};
+    /* The read must be allowed too: an execute-only or write-only view does not exist for data, so a
+     * segment that may be written may be read; paging reports the fault as a write. */
+    if (!mem_probe(c, sreg, off, n, true))
+        return false;
+    return mem_read_slow(c, sreg, off, n, val);
+}
+
+bool mem_probe(struct cpu *c, unsigned sreg, uint64_t off, unsigned n, bool write)
+{
+    uint64_t la;
+    struct piece p[2];
+    struct access_as as = ordinary(c, write ? ACCESS_WRITE : ACCESS_READ);
+    return linear_address(c, sreg, off, n, write, &la) && translate(c, &as, la, n, p) != 0;
+}
+
+/* -- Linear accesses ------------------------------------------------------------------------------------------ */
+
+static bool read_value(struct cpu *c, const struct access_as *as, uint64_t la, unsigned n,
+                       uint64_t *val)
+{
+    uint64_t v = 0;
+    if (!read_linear(c, as, la & c->la_mask, &v, n))
+        return false;
+    *val = v;
+    return true;
+}
+
+/* System accesses share the supervisor's translation cache; SMAP applies to them whatever EFLAGS.AC says
+ * only at CPL 3 (SDM 3A 4.6.1: implicit supervisor accesses ignore AC). */
+static const struct access_as system_read = {ACCESS_READ, false, false, NULL};
+static const struct access_as system_write = {ACCESS_WRITE, false, false, NULL};
+
+bool sys_read(struct cpu *c, uint64_t la, unsigned n, uint64_t *val)
+{
+    const struct tlb_entry *e = &c->tlbs[MMU_KERNEL].e[la >> 12 & (TLB_SIZE - 1)];
+    if (e->rd == (la & PAGE_MASK) && (la & 0xfff) <= 0x1000 - n) {
+        *val = host_load((const uint8_t *)(uintptr_t)(e->host + la), n);
+        return true;
+    }
+    struct access_as as = system_read;
+    as.fill = &c->tlbs[MMU_KERNEL];
+    return read_value(c, &as, la, n, val);
+}
+
+bool sys_write(struct cpu *c, uint64_t la, unsigned n, uint64_t val)
+{
+    return write_linear(c, &system_write, la & c->la_mask, &val, n);
+}
+
+bool lin_read_as(struct cpu *c, unsigned cpl, uint64_t la, unsigned n, uint64_t *val)
+{
+    struct access_as as = {ACCESS_READ, cpl == 3, cpl != 3 && c->eflags & EFL_AC, NULL};
+    return read_value(c, &as, la, n, val);
+}
+
+bool lin_write_as(struct cpu *c, unsigned cpl, uint64_t la, unsigned n, uint64_t val)
+{
+    struct access_as as = {ACCESS_WRITE, cpl == 3, cpl != 3 && c->eflags & EFL_AC, NULL};
+    return write_linear(c, &as, la & c->la_mask, &val, n);
+}
+
+bool mem_fetch_translate(struct cpu *c, uint64_t la, uint64_t *pa)
+{
+    struct translation tr;
+    if (!page_walk(c, la, ACCESS_FETCH, c->cpl == 3, false, &tr))
+        return false;
+    *pa = tr.pa | (la & 0xfff);
+    return true;
+}

@@ -1,0 +1,233 @@
+/* SPDX-License-Identifier: MIT */
+/* String instructions with all their prefixes. Each iteration leaves rSI, rDI and rCX as the SDM says, so
+ * that a fault or an interrupt in the middle restarts the instruction where it stopped. MOVS and STOS move
+ * forward in page-sized pieces where the translation cache allows it. */
+#include "cpu/ops.h"
+
+/* Iterations between two looks at pending interrupts. */
+#define REP_SLICE 4096
+
+static inline uint64_t str_index(const struct cpu *c, const struct insn *i, enum reg r)
+{
+    return c->r[r] & asz_mask(i);
+}
+
+/* A 16-bit index keeps the register's upper bits, a 32-bit one clears them. */
+static inline void str_set(struct cpu *c, const struct insn *i, enum reg r, uint64_t v)
+{
+    reg_set(c, REG_OFF(r), i->asz, v);
+}
+
+static inline void str_advance(struct cpu *c, const struct insn *i, enum reg r, uint64_t elements,
+                               unsigned w)
+{
+    uint64_t bytes = elements << w;
+    str_set(c, i, r, c->eflags & EFL_DF ? c->r[r] - bytes : c->r[r] + bytes);
+}
+
+/* One iteration. */
+typedef bool (*str_fn)(struct cpu *c, const struct insn *i, unsigned w);
+/* Up to n iterations at once; the number done, 0 where it must go one by one. */
+typedef uint64_t (*str_bulk_fn)(struct cpu *c, const struct insn *i, unsigned w, uint64_t n);
+
+/* The repetition of compare instructions also ends on ZF: REPE (F3) while equal, REPNE (F2) while not. */
+enum rep_kind { REP_PLAIN, REP_COMPARE };
+
+static inline bool rep_ended(const struct cpu *c, const struct insn *i, enum rep_kind kind)
+{
+    return kind == REP_COMPARE && flag_z(c) != ((i->prefix & INSN_REP) != 0);
+}
+
+/* Should the instruction pause here, to be resumed later? */
+static inline bool rep_must_pause(const struct cpu *c)
+{
+    return c->single || c->run_end == NULL || c->db_pending != 0 ||
+           atomic_load_explicit(&c->attention, memory_order_relaxed) != 0;
+}
+
+OP_INLINE bool string_op(struct cpu *c, const struct insn *i, unsigned w, enum rep_kind kind,
+                         str_fn one, str_bulk_fn bulk)
+{
+    if (!(i->prefix & (INSN_REP | INSN_REPNE)))
+        return one(c, i, w);
+    uint64_t slice = REP_SLICE;
+    for (;;) {
+        uint64_t n = str_index(c, i, RCX), done = 0;
+        if (n == 0)
+            return true;
+        if (bulk != NULL)
+            done = bulk(c, i, w, n);
+        if (done == 0) {
+            if (!one(c, i, w))
+                return false;
+            done = 1;
+        }
+        str_set(c, i, RCX, c->r[RCX] - done);
+        if (n == done || rep_ended(c, i, kind))
+            return true;
+        slice = slice > done ? slice - done : 0;
+        if (rep_must_pause(c) || slice == 0) {
+            c->r[REG_RIP] -= i->len;
+            run_stop(c);
+            return true;
+        }
+    }
+}
+
+/* -- Moving in pieces ------------------------------------------------------------------------------------------ */
+
+/* Elements of width w from offset off on, at most n, that lie in one page and in the segment's fast part;
+ * *host is their address. 0: none. */
+static uint64_t piece_of(struct cpu *c, const struct insn *i, unsigned sreg, uint64_t off, unsigned w,
+                         uint64_t n, bool write, uint8_t **host)
+{
+    const struct seg *s = &c->seg[sreg];
+    uint64_t end = write ? s->wr_end : s->rd_end;
+    uint64_t la = (s->base + off) & c->la_mask;
+    uint64_t room = (0x1000 - (la & 0xfff)) >> w;
+    n = n < room ? n : room;
+    uint64_t bytes = n << w;
+    if (n == 0 || off + bytes > end || off + bytes < off || off + bytes - 1 > asz_mask(i))
+        return 0;
+    *host = write ? tlb_hit_write(c, la, 1u << w) : tlb_hit_read(c, la, 1u << w);
+    return *host != NULL ? n : 0;
+}
+
+static uint64_t movs_bulk(struct cpu *c, const struct insn *i, unsigned w, uint64_t n)
+{
+    uint8_t *src, *dst;
+    if (c->eflags & EFL_DF || c->single)
+        return 0;
+    n = piece_of(c, i, i->seg, str_index(c, i, RSI), w, n, false, &src);
+    if (n != 0)
+        n = piece_of(c, i, SEG_ES, str_index(c, i, RDI), w, n, true, &dst);
+    if (n == 0)
+        return 0;
+    /* A destination just ahead of the source repeats a pattern: element by element. */
+    size_t bytes = n << w;
+    if (dst > src && dst < src + bytes)
+        return 0;
+    memmove(dst, src, bytes);
+    str_advance(c, i, RSI, n, w);
+    str_advance(c, i, RDI, n, w);
+    return n;
+}
+
+static uint64_t stos_bulk(struct cpu *c, const struct insn *i, unsigned w, uint64_t n)
+{
+    uint8_t *dst;
+    if (c->eflags & EFL_DF || c->single)
+        return 0;
+    n = piece_of(c, i, SEG_ES, str_index(c, i, RDI), w, n, true, &dst);
+    uint64_t v = c->r[RAX];
+    for (uint64_t k = 0; k < n; k++)
+        memcpy(dst + (k << w), &v, 1u << w);
+    if (n != 0)
+        str_advance(c, i, RDI, n, w);
+    return n;
+}
+
+/* -- Iterations -------------------------------------------------------------------------------------------------- */
+
+static bool movs_one(struct cpu *c, const struct insn *i, unsigned w)
+{
+    uint64_t v;
+    if (!mem_read(c, i->seg, str_index(c, i, RSI), 1u << w, &v) ||
+        !mem_write(c, SEG_ES, str_index(c, i, RDI), 1u << w, v))
+        return false;
+    str_advance(c, i, RSI, 1, w);
+    str_advance(c, i, RDI, 1, w);
+    return true;
+}
+
+static bool stos_one(struct cpu *c, const struct insn *i, unsigned w)
+{
+    if (!mem_write(c, SEG_ES, str_index(c, i, RDI), 1u << w, c->r[RAX]))
+        return false;
+    str_advance(c, i, RDI, 1, w);
+    return true;
+}
+
+static bool lods_one(struct cpu *c, const struct insn *i, unsigned w)
+{
+    uint64_t v;
+    if (!mem_read(c, i->seg, str_index(c, i, RSI), 1u << w, &v))
+        return false;
+    reg_set(c, REG_OFF(RAX), w, v);
+    str_advance(c, i, RSI, 1, w);
+    return true;
+}
+
+static bool scas_one(struct cpu *c, const struct insn *i, unsigned w)
+{
+    uint64_t v, a = reg_get(c, REG_OFF(RAX), w);
+    if (!mem_read(c, SEG_ES, str_index(c, i, RDI), 1u << w, &v))
+        return false;
+    flags_sub(c, a, v, a - v, w);
+    str_advance(c, i, RDI, 1, w);
+    return true;
+}
+
+static bool cmps_one(struct cpu *c, const struct insn *i, unsigned w)
+{
+    uint64_t a, b;
+    if (!mem_read(c, i->seg, str_index(c, i, RSI), 1u << w, &a) ||
+        !mem_read(c, SEG_ES, str_index(c, i, RDI), 1u << w, &b))
+        return false;
+    flags_sub(c, a, b, a - b, w);
+    str_advance(c, i, RSI, 1, w);
+    str_advance(c, i, RDI, 1, w);
+    return true;
+}
+
+/* The destination is checked before the port is read, since reading may have side effects. */
+static bool ins_one(struct cpu *c, const struct insn *i, unsigned w)
+{
+    uint16_t port = (uint16_t)c->r[RDX];
+    uint64_t off = str_index(c, i, RDI);
+    if (!io_allowed(c, port, 1u << w) || !mem_probe(c, SEG_ES, off, 1u << w, true) ||
+        !mem_write(c, SEG_ES, off, 1u << w, port_in(c, port, 1u << w)))
+        return false;
+    str_advance(c, i, RDI, 1, w);
+    return true;
+}
+
+static bool outs_one(struct cpu *c, const struct insn *i, unsigned w)
+{
+    uint64_t v;
+    uint16_t port = (uint16_t)c->r[RDX];
+    if (!io_allowed(c, port, 1u << w) || !mem_read(c, i->seg, str_index(c, i, RSI), 1u << w, &v))
+        return false;
+    port_out(c, port, 1u << w, (uint32_t)v);
+    str_advance(c, i, RSI, 1, w);
+    return true;
+}
+
+OP_WIDTH(movs)
+{
+    return string_op(c, i, w, REP_PLAIN, movs_one, movs_bulk);
+}
+OP_WIDTH(stos)
+{
+    return string_op(c, i, w, REP_PLAIN, stos_one, stos_bulk);
+}
+OP_WIDTH(lods)
+{
+    return string_op(c, i, w, REP_PLAIN, lods_one, NULL);
+}
+OP_WIDTH(scas)
+{
+    return string_op(c, i, w, REP_COMPARE, scas_one, NULL);
+}
+OP_WIDTH(cmps)
+{
+    return string_op(c, i, w, REP_COMPARE, cmps_one, NULL);
+}
+OP_WIDTH(ins)
+{
+    return string_op(c, i, w, REP_PLAIN, ins_one, NULL);
+}
+OP_WIDTH(outs)
+{
+    return string_op(c, i, w, REP_PLAIN, outs_one, NULL);
+}
