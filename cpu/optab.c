@@ -35,6 +35,7 @@ enum {
     CAO = C | A | O,
     CZP = C | Z | P,
     ZSO = Z | S | O,
+    PAS = P | A | S,
     PASO = P | A | S | O,
     PASZ = P | A | S | Z,
     PAZS = PASZ,
