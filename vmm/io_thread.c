@@ -50,7 +50,7 @@ static void io_round(struct vm *vm)
     io->sleep_until = 0;
     if (fds[1].revents != 0)
         take_signals(vm);
-    chardev_poll_done(vm, fds);
+    chardev_poll_done(vm, fds + 2);
 }
 
 static void *io_main(void *arg)
