@@ -571,6 +571,8 @@ uint16_t f32_to_f16(struct fp_env *e, uint32_t a, enum fp_rc rc)
     e->ftz = false;
     uint16_t r = (uint16_t)convert(e, a, rc, F32, F16);
     e->ftz = ftz;
+    if (is_denormal(a, F32) && !e->daz) /* even with unmasked underflow and few bits */
+        e->flags |= FP_PE;
     return r;
 }
 
