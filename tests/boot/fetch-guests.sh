@@ -3,23 +3,37 @@
 #
 # usage: fetch-guests.sh [amd64|686|686-pae]...        (default: all three)
 #
-# Makes guests/NAME/{vmlinuz,initrd.gz,busybox} of Debian's kernel and static busybox. What is
-# there already is kept. Status 1: Debian's packages can't be had.
+# Makes guests/NAME/{vmlinuz,initrd.gz,busybox} of Debian's kernel and static busybox, and
+# guests/NAME/guestcheck where the host's compiler can build it. What is there already is kept.
+# Status 1: Debian's packages can't be had.
 set -eu
 
 top=$(cd "$(dirname "$0")/../.." && pwd)
 [ $# -gt 0 ] || set -- amd64 686 686-pae
 
-# make_initrd BUSYBOX OUTPUT
+# make_guestcheck ARCH OUTPUT
+make_guestcheck()
+{
+    local machine=-m64
+    [ "$1" = amd64 ] || machine="-m32 -march=i486"
+    # shellcheck disable=SC2086
+    gcc $machine -O1 -ffreestanding -nostdlib -static -fno-pie -no-pie -fno-stack-protector \
+        -fno-asynchronous-unwind-tables -ffp-contract=off -o "$2" "$top/tests/boot/guestcheck.c"
+}
+
+# make_initrd GUEST
 make_initrd()
 {
     local tree
     tree=$(mktemp -d)
     mkdir -p "$tree"/{bin,dev,etc,proc,root,sys,tmp}
-    cp "$1" "$tree/bin/busybox"
+    cp "$1/busybox" "$tree/bin/busybox"
+    if [ -f "$1/guestcheck" ]; then
+        cp "$1/guestcheck" "$tree/bin/guestcheck"
+    fi
     cp "$top/tests/boot/init" "$tree/init"
-    chmod 755 "$tree/init" "$tree/bin/busybox"
-    (cd "$tree" && find . | sort | cpio --quiet -o -H newc -R 0:0) | gzip -9n > "$2"
+    chmod 755 "$tree" "$tree/init" "$tree"/bin/*
+    (cd "$tree" && find . | sort | cpio --quiet -o -H newc -R 0:0) | gzip -9n > "$1/initrd.gz"
     rm -r "$tree"
 }
 
@@ -41,7 +55,12 @@ for name in "$@"; do
         cp "$unpacked"/boot/vmlinuz-* "$guest/vmlinuz"
         rm -rf "$unpacked"
     fi
-    if [ "$top/tests/boot/init" -nt "$guest/initrd.gz" ]; then
-        make_initrd "$guest/busybox" "$guest/initrd.gz"
+    if [ "$(uname -m)" = x86_64 ] && [ "$top/tests/boot/guestcheck.c" -nt "$guest/guestcheck" ]; then
+        make_guestcheck "$arch" "$guest/guestcheck" || rm -f "$guest/guestcheck"
     fi
+    for part in "$top/tests/boot/init" "$guest/guestcheck"; do
+        if [ "$part" -nt "$guest/initrd.gz" ]; then
+            make_initrd "$guest"
+        fi
+    done
 done

@@ -1,0 +1,296 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
+"""Boots real kernels and checks what they do, over their serial console.
+
+The emulator is any command that takes QEMU's options, so that the test itself can be tested:
+
+    boot_test.py                                          # build/calque, all guests
+    boot_test.py --emulator 'qemu-system-x86_64 -accel tcg' amd64 686
+
+Guests come from fetch-guests.sh. Each check prints one line, "ok NAME", "FAIL NAME" or
+"skip NAME"; the status is 1 if one failed. The whole console goes to build/boot-GUEST.log.
+"""
+
+import argparse
+import os
+import re
+import select
+import shlex
+import subprocess
+import sys
+import time
+
+TOP = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+
+# name: memory in MiB, uname's machine, extra kernel parameters. Sizes differ to cover more of the
+# memory map.
+GUESTS = {
+    "amd64": (512, "x86_64"),
+    "686": (128, "i686"),
+    "686-pae": (5120, "i686"),
+}
+
+# Shell commands that must print in the guest what they print when the guest's busybox runs them
+# on the host.
+SAME_AS_HOST = {
+    "sha256sum": "seq 1 40000 | sha256sum",
+    "md5sum": "seq 1 40000 | md5sum",
+    "sha512sum": "seq 1 20000 | sha512sum",
+    "dd": "seq 1 40000 | dd bs=1000 2>/dev/null | md5sum",
+    "gzip": "seq 1 30000 | gzip | tail -c +11 | sha256sum",
+    "gzip round trip": "seq 1 30000 | gzip | gunzip | sha256sum",
+    "bzip2 round trip": "seq 1 5000 | bzip2 | bunzip2 | sha256sum",
+    "awk floating point": "awk 'BEGIN { for (i = 1; i < 3000; i++) s += 3 / (i + 0.1);"
+                          " printf \"%.17g\\n\", s }'",
+    "sort": "seq 1 5000 | sed 's/[13579]$/x/' | sort -r | md5sum",
+}
+
+# Shell commands with a known answer.
+KNOWN = {
+    "fork loop": ("i=0; while [ $i -lt 200 ]; do /bin/true && i=$((i+1)); done; echo $i", "200"),
+    "pipes": ("for i in $(seq 40); do (echo $i | cat); done | wc -l", "40"),
+    "kill": ("sh -c 'sleep 100 & sleep 1; kill $!; wait $!; echo $?' 2>/dev/null", "143"),
+    "trap": ("sh -c 'trap \"echo caught\" USR1; kill -USR1 $$; echo end'", "caught\nend"),
+    "segmentation fault": ("sh -c 'kill -SEGV $$'; echo $?", "Segmentation fault\n139"),
+    "file system": ("dd if=/dev/zero of=/tmp/f bs=64k count=32 2>/dev/null; wc -c </tmp/f; "
+                    "rm /tmp/f", "2097152"),
+}
+
+KERNEL_TROUBLE = re.compile(r"WARNING:|BUG:|Oops|Call Trace|[Uu]nhandled|general protection|"
+                            r"soft lockup|rcu.*stall|Kernel panic|traps:|segfault")
+
+
+class Failure(Exception):
+    """The guest did not do what was expected."""
+
+
+class Console:
+    """A running emulator and its serial console on stdin and stdout."""
+
+    def __init__(self, command, log_path, scale):
+        self.log = open(log_path, "wb")
+        self.scale = scale
+        self.text = ""
+        self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+                                        stderr=subprocess.STDOUT, bufsize=0)
+
+    def expect(self, pattern, seconds):
+        """Waits for a regular expression; returns the match and drops the text up to its end."""
+        deadline = time.monotonic() + seconds * self.scale
+        pattern = re.compile(pattern, re.DOTALL)
+        while True:
+            match = pattern.search(self.text)
+            if match:
+                self.text = self.text[match.end():]
+                return match
+            left = deadline - time.monotonic()
+            if left <= 0:
+                raise Failure(f"no {pattern.pattern!r} within {seconds * self.scale:.0f} s; "
+                              f"last text: {self.text[-200:]!r}")
+            if not self.read(left):
+                raise Failure(f"the emulator ended with status {self.process.wait()} before "
+                              f"{pattern.pattern!r}; last text: {self.text[-200:]!r}")
+
+    def read(self, seconds):
+        """Takes what the guest has printed. False: the emulator has closed its output."""
+        if not select.select([self.process.stdout], [], [], seconds)[0]:
+            return True
+        data = os.read(self.process.stdout.fileno(), 65536)
+        self.log.write(data)
+        self.log.flush()
+        text = data.decode("utf-8", "replace").replace("\r", "")
+        self.text += re.sub(r"\x1b\[[0-9;]*[A-Za-z]", "", text)
+        return bool(data)
+
+    def send(self, line):
+        self.process.stdin.write(line.encode() + b"\n")
+
+    def shell(self, command, seconds=60):
+        """Runs a shell command in the guest and returns what it prints."""
+        # The quotes keep the echo of what is typed from looking like the markers.
+        self.send(f"echo '<'beg''in; {command}; echo '<'e''nd")
+        return self.expect(r"<begin\n(.*?)<end\n", seconds).group(1).strip()
+
+    def wait_end(self, seconds):
+        """The emulator's exit status, once it ends by itself."""
+        deadline = time.monotonic() + seconds * self.scale
+        while time.monotonic() < deadline:
+            if not self.read(1):
+                return self.process.wait()
+        raise Failure("the emulator does not end")
+
+    def close(self):
+        self.process.kill()
+        self.process.wait()
+        self.log.close()
+
+
+class Report:
+    """Prints a line per check and remembers whether one failed."""
+
+    def __init__(self, prefix):
+        self.prefix = prefix
+        self.failed = False
+
+    def check(self, name, function, *arguments):
+        """Runs a check: a function that raises Failure or returns None (good) or "skip"."""
+        start = time.monotonic()
+        try:
+            word = function(*arguments) or "ok"
+            detail = f"({time.monotonic() - start:.1f} s)"
+        except Failure as failure:
+            word, detail = "FAIL", f"- {failure}"
+            self.failed = True
+        print(f"{word} {self.prefix} {name} {detail}", flush=True)
+        return word != "FAIL"
+
+
+def require(condition, message):
+    if not condition:
+        raise Failure(message)
+
+
+def require_equal(found, expected):
+    if found == expected:
+        return
+    # Of long texts with the same number of lines, only the lines that differ.
+    pairs = [(found, expected)]
+    if isinstance(found, str) and found.count("\n") == expected.count("\n"):
+        pairs = list(zip(found.splitlines(), expected.splitlines()))
+    raise Failure("; ".join(f"expected {e!r}, found {f!r}" for f, e in pairs if f != e))
+
+
+def host_output(argv):
+    """What a program of the guest prints when it runs on this host; None if it can't."""
+    try:
+        return subprocess.run(argv, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, check=True,
+                              timeout=60).stdout.decode().strip()
+    except (OSError, subprocess.SubprocessError):
+        return None
+
+
+# -- Checks inside a Linux guest -----------------------------------------------------------------
+
+
+def check_uname(console, machine):
+    text = console.shell("uname -a")
+    require(re.match(r"Linux calque 6\.\S+ .*Debian.*" + machine, text), f"uname says {text!r}")
+
+
+def check_cpuinfo(console):
+    text = console.shell("cat /proc/cpuinfo")
+    for key in ("processor", "vendor_id", "model name", "cpu MHz", "flags"):
+        require(re.search(rf"^{key}\s*:", text, re.MULTILINE), f"no {key!r} in {text!r}")
+    require(re.search(r"flags.*\bfpu\b.*\btsc\b", text), "no fpu or tsc in flags")
+
+
+def check_same_as_host(console, guest_dir, command):
+    # The host's busybox gets the same command with its own applets in front of the host's tools.
+    expected = host_output([f"{guest_dir}/busybox", "sh", "-c", command])
+    if expected is None:
+        return "skip"
+    require_equal(console.shell(command, 120), expected)
+
+
+def check_guestcheck(console, guest_dir, mode):
+    expected = host_output([f"{guest_dir}/guestcheck", mode])
+    if expected is None:
+        return "skip"
+    require_equal(console.shell(f"guestcheck {mode}", 120), expected)
+
+
+def check_known(console, command, expected):
+    require_equal(console.shell(command, 120), expected)
+
+
+def check_date(console):
+    guest = int(console.shell("date +%s"))
+    require(abs(guest - time.time()) < 5, f"the guest's clock is {guest - time.time():.1f} s off")
+
+
+def check_timer(console):
+    """Six seconds of sleep last six seconds, on the guest's clock and on the host's."""
+    console.send("echo st''art; sleep 6; echo st''op; cat /proc/uptime")
+    console.expect(r"start\n", 30)
+    start = time.monotonic()
+    console.expect(r"stop\n", 60)
+    elapsed = time.monotonic() - start
+    require(5.7 < elapsed < 7.5, f"sleep 6 took {elapsed:.2f} s of the host's time")
+
+
+def check_dmesg(console):
+    lines = console.shell("dmesg", 60).splitlines()
+    require(len(lines) > 50, "dmesg is too short")
+    bad = [line for line in lines if KERNEL_TROUBLE.search(line)]
+    require(not bad, "; ".join(bad[:5]))
+
+
+def check_poweroff(console):
+    console.send("poweroff -f")
+    require_equal(console.wait_end(60), 0)
+
+
+# -- Guests --------------------------------------------------------------------------------------
+
+
+def wait_for_shell(console):
+    console.expect(r"Linux version", 120)
+    console.expect(r"Calque guest is up.*?\n/ # ", 300)
+    # Kernel messages stay out of what the checks read.
+    console.shell("dmesg -n 1")
+
+
+def check_reboot(console):
+    console.send("reboot -f")
+    wait_for_shell(console)
+
+
+def boot_linux(name, options):
+    memory, machine = GUESTS[name]
+    guest_dir = f"{TOP}/guests/{name}"
+    report = Report(f"boot {name}:")
+    if not os.path.exists(f"{guest_dir}/vmlinuz"):
+        print(f"skip boot {name}: no kernel in {guest_dir}")
+        return True
+    command = shlex.split(options.emulator) + [
+        "-m", str(memory), "-nographic", "-kernel", f"{guest_dir}/vmlinuz",
+        "-initrd", f"{guest_dir}/initrd.gz", "-append", "console=ttyS0"]
+    if name != "686":
+        command.append("-no-reboot")
+    console = Console(command, f"{options.log_dir}/boot-{name}.log", options.scale)
+    try:
+        if not report.check("shell", wait_for_shell, console):
+            return False
+        report.check("uname", check_uname, console, machine)
+        report.check("cpuinfo", check_cpuinfo, console)
+        for title, line in SAME_AS_HOST.items():
+            report.check(title, check_same_as_host, console, guest_dir, line)
+        report.check("fp", check_guestcheck, console, guest_dir, "fp")
+        report.check("single step", check_guestcheck, console, guest_dir, "step")
+        for title, (line, expected) in KNOWN.items():
+            report.check(title, check_known, console, line, expected)
+        report.check("date", check_date, console)
+        report.check("timer", check_timer, console)
+        report.check("dmesg", check_dmesg, console)
+        if name == "686":
+            report.check("reboot", check_reboot, console)
+        report.check("poweroff", check_poweroff, console)
+    finally:
+        console.close()
+    return not report.failed
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--emulator", default=f"{TOP}/build/calque", help="command to test")
+    parser.add_argument("--scale", type=float, default=1.0, help="factor on all time limits")
+    parser.add_argument("--log-dir", default=f"{TOP}/build", help="where console logs go")
+    parser.add_argument("guests", nargs="*", help=f"of {', '.join(GUESTS)}")
+    options = parser.parse_args()
+    os.makedirs(options.log_dir, exist_ok=True)
+    results = [boot_linux(name, options) for name in options.guests or GUESTS]
+    sys.exit(0 if all(results) else 1)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,269 @@
+/* SPDX-License-Identifier: MIT */
+/* A program for Linux guests, i386 and amd64, without a C library: raw system calls only, so that
+ * the same file runs on the host for comparison.
+ *
+ * guestcheck fp: floating-point arithmetic in double (x87 on i386, SSE2 on amd64) and in 80-bit
+ *   long double under several precision and rounding controls; prints bits. Only operations with
+ *   one right answer (+ - * / sqrt, conversions), so that every correct processor prints the same.
+ * guestcheck step: single-steps a child with ptrace and counts the instructions of a known loop. */
+#include <stdint.h>
+
+#if defined(__x86_64__)
+enum { NR_WRITE = 1, NR_GETPID = 39, NR_FORK = 57, NR_EXIT = 60, NR_WAIT4 = 61, NR_KILL = 62 };
+enum { NR_PTRACE = 101, REGS_IP = 16, REGS_COUNT = 27 };
+#else
+enum { NR_EXIT = 1, NR_FORK = 2, NR_WRITE = 4, NR_GETPID = 20, NR_PTRACE = 26, NR_KILL = 37 };
+enum { NR_WAIT4 = 114, REGS_IP = 12, REGS_COUNT = 17 };
+#endif
+
+enum { PTRACE_TRACEME = 0, PTRACE_CONT = 7, PTRACE_SINGLESTEP = 9, PTRACE_GETREGS = 12 };
+enum { SIGTRAP = 5, SIGSTOP = 19 };
+
+static long syscall4(long number, long a, long b, long c, long d)
+{
+    long result;
+#if defined(__x86_64__)
+    register long r10 __asm__("r10") = d;
+    __asm__ volatile("syscall"
+                     : "=a"(result)
+                     : "a"(number), "D"(a), "S"(b), "d"(c), "r"(r10)
+                     : "rcx", "r11", "memory");
+#else
+    __asm__ volatile("int $0x80"
+                     : "=a"(result)
+                     : "a"(number), "b"(a), "c"(b), "d"(c), "S"(d)
+                     : "memory");
+#endif
+    return result;
+}
+
+/* -- Output --------------------------------------------------------------------------------------
+ */
+
+static void print(const char *text)
+{
+    long n = 0;
+    while (text[n]) {
+        n++;
+    }
+    syscall4(NR_WRITE, 1, (long)text, n, 0);
+}
+
+static void print_hex(uint64_t value, int digits)
+{
+    char text[17];
+    for (int i = 0; i < digits; i++) {
+        text[i] = "0123456789abcdef"[value >> (4 * (digits - 1 - i)) & 15];
+    }
+    text[digits] = 0;
+    print(text);
+}
+
+static void print_unsigned(unsigned value)
+{
+    char text[11], *p = text + 10;
+    *p = 0;
+    do {
+        *--p = (char)('0' + value % 10);
+        value /= 10;
+    } while (value);
+    print(p);
+}
+
+/* -- Floating point ------------------------------------------------------------------------------
+ */
+
+union double_bits {
+    double value;
+    uint64_t bits;
+};
+
+union extended_bits {
+    long double value;
+    struct {
+        uint64_t significand;
+        uint16_t sign_exponent;
+    } bits;
+};
+
+static uint64_t hash_add(uint64_t hash, uint64_t bits)
+{
+    for (int i = 0; i < 64; i += 8) {
+        hash = (hash ^ (bits >> i & 255)) * 0x100000001b3u;
+    }
+    return hash;
+}
+
+static uint64_t random_next(uint64_t *state)
+{
+    *state ^= *state << 13;
+    *state ^= *state >> 7;
+    *state ^= *state << 17;
+    return *state;
+}
+
+static double root(double value)
+{
+#if defined(__x86_64__)
+    __asm__("sqrtsd %0, %0" : "+x"(value));
+#else
+    __asm__("fsqrt" : "+t"(value));
+#endif
+    return value;
+}
+
+/* Hash of results over random operands of all magnitudes, infinities and NaNs included. */
+static uint64_t double_hash(int rounds)
+{
+    uint64_t state = 88172645463325252u, hash = 0xcbf29ce484222325u;
+    for (int i = 0; i < rounds; i++) {
+        volatile union double_bits a, b, r;
+        a.bits = random_next(&state);
+        b.bits = random_next(&state);
+        if (i & 1) {
+            b.bits = (b.bits & 0x800fffffffffffffu) | (a.bits & 0x7ff0000000000000u);
+        }
+        r.value = a.value + b.value;
+        hash = hash_add(hash, r.bits);
+        r.value = a.value * b.value;
+        hash = hash_add(hash, r.bits);
+        r.value = a.value / b.value;
+        hash = hash_add(hash, r.bits);
+        r.value = root(a.value);
+        hash = hash_add(hash, r.bits);
+        r.value = (double)(int32_t)a.bits + (double)(float)b.value;
+        hash = hash_add(hash, r.bits);
+        hash = hash_add(hash, (uint64_t)(a.value < b.value) + 2 * (uint64_t)(a.value == b.value));
+    }
+    return hash;
+}
+
+/* The same for 80-bit operands, with x87 control word cw. */
+static uint64_t extended_hash(uint16_t cw, int rounds)
+{
+    uint64_t state = 1442695040888963407u, hash = 0xcbf29ce484222325u;
+    __asm__ volatile("fninit\n\tfldcw %0" : : "m"(cw));
+    for (int i = 0; i < rounds; i++) {
+        volatile union extended_bits a, b, r;
+        uint16_t status;
+        a.bits.significand = random_next(&state) | 1ull << 63;
+        a.bits.sign_exponent = (uint16_t)random_next(&state);
+        b.bits.significand = random_next(&state) | 1ull << 63;
+        b.bits.sign_exponent =
+            i & 1 ? (uint16_t)random_next(&state) : (uint16_t)(a.bits.sign_exponent + (i & 31));
+        r.value = a.value + b.value;
+        hash = hash_add(hash, r.bits.significand) ^ r.bits.sign_exponent;
+        r.value = a.value * b.value;
+        hash = hash_add(hash, r.bits.significand) ^ r.bits.sign_exponent;
+        r.value = a.value / b.value;
+        hash = hash_add(hash, r.bits.significand) ^ r.bits.sign_exponent;
+        r.value = (long double)(double)a.value;
+        hash = hash_add(hash, r.bits.significand) ^ r.bits.sign_exponent;
+        __asm__ volatile("fnstsw %0\n\tfnclex" : "=a"(status));
+        hash = hash_add(hash, status & 0x3f); /* exception flags: C0-C3 are undefined here */
+    }
+    __asm__ volatile("fninit");
+    return hash;
+}
+
+static int fp_check(void)
+{
+    static const uint16_t control_words[] = {0x037f, 0x027f, 0x007f, 0x077f, 0x0b7f, 0x0f7f};
+    volatile double x = 0.1, sum = 0.0;
+    union double_bits out;
+
+    for (int i = 0; i < 2000; i++) {
+        sum += root(x) / (x + 3.0);
+        x = x * 1.0625 - sum * 0.03125;
+        x = x < 0 ? -x : x;
+    }
+    out.value = sum;
+    print("series ");
+    print_hex(out.bits, 16);
+    print("\ndouble ");
+    print_hex(double_hash(20000), 16);
+    for (unsigned i = 0; i < sizeof control_words / sizeof control_words[0]; i++) {
+        print("\nextended cw ");
+        print_hex(control_words[i], 4);
+        print(" ");
+        print_hex(extended_hash(control_words[i], 5000), 16);
+    }
+    print("\n");
+    return 0;
+}
+
+/* -- Single-stepping -----------------------------------------------------------------------------
+ */
+
+extern const char loop_start[], loop_end[];
+
+/* 1 + 3 * 1000 instructions between the two labels. */
+static void known_loop(void)
+{
+    long count = 0, sum = 0;
+    __asm__ volatile(".globl loop_start\n.globl loop_end\n"
+                     "loop_start: mov $1000, %0\n"
+                     "1: add %0, %1\n"
+                     "dec %0\n"
+                     "jnz 1b\n"
+                     "loop_end: nop"
+                     : "+r"(count), "+r"(sum)
+                     :
+                     : "cc");
+}
+
+static int step_check(void)
+{
+    unsigned in_loop = 0;
+    int status = 0;
+    long child = syscall4(NR_FORK, 0, 0, 0, 0);
+    if (child == 0) {
+        syscall4(NR_PTRACE, PTRACE_TRACEME, 0, 0, 0);
+        syscall4(NR_KILL, syscall4(NR_GETPID, 0, 0, 0, 0), SIGSTOP, 0, 0);
+        known_loop();
+        syscall4(NR_EXIT, 7, 0, 0, 0);
+    }
+    for (;;) {
+        unsigned long regs[REGS_COUNT];
+        syscall4(NR_WAIT4, child, (long)&status, 0, 0);
+        if ((status & 0xff) != 0x7f) {
+            break; /* not a stop: the child is gone */
+        }
+        syscall4(NR_PTRACE, PTRACE_GETREGS, child, 0, (long)regs);
+        if (regs[REGS_IP] >= (unsigned long)loop_start && regs[REGS_IP] < (unsigned long)loop_end) {
+            in_loop++;
+        }
+        syscall4(NR_PTRACE, PTRACE_SINGLESTEP, child, 0, 0);
+    }
+    print("stepped ");
+    print_unsigned(in_loop);
+    print(" of 3001 instructions, child's status ");
+    print_unsigned((unsigned)status >> 8);
+    print("\n");
+    return in_loop == 3001 && status >> 8 == 7 ? 0 : 1;
+}
+
+/* -- Entry ---------------------------------------------------------------------------------------
+ */
+
+/* stack: argc, argv... as the kernel leaves them. */
+__attribute__((used)) static void guestcheck_main(long *stack)
+{
+    const char *mode = stack[0] > 1 ? (const char *)stack[2] : "";
+    int status = 2;
+    if (mode[0] == 'f') {
+        status = fp_check();
+    } else if (mode[0] == 's') {
+        status = step_check();
+    } else {
+        print("usage: guestcheck fp|step\n");
+    }
+    syscall4(NR_EXIT, status, 0, 0, 0);
+}
+
+#if defined(__x86_64__)
+__asm__(".globl _start\n_start: mov %rsp, %rdi\nand $-16, %rsp\ncall guestcheck_main\n");
+#else
+__asm__(".globl _start\n_start: mov %esp, %eax\nand $-16, %esp\nsub $12, %esp\npush %eax\n"
+        "call guestcheck_main\n");
+#endif
