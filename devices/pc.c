@@ -6,6 +6,7 @@
 
 #include "devices/debugport.h"
 #include "devices/dma.h"
+#include "devices/i8042.h"
 #include "devices/isa.h"
 #include "devices/pic.h"
 #include "devices/pit.h"
@@ -14,10 +15,19 @@
 #include "devices/uart.h"
 
 static const struct board_row pc_rows[] = {
-    {&pic_class, NULL},          {&isa_class, NULL},          {&pit_class, NULL},
-    {&rtc_class, NULL},          {&dma_class, NULL},          {&port92_class, NULL},
-    {&debugport_class, NULL},    {&uart_class, &uart_com[0]}, {&uart_class, &uart_com[1]},
-    {&uart_class, &uart_com[2]}, {&uart_class, &uart_com[3]}, {NULL, NULL},
+    {&pic_class, NULL},
+    {&isa_class, NULL},
+    {&pit_class, NULL},
+    {&rtc_class, NULL},
+    {&dma_class, NULL},
+    {&port92_class, NULL},
+    {&i8042_class, NULL},
+    {&debugport_class, NULL},
+    {&uart_class, &uart_com[0]},
+    {&uart_class, &uart_com[1]},
+    {&uart_class, &uart_com[2]},
+    {&uart_class, &uart_com[3]},
+    {NULL, NULL},
 };
 
 const struct board pc_board = {"pc", pc_rows};
