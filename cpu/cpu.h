@@ -32,7 +32,8 @@ struct seg {
     uint32_t limit; /* in bytes, granularity applied */
     uint16_t sel;
     uint16_t attr; /* descriptor bits 40-55: type 0-3, S 4, DPL 5-6, P 7, AVL 12, L 13, D/B 14, G 15 */
-    bool usable;   /* false: null selector loaded */
+    uint32_t desc_base; /* base as loaded: that of ES, CS, SS and DS is 0 in 64-bit code */
+    bool usable;        /* false: null selector loaded */
 };
 
 /* Arithmetic flags, kept as the values that they are tests of; read and written through flags.h. */
