@@ -61,6 +61,7 @@ enum rtc_reg {
 #define RTC_CLOCK_HZ 32768
 #define UIP_NS       244000 /* UIP is set this long before the update */
 #define MIN_REARM_NS 10000
+#define MAX_OFFSET_S (INT64_C(1) << 40)
 #define DAY_S        86400
 
 struct rtc {
@@ -482,12 +483,11 @@ static void loaded(struct device *d)
 
     s->index &= CMOS_SIZE - 1; /* a file may hold anything */
     s->offset_ns %= NS_PER_SEC;
-    if (s->offset_s < -(INT64_C(1) << 40) || s->offset_s > INT64_C(1) << 40 || clock_seconds(s) < 0)
+    if (s->offset_s < -MAX_OFFSET_S || s->offset_s > MAX_OFFSET_S || clock_seconds(s) < 0)
         s->offset_s = 0;
-    s->updated_s = clock_seconds(s);
+    if (s->updated_s < -MAX_OFFSET_S || s->updated_s > MAX_OFFSET_S)
+        s->updated_s = clock_seconds(s);
     s->cmos[RTC_A] &= (uint8_t)~RTC_A_UIP;
-    arm_update(s);
-    arm_periodic(s);
 }
 
 static int realize(struct device *d)
