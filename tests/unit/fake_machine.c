@@ -1,0 +1,191 @@
+/* SPDX-License-Identifier: MIT */
+#include "tests/unit/fake_machine.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static struct fake_machine *machine_of(struct cpu *c)
+{
+    return (struct fake_machine *)(void *)c;
+}
+
+struct fake_machine *fake_machine_create(const char *model)
+{
+    char err[256];
+    struct fake_machine *m = calloc(1, sizeof(*m));
+    if (m == NULL || (m->ram = calloc(1, FAKE_RAM_BYTES)) == NULL)
+        abort();
+    m->pending_vector = -1;
+    if (!cpu_init(&m->cpu, model, err)) {
+        fprintf(stderr, "%s\n", err);
+        abort();
+    }
+    cpu_reset(&m->cpu);
+    cpu_set_a20(&m->cpu, true);
+    return m;
+}
+
+void fake_machine_free(struct fake_machine *m)
+{
+    cpu_free(&m->cpu);
+    free(m->ram);
+    free(m);
+}
+
+static void flat_segments(struct cpu *c, uint16_t code_attr)
+{
+    for (unsigned s = 0; s < SEG_COUNT; s++)
+        c->seg[s] = (struct seg){.limit = 0xffffffff,
+                                 .sel = s == SEG_CS ? 8 : 16,
+                                 .attr = s == SEG_CS ? code_attr : 0xc093,
+                                 .usable = true};
+    c->gdt.limit = 0;
+    c->idt.limit = 0;
+}
+
+void fake_machine_enter32(struct fake_machine *m, uint32_t entry, uint32_t stack)
+{
+    struct cpu *c = &m->cpu;
+    flat_segments(c, 0xc09b);
+    c->cr0 |= CR0_PE;
+    c->r[REG_RIP] = entry;
+    c->r[RSP] = stack;
+    cpu_update_mode(c);
+    cpu_flush_tlb(c);
+}
+
+void fake_machine_enter64(struct fake_machine *m, uint64_t entry, uint64_t stack)
+{
+    struct cpu *c = &m->cpu;
+    uint64_t pml4 = FAKE_RAM_BYTES - 0x3000, pdpt = pml4 + 0x1000, pd = pml4 + 0x2000, pte;
+    pte = pdpt | 7;
+    memcpy(m->ram + pml4, &pte, 8);
+    pte = pd | 7;
+    memcpy(m->ram + pdpt, &pte, 8);
+    for (uint64_t k = 0; k < FAKE_RAM_BYTES >> 21; k++) {
+        pte = k << 21 | 0x87;
+        memcpy(m->ram + pd + 8 * k, &pte, 8);
+    }
+    flat_segments(c, 0xa09b);
+    c->cr3 = pml4;
+    c->cr4 |= CR4_PAE | CR4_OSFXSR | CR4_OSXMMEXCPT;
+    c->efer |= EFER_LME | EFER_LMA;
+    c->cr0 |= CR0_PE | CR0_PG | CR0_NE | CR0_WP;
+    c->r[REG_RIP] = entry;
+    c->r[RSP] = stack;
+    cpu_update_mode(c);
+    cpu_flush_tlb(c);
+}
+
+/* -- What cpu/ asks of the machine ------------------------------------------------------------------------ */
+
+uint8_t *phys_page(struct cpu *c, uint64_t pa, bool write)
+{
+    (void)write;
+    return pa < FAKE_RAM_BYTES ? machine_of(c)->ram + (pa & ~UINT64_C(0xfff)) : NULL;
+}
+
+uint64_t phys_read(struct cpu *c, uint64_t pa, unsigned n)
+{
+    uint64_t v = 0;
+    if (pa + n > FAKE_RAM_BYTES)
+        return ~UINT64_C(0) >> (64 - 8 * n);
+    memcpy(&v, machine_of(c)->ram + pa, n);
+    return v;
+}
+
+void phys_write(struct cpu *c, uint64_t pa, unsigned n, uint64_t val)
+{
+    if (pa + n <= FAKE_RAM_BYTES)
+        memcpy(machine_of(c)->ram + pa, &val, n);
+    cpu_code_written(c, pa, n);
+}
+
+uint32_t port_in(struct cpu *c, uint16_t port, unsigned n)
+{
+    (void)port;
+    return machine_of(c)->port_value & (uint32_t)(~UINT64_C(0) >> (64 - 8 * n));
+}
+
+void port_out(struct cpu *c, uint16_t port, unsigned n, uint32_t val)
+{
+    struct fake_machine *m = machine_of(c);
+    (void)n;
+    m->last_port = port;
+    m->last_port_out = val;
+    m->port_writes++;
+}
+
+int intr_ack(struct cpu *c)
+{
+    struct fake_machine *m = machine_of(c);
+    int vec = m->pending_vector;
+    m->pending_vector = -1;
+    cpu_attend(c, 0, ATT_INTR);
+    return vec;
+}
+
+uint64_t tsc_read(struct cpu *c)
+{
+    return machine_of(c)->tsc++;
+}
+
+bool apic_base_read(struct cpu *c, uint64_t *val)
+{
+    (void)c;
+    *val = 0xfee00900;
+    return true;
+}
+
+bool apic_base_write(struct cpu *c, uint64_t val)
+{
+    (void)c;
+    (void)val;
+    return true;
+}
+
+uint8_t apic_tpr_read(struct cpu *c)
+{
+    (void)c;
+    return 0;
+}
+
+void apic_tpr_write(struct cpu *c, uint8_t val)
+{
+    (void)c;
+    (void)val;
+}
+
+bool apic_msr_read(struct cpu *c, uint32_t msr, uint64_t *val)
+{
+    (void)c;
+    (void)msr;
+    (void)val;
+    return false;
+}
+
+bool apic_msr_write(struct cpu *c, uint32_t msr, uint64_t val)
+{
+    (void)c;
+    (void)msr;
+    (void)val;
+    return false;
+}
+
+uint64_t random_u64(struct cpu *c)
+{
+    return machine_of(c)->tsc++ * UINT64_C(0x9e3779b97f4a7c15);
+}
+
+void cpu_log(struct cpu *c, unsigned item, const char *fmt, ...)
+{
+    va_list ap;
+    (void)c;
+    (void)item;
+    va_start(ap, fmt);
+    vfprintf(stderr, fmt, ap);
+    va_end(ap);
+    fputc('\n', stderr);
+}
