@@ -32,7 +32,8 @@ uint64_t clock_now(const struct vm *vm)
 
 uint64_t clock_wall(const struct vm *vm)
 {
-    (void)vm;
+    if (vm->cfg.wall_start_ns != 0)
+        return vm->cfg.wall_start_ns + clock_now(vm);
     return host_wall_ns();
 }
 
@@ -149,8 +150,6 @@ bool clock_fire(struct vm *vm, unsigned max)
 {
     struct clock *c = &vm->clock;
 
-    if (clock_is_stopped(vm))
-        return false;
     while (c->count > 0 && c->heap[0]->due_ns <= clock_now(vm)) {
         struct timer *t = c->heap[0];
 

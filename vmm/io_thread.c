@@ -30,7 +30,7 @@ static void io_round(struct vm *vm)
     unsigned n = 2;
     bool more;
 
-    more = clock_fire(vm, FIRE_BURST);
+    more = !clock_is_stopped(vm) && clock_fire(vm, FIRE_BURST);
     chardev_pump(vm);
     fds[0] = (struct pollfd){.fd = io->wake_fd, .events = POLLIN};
     fds[1] = (struct pollfd){.fd = host_signals_fd(vm->signals), .events = POLLIN};

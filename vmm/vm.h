@@ -36,6 +36,8 @@ struct vm_config {
     const char *kernel, *initrd, *append;
     unsigned log_items; /* set of enum log_item */
     FILE *log;          /* stderr unless -D */
+    uint64_t wall_start_ns; /* clock_wall() at virtual time 0, from where it runs with virtual time; 0:
+                             * it is the host's clock (-rtc base=, clock=) */
     bool no_reboot;    /* end where the guest resets */
     bool no_shutdown;  /* pause where the guest powers off */
     bool take_signals; /* SIGINT, SIGTERM, SIGHUP and SIGQUIT end this VM, as vm_quit() does; set it

@@ -68,7 +68,8 @@ void cpu_code_written(struct cpu *c, uint64_t pa, uint64_t n)
 
 void cpu_set_a20(struct cpu *c, bool enabled)
 {
-    fake_cpu.a20 = c->a20 = enabled;
+    c->a20 = enabled;
+    atomic_store(&fake_cpu.a20, enabled);
 }
 
 struct vm *fake_vm_with(const struct vm_config *cfg, const struct board *board)

@@ -15,7 +15,7 @@ extern enum cpu_exit (*fake_guest)(struct cpu *c);
 struct fake_cpu_log {
     unsigned resets, tlb_flushes, code_writes;
     uint64_t code_pa, code_n; /* of the last cpu_code_written() */
-    bool a20;
+    atomic_bool a20;
 };
 extern struct fake_cpu_log fake_cpu;
 

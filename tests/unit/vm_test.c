@@ -225,7 +225,9 @@ static void *pause_and_resume(void *arg)
     vm_request_reset(vm); /* is carried out, but the VM stays paused */
     usleep(50000);
     ck_assert_uint_eq(clock_now(vm), now);
+    vm_lock(vm);
     ck_assert_uint_eq(((struct ticker *)device_find(vm, &ticker_class, 0))->resets, 2);
+    vm_unlock(vm);
     vm_resume(vm);
     usleep(50000);
     ck_assert_uint_gt(clock_now(vm), now);
@@ -278,7 +280,7 @@ static void *write_memory(void *arg)
     vcpu_set_a20(vm, false);
     vm_unlock(vm);
     usleep(20000);
-    ck_assert(!fake_cpu.a20); /* only read after the vCPU had time */
+    ck_assert(!atomic_load(&fake_cpu.a20));
     vm_quit(vm);
     return NULL;
 }
