@@ -14,7 +14,8 @@ static size_t element_bytes(const struct field *f)
 {
     switch (f->kind) {
     case FIELD_BYTES:
-    case FIELD_INT: return f->size;
+    case FIELD_INT:
+    case FIELD_BOOL: return f->size;
     case FIELD_STRUCT: return state_size(f->sub);
     case FIELD_TIMER: return sizeof(uint64_t);
     case FIELD_UNSAVED:
@@ -62,6 +63,8 @@ void state_load(const struct field *tab, void *obj, const uint8_t *buf)
                 state_load(f->sub, member, buf);
             else if (f->kind == FIELD_TIMER)
                 memcpy(member + offsetof(struct timer, due_ns), buf, bytes);
+            else if (f->kind == FIELD_BOOL)
+                *member = buf[0] != 0; /* any other value would be undefined behaviour */
             else
                 memcpy(member, buf, bytes);
         }

@@ -10,7 +10,8 @@
 enum field_kind {
     FIELD_END,     /* ends a table */
     FIELD_BYTES,   /* array of bytes, or a byte */
-    FIELD_INT,     /* integers or bools of 1, 2, 4 or 8 bytes, `count` of them */
+    FIELD_INT,     /* integers of 1, 2, 4 or 8 bytes, `count` of them */
+    FIELD_BOOL,    /* bools: what is loaded becomes 0 or 1 */
     FIELD_STRUCT,  /* `count` structs with a table of their own */
     FIELD_TIMER,   /* struct timer: its due time is saved; the clock re-arms it on load */
     FIELD_UNSAVED, /* wiring: pointers, claims, host handles */
@@ -25,24 +26,32 @@ struct field {
     const struct field *sub;
 };
 
-#define FIELD_AT(s, m, k, sz, n, tab) {#m, (k), offsetof(s, m), (sz), (n), (tab)}
+#define FIELD_AT(s, m, k, sz, n, tab)                                                              \
+    {                                                                                              \
+#m, (k), offsetof(s, m), (sz), (n), (tab)                                                  \
+    }
 #define MEMBER_SIZE(s, m) sizeof(((s *)0)->m)
+#define SCALAR_KIND(x)    _Generic((x), _Bool : FIELD_BOOL, default : FIELD_INT)
 
 /* One integer, bool or enum member. */
-#define FIELD(s, m) FIELD_AT(s, m, FIELD_INT, MEMBER_SIZE(s, m), 1, NULL)
+#define FIELD(s, m) FIELD_AT(s, m, SCALAR_KIND(((s *)0)->m), MEMBER_SIZE(s, m), 1, NULL)
 /* Array of integers or bools (one-dimensional; of bytes too). */
-#define FIELD_ARRAY(s, m) \
-    FIELD_AT(s, m, FIELD_INT, sizeof(((s *)0)->m[0]), MEMBER_SIZE(s, m) / sizeof(((s *)0)->m[0]), NULL)
+#define FIELD_ARRAY(s, m)                                                                          \
+    FIELD_AT(s, m, SCALAR_KIND(((s *)0)->m[0]), sizeof(((s *)0)->m[0]),                            \
+             MEMBER_SIZE(s, m) / sizeof(((s *)0)->m[0]), NULL)
 /* One struct, or an array of structs, with its own table. */
 #define FIELD_SUB(s, m, tab) FIELD_AT(s, m, FIELD_STRUCT, MEMBER_SIZE(s, m), 1, (tab))
-#define FIELD_SUBS(s, m, tab)                                                                     \
-    FIELD_AT(s, m, FIELD_STRUCT, sizeof(((s *)0)->m[0]), MEMBER_SIZE(s, m) / sizeof(((s *)0)->m[0]), \
-             (tab))
+#define FIELD_SUBS(s, m, tab)                                                                      \
+    FIELD_AT(s, m, FIELD_STRUCT, sizeof(((s *)0)->m[0]),                                           \
+             MEMBER_SIZE(s, m) / sizeof(((s *)0)->m[0]), (tab))
 #define FIELD_TIMER(s, m) FIELD_AT(s, m, FIELD_TIMER, MEMBER_SIZE(s, m), 1, NULL)
-#define UNSAVED(s, m) FIELD_AT(s, m, FIELD_UNSAVED, MEMBER_SIZE(s, m), 1, NULL)
+#define UNSAVED(s, m)     FIELD_AT(s, m, FIELD_UNSAVED, MEMBER_SIZE(s, m), 1, NULL)
 /* Every device struct begins with this. */
 #define FIELDS_DEVICE(s) UNSAVED(s, dev)
-#define FIELDS_END {NULL, FIELD_END, 0, 0, 0, NULL}
+#define FIELDS_END                                                                                 \
+    {                                                                                              \
+        NULL, FIELD_END, 0, 0, 0, NULL                                                             \
+    }
 
 /* Bytes that a table's saved fields take in a buffer (fixed for a table). */
 size_t state_size(const struct field *tab);
