@@ -107,9 +107,11 @@ struct op {
 #define PREDICATES(OP)                                                                             \
     OP(0)                                                                                          \
     OP(1)                                                                                          \
-    OP(2) OP(3) OP(4) OP(5) OP(6) OP(7) OP(8) OP(9) OP(10) OP(11) OP(12) OP(13) OP(14) OP(15)      \
-        OP(16) OP(17) OP(18) OP(19) OP(20) OP(21) OP(22) OP(23) OP(24) OP(25) OP(26) OP(27) OP(28) \
-            OP(29) OP(30) OP(31)
+    OP(2)                                                                                          \
+    OP(3)                                                                                          \
+    OP(4)                                                                                          \
+    OP(5) OP(6) OP(7) OP(8) OP(9) OP(10) OP(11) OP(12) OP(13) OP(14) OP(15) OP(16) OP(17) OP(18)   \
+        OP(19) OP(20) OP(21) OP(22) OP(23) OP(24) OP(25) OP(26) OP(27) OP(28) OP(29) OP(30) OP(31)
 
 /* AH after LAHF. */
 static uint64_t rel(enum fp_rel r)
@@ -159,9 +161,10 @@ OPS_OF(DEFINE32, 32, f32, s)
 PREDICATES(PREDICATE)
 
 #define ROW(id, insn, width, need, expr) {#id, host_##id, model_##id, width, need},
-#define PREDICATE_ROW(n)                 ROW(cmpsd##n, , 64, NEED_AVX, ) ROW(cmpss##n, , 32, NEED_AVX, )
+#define ROW_SD(n)                        ROW(cmpsd##n, , 64, NEED_AVX, )
+#define ROW_SS(n)                        ROW(cmpss##n, , 32, NEED_AVX, )
 static const struct op ops[] = {OPS(ROW) OPS_OF(ROW, 64, f64, d) OPS_OF(ROW, 32, f32, s)
-                                    PREDICATES(PREDICATE_ROW)};
+                                    PREDICATES(ROW_SD) PREDICATES(ROW_SS)};
 
 /* How many bits of the result count. */
 static uint64_t result_mask(const struct op *op)
@@ -250,7 +253,7 @@ void diff_sse(struct diff *d, unsigned count)
     sigaction(SIGFPE, &act, &old);
     for (unsigned k = 0; k < sizeof(ops) / sizeof(ops[0]); k++) {
         if ((ops[k].need == NEED_FMA && !__builtin_cpu_supports("fma")) ||
-            (ops[k].need == NEED_F16C && !__builtin_cpu_supports("f16c")) ||
+            (ops[k].need == NEED_F16C && !__builtin_cpu_supports("avx2")) ||
             (ops[k].need == NEED_AVX && !__builtin_cpu_supports("avx")))
             continue;
         run(d, &ops[k], ops[k].need == NEED_AVX ? count / 8 : count);

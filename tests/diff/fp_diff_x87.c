@@ -275,13 +275,16 @@ struct tally {
     uint64_t worst, off_by_one, flags;
 };
 
-/* Whether two transcendental results lie on either side of the smallest normal number: then they
- * are one apart, but what is reported and (unmasked) delivered differs altogether. */
+/* Whether two transcendental results lie on either side of the smallest normal number or of
+ * overflow: then they are one apart, but what is reported and (unmasked) delivered differs
+ * altogether. */
 static bool straddles(const struct state *h, const struct state *m)
 {
     unsigned last = h->top == 5; /* where FSINCOS and FPTAN have the small one */
-    return ((h->fsw ^ m->fsw) & FP_UE) &&
-           ((h->st[last].se & 0x7fff) <= 1 || (m->st[last].se & 0x7fff) <= 1);
+    unsigned he = h->st[last].se & 0x7fff, me = m->st[last].se & 0x7fff;
+    unsigned differ = h->fsw ^ m->fsw;
+    return ((differ & FP_UE) && (he <= 1 || me <= 1)) ||
+           ((differ & FP_OE) && (he >= 0x7ffe || me >= 0x7ffe));
 }
 
 /* Whether the states agree as far as they must. */
