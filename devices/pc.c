@@ -6,9 +6,14 @@
 
 #include "devices/debugport.h"
 #include "devices/dma.h"
+#include "devices/i440fx.h"
 #include "devices/i8042.h"
+#include "devices/ioapic.h"
 #include "devices/isa.h"
+#include "devices/lapic.h"
+#include "devices/pci.h"
 #include "devices/pic.h"
+#include "devices/piix3.h"
 #include "devices/pit.h"
 #include "devices/port92.h"
 #include "devices/rtc.h"
@@ -16,7 +21,12 @@
 
 static const struct board_row pc_rows[] = {
     {&pic_class, NULL},
+    {&lapic_class, NULL},
+    {&ioapic_class, NULL},
     {&isa_class, NULL},
+    {&pci_class, NULL},
+    {&i440fx_class, NULL},
+    {&piix3_class, NULL},
     {&pit_class, NULL},
     {&rtc_class, NULL},
     {&dma_class, NULL},
