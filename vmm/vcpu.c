@@ -49,6 +49,24 @@ static bool is_mine(struct vcpu *v)
     return !atomic_load(&v->on) || pthread_equal(v->thread, pthread_self());
 }
 
+/* Note a range for catch_up(). One that goes on where the last one ended makes it longer; when
+ * there is no more room, the last one grows to hold both. */
+static void post_code(struct vcpu *v, uint64_t pa, uint64_t n)
+{
+    struct code_range *last = v->nposts > 0 ? &v->posts[v->nposts - 1] : NULL;
+    uint64_t end = pa + n;
+
+    if (last == NULL || (last->pa + last->n != pa && v->nposts < VCPU_POSTS)) {
+        v->posts[v->nposts++] = (struct code_range){pa, n};
+        return;
+    }
+    if (last->pa + last->n > end)
+        end = last->pa + last->n;
+    if (pa < last->pa)
+        last->pa = pa;
+    last->n = end - last->pa;
+}
+
 void vcpus_code_written(struct vm *vm, uint64_t pa, uint64_t n)
 {
     for (unsigned i = 0; i < VM_MAX_CPUS; i++) {
@@ -60,14 +78,7 @@ void vcpus_code_written(struct vm *vm, uint64_t pa, uint64_t n)
             cpu_code_written(&v->cpu, pa, n);
             continue;
         }
-        if (v->nposts == VCPU_POSTS) { /* one range that holds the last two */
-            struct code_range *last = &v->posts[--v->nposts];
-            uint64_t end = last->pa + last->n > pa + n ? last->pa + last->n : pa + n;
-
-            pa = last->pa < pa ? last->pa : pa;
-            n = end - pa;
-        }
-        v->posts[v->nposts++] = (struct code_range){pa, n};
+        post_code(v, pa, n);
         vcpu_request(v, REQ_CATCH_UP);
     }
 }

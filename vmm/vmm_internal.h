@@ -153,7 +153,7 @@ enum vcpu_request {
     REQ_LOOK = 1 << 5, /* vm->paused changed */
 };
 
-#define VCPU_POSTS 32
+#define VCPU_POSTS 128
 
 struct code_range {
     uint64_t pa, n;
