@@ -10,7 +10,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "devices/ioapic.h"
 #include "devices/pc.h"
 #include "tests/unit/fake_cpu.h"
 #include "vmm/vmm_internal.h"
@@ -18,13 +17,6 @@
 #define SEEDS     40
 #define ACCESSES  3000
 #define STATE_MAX (1u << 20)
-
-/* Where the board has no I/O APIC. */
-__attribute__((weak)) struct irq ioapic_input(struct vm *vm, unsigned gsi)
-{
-    (void)vm, (void)gsi;
-    return (struct irq){0};
-}
 
 struct run {
     struct vm *vm;
