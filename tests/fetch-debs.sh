@@ -55,3 +55,8 @@ for deb in *.deb; do
     dpkg-deb -x "$deb" "$root"
 done
 rm -f -- *.deb
+
+# Absolute links are meant for a system whose root is ROOT.
+find "$root" -type l -lname '/*' | while IFS= read -r link; do
+    ln -sfn --relative "$root$(readlink "$link")" "$link"
+done

@@ -11,14 +11,15 @@ set -eu
 top=$(cd "$(dirname "$0")/../.." && pwd)
 [ $# -gt 0 ] || set -- amd64 686 686-pae
 
-# make_guestcheck ARCH OUTPUT
+# make_guestcheck ARCH SOURCE OUTPUT
 make_guestcheck()
 {
     local machine=-m64
     [ "$1" = amd64 ] || machine="-m32 -march=i486"
     # shellcheck disable=SC2086
     gcc $machine -O1 -ffreestanding -nostdlib -static -fno-pie -no-pie -fno-stack-protector \
-        -fno-asynchronous-unwind-tables -ffp-contract=off -o "$2" "$top/tests/boot/guestcheck.c"
+        -fno-asynchronous-unwind-tables -mno-red-zone -ffp-contract=off \
+        -o "$3" "$2"
 }
 
 # make_initrd GUEST
@@ -55,8 +56,9 @@ for name in "$@"; do
         cp "$unpacked"/boot/vmlinuz-* "$guest/vmlinuz"
         rm -rf "$unpacked"
     fi
-    if [ "$(uname -m)" = x86_64 ] && [ "$top/tests/boot/guestcheck.c" -nt "$guest/guestcheck" ]; then
-        make_guestcheck "$arch" "$guest/guestcheck" || rm -f "$guest/guestcheck"
+    source=$top/tests/boot/guestcheck.c
+    if [ "$(uname -m)" = x86_64 ] && [ "$source" -nt "$guest/guestcheck" ]; then
+        make_guestcheck "$arch" "$source" "$guest/guestcheck" || rm -f "$guest/guestcheck"
     fi
     for part in "$top/tests/boot/init" "$guest/guestcheck"; do
         if [ "$part" -nt "$guest/initrd.gz" ]; then

@@ -5,6 +5,7 @@
  * guestcheck fp: floating-point arithmetic in double (x87 on i386, SSE2 on amd64) and in 80-bit
  *   long double under several precision and rounding controls; prints bits. Only operations with
  *   one right answer (+ - * / sqrt, conversions), so that every correct processor prints the same.
+ * guestcheck mips: runs a known number of integer instructions, for timing.
  * guestcheck step: single-steps a child with ptrace and counts the instructions of a known loop. */
 #include <stdint.h>
 
@@ -243,6 +244,61 @@ static int step_check(void)
     return in_loop == 3001 && status >> 8 == 7 ? 0 : 1;
 }
 
+/* -- Integer speed -------------------------------------------------------------------------------
+ */
+
+enum { MIPS_ITERATIONS = 10000000, MIPS_INSTRUCTIONS = 16 };
+
+/* 16 instructions a turn: arithmetic, a load, a store, a call, an unpredictable branch. */
+static uint32_t mips_loop(uint32_t *table)
+{
+    uint32_t hash = 1, turns = MIPS_ITERATIONS;
+#if defined(__x86_64__)
+#define INDEX "%%rax"
+#else
+#define INDEX "%%eax"
+#endif
+    __asm__ volatile("1: imul $0x9e3779b1, %[hash], %%eax\n"
+                     "shr $20, %%eax\n"
+                     "mov (%[table]," INDEX ",4), %%edx\n"
+                     "add %[hash], %%edx\n"
+                     "mov %%edx, (%[table]," INDEX ",4)\n"
+                     "xor %%edx, %[hash]\n"
+                     "test $64, %%edx\n"
+                     "jz 2f\n"
+                     "add $12345, %[hash]\n"
+                     "jmp 3f\n"
+                     "2: sub $54321, %[hash]\n"
+                     "nop\n"
+                     "3: call 4f\n"
+                     "dec %[turns]\n"
+                     "jnz 1b\n"
+                     "jmp 5f\n"
+                     "4: rol $5, %[hash]\n"
+                     "lea 7(%[hash],%[hash],2), %[hash]\n"
+                     "ret\n"
+                     "5:"
+                     : [hash] "+r"(hash), [turns] "+r"(turns)
+                     : [table] "r"(table)
+                     : "eax", "edx", "cc", "memory");
+#undef INDEX
+    return hash;
+}
+
+static int mips_run(void)
+{
+    uint32_t table[4096];
+    for (unsigned i = 0; i < 4096; i++) {
+        table[i] = i;
+    }
+    print("million instructions: ");
+    print_unsigned(MIPS_ITERATIONS / 1000000 * MIPS_INSTRUCTIONS);
+    print(", hash ");
+    print_hex(mips_loop(table), 8);
+    print("\n");
+    return 0;
+}
+
 /* -- Entry ---------------------------------------------------------------------------------------
  */
 
@@ -255,8 +311,10 @@ __attribute__((used)) static void guestcheck_main(long *stack)
         status = fp_check();
     } else if (mode[0] == 's') {
         status = step_check();
+    } else if (mode[0] == 'm') {
+        status = mips_run();
     } else {
-        print("usage: guestcheck fp|step\n");
+        print("usage: guestcheck fp|mips|step\n");
     }
     syscall4(NR_EXIT, status, 0, 0, 0);
 }
