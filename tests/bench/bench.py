@@ -19,8 +19,8 @@ from boot_test import Console, Failure  # noqa: E402 (found through the line abo
 GUEST = f"{TOP}/guests/amd64"
 LIMIT_SECONDS = 600
 
-# Boots from a disk image, so it is not run here: measured once, same kernel and initrd on a CD.
-BOCHS_REFERENCE = ("Bochs 2.7 (measured earlier)", 59.0, None)
+# Needs a disk image to boot from, so it is not run here: one measurement of the same system.
+BOCHS_REFERENCE = ("Bochs 2.7 (measured before)", 59.0, None)
 
 
 def measure(command):
