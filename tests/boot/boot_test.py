@@ -288,8 +288,14 @@ def main():
     parser.add_argument("guests", nargs="*", help=f"of {', '.join(GUESTS)}")
     options = parser.parse_args()
     os.makedirs(options.log_dir, exist_ok=True)
-    results = [boot_linux(name, options) for name in options.guests or GUESTS]
-    sys.exit(0 if all(results) else 1)
+    good = True
+    for name in options.guests or GUESTS:
+        try:
+            good &= boot_linux(name, options)
+        except (OSError, KeyError, ValueError) as error:
+            print(f"FAIL boot {name}: {error!r}")
+            good = False
+    sys.exit(0 if good else 1)
 
 
 if __name__ == "__main__":
