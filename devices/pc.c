@@ -4,6 +4,7 @@
  * all that interrupts. Unclaimed ports read as ones, which is all that the delay port ED needs. */
 #include "devices/pc.h"
 
+#include "devices/acpi_pm.h"
 #include "devices/debugport.h"
 #include "devices/dma.h"
 #include "devices/i440fx.h"
@@ -27,6 +28,7 @@ static const struct board_row pc_rows[] = {
     {&pci_class, NULL},
     {&i440fx_class, NULL},
     {&piix3_class, NULL},
+    {&acpi_pm_class, NULL},
     {&pit_class, NULL},
     {&rtc_class, NULL},
     {&dma_class, NULL},
