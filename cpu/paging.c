@@ -37,12 +37,12 @@ static uint32_t fault_code(const struct cpu *c, const struct walk *w, uint32_t w
 {
     uint32_t err = why;
     if (w->how == ACCESS_WRITE)
-        err |= PF_W;
+        err |= PFERR_W;
     if (w->user)
-        err |= PF_U;
+        err |= PFERR_U;
     /* I/D is reported only where NX or SMEP is in use (SDM 3A 4.7). */
     if (w->how == ACCESS_FETCH && ((c->efer & EFER_NXE && c->cr4 & CR4_PAE) || c->cr4 & CR4_SMEP))
-        err |= PF_I;
+        err |= PFERR_I;
     return err;
 }
 
@@ -95,7 +95,7 @@ static bool walk_level(struct cpu *c, struct walk *w, uint64_t table, unsigned s
     if (w->entry == 8 && !*leaf && pte & PTE_PS && shift >= 30)
         rsvd |= PTE_PS;
     if (pte & rsvd)
-        return walk_fault(c, w, PF_P | PF_RSVD);
+        return walk_fault(c, w, PFERR_P | PFERR_RSVD);
     w->pte_pa[w->depth] = pa;
     w->pte[w->depth] = pte;
     w->depth++;
@@ -159,9 +159,9 @@ static uint64_t leaf_address(const struct walk *w)
 static bool walk_finish(struct cpu *c, struct walk *w, struct translation *out)
 {
     if (!is_allowed(c, w))
-        return walk_fault(c, w, PF_P);
+        return walk_fault(c, w, PFERR_P);
     if (!is_allowed_by_key(c, w))
-        return walk_fault(c, w, PF_P | PF_PK);
+        return walk_fault(c, w, PFERR_P | PFERR_PK);
     set_accessed_dirty(c, w);
     uint64_t pte = w->pte[w->depth - 1];
     struct walk probe = *w;

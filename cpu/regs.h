@@ -96,12 +96,12 @@ enum vector {
 #define SEG_G 0x8000u
 
 /* Page-fault error code (SDM 3A 4.7) */
-#define PF_P 0x01u
-#define PF_W 0x02u
-#define PF_U 0x04u
-#define PF_RSVD 0x08u
-#define PF_I 0x10u
-#define PF_PK 0x20u
+#define PFERR_P 0x01u
+#define PFERR_W 0x02u
+#define PFERR_U 0x04u
+#define PFERR_RSVD 0x08u
+#define PFERR_I 0x10u
+#define PFERR_PK 0x20u
 
 /* DR6, DR7 */
 #define DR6_FIXED 0xffff0ff0u

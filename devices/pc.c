@@ -5,6 +5,7 @@
 #include "devices/pc.h"
 
 #include "devices/acpi_pm.h"
+#include "devices/boot.h"
 #include "devices/debugport.h"
 #include "devices/dma.h"
 #include "devices/i440fx.h"
@@ -39,6 +40,7 @@ static const struct board_row pc_rows[] = {
     {&uart_class, &uart_com[1]},
     {&uart_class, &uart_com[2]},
     {&uart_class, &uart_com[3]},
+    {&boot_class, NULL},
     {NULL, NULL},
 };
 

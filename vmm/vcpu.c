@@ -213,7 +213,9 @@ static bool serve(struct vcpu *v, enum vm_end *end)
     req = atomic_exchange(&v->requests, 0);
     if (req & REQ_CATCH_UP)
         catch_up(v);
-    if (req & REQ_QUIT)
+    if (req & REQ_ERROR)
+        *end = VM_END_ERROR;
+    else if (req & REQ_QUIT)
         *end = VM_END_QUIT;
     else if (req & REQ_DEBUG_EXIT)
         *end = VM_END_DEBUG_EXIT;

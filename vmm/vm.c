@@ -198,6 +198,16 @@ void vm_request_shutdown(struct vm *vm)
     vcpu_request(vm->cpu[0], REQ_SHUTDOWN);
 }
 
+void vm_request_error(struct vm *vm)
+{
+    vcpu_request(vm->cpu[0], REQ_ERROR);
+}
+
+struct cpu *vm_cpu(struct vm *vm, unsigned cpu)
+{
+    return &vm->cpu[cpu]->cpu;
+}
+
 void vm_request_debug_exit(struct vm *vm, int code)
 {
     atomic_store(&vm->exit_code, code);

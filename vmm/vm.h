@@ -20,6 +20,9 @@
 #include "vmm/log.h"
 #include "vmm/mem.h"
 
+struct vm;
+struct cpu;
+
 #define VM_ERR_LEN 256
 #define VM_SERIAL_PORTS 4
 #define VM_MIN_RAM (UINT64_C(1) << 20)
@@ -34,6 +37,8 @@ struct vm_config {
     const char *serial[VM_SERIAL_PORTS]; /* chardev specs; NULL: port absent */
     const char *debugcon;                /* chardev spec for ports 0xe9 and 0x402; NULL: none */
     const char *kernel, *initrd, *append;
+    const uint8_t *kernel_data; /* instead of `kernel`: an image in memory */
+    size_t kernel_size;
     unsigned log_items; /* set of enum log_item */
     FILE *log;          /* stderr unless -D */
     uint64_t wall_start_ns; /* clock_wall() at virtual time 0, from where it runs with virtual time; 0:
@@ -72,6 +77,8 @@ void vm_resume(struct vm *vm);
 void vm_request_reset(struct vm *vm);
 void vm_request_shutdown(struct vm *vm);
 void vm_request_debug_exit(struct vm *vm, int code);
+/* The machine cannot go on; vm_error() has the text. Ends vm_run() with VM_END_ERROR. */
+void vm_request_error(struct vm *vm);
 
 /* Record the text of an error that a callee returns as -errno; returns err for `return vm_fail(...)`. */
 int vm_fail(struct vm *vm, int err, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
@@ -103,6 +110,10 @@ struct vcpu_intc {
     bool (*write_msr)(void *dev, uint32_t msr, uint64_t val);
 };
 void vcpu_attach_intc(struct vm *vm, unsigned cpu, const struct vcpu_intc *intc, void *dev);
+
+/* The processor, for loaders that start a guest without firmware. Only while it does not run, or on its own
+ * thread (devices' reset). */
+struct cpu *vm_cpu(struct vm *vm, unsigned cpu);
 
 /* Frequency of the guest's TSC and of the local APIC's bus clock, in Hz. */
 uint64_t vcpu_tsc_hz(const struct vm *vm);

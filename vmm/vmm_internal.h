@@ -150,6 +150,7 @@ enum vcpu_request {
     REQ_SHUTDOWN = 1 << 2,
     REQ_DEBUG_EXIT = 1 << 3,
     REQ_QUIT = 1 << 4,
+    REQ_ERROR = 1 << 6, /* vm_error() has the text */
     REQ_LOOK = 1 << 5, /* vm->paused changed */
 };
 

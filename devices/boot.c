@@ -1,0 +1,207 @@
+/* SPDX-License-Identifier: MIT */
+/* -kernel, -initrd, -append: reads the files once, recognises the kernel's format, and loads it at each
+ * reset. What a BIOS leaves in low memory (tables, data area) is put there too. */
+#include "devices/boot.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "cpu/cpu.h"
+
+#define IMAGE_MAX (UINT64_C(1) << 31)
+
+/* -- Files ------------------------------------------------------------------------------------------------- */
+
+static int read_all(struct vm *vm, int fd, struct image *out, size_t size)
+{
+    size_t done = 0;
+    out->data = malloc(size);
+    if (out->data == NULL)
+        return vm_fail(vm, -ENOMEM, "%s: too large", out->path);
+    while (done < size) {
+        ssize_t n = read(fd, out->data + done, size - done);
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n <= 0)
+            return vm_fail(vm, -EIO, "%s: cannot read: %s", out->path,
+                           n < 0 ? strerror(errno) : "file became shorter");
+        done += (size_t)n;
+    }
+    out->size = size;
+    return 0;
+}
+
+static int image_read(struct vm *vm, const char *path, struct image *out)
+{
+    struct stat st;
+    out->path = path;
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (fd < 0)
+        return vm_fail(vm, -errno, "%s: cannot open: %s", path, strerror(errno));
+    int err = 0;
+    if (fstat(fd, &st) != 0)
+        err = vm_fail(vm, -errno, "%s: %s", path, strerror(errno));
+    else if (!S_ISREG(st.st_mode))
+        err = vm_fail(vm, -EINVAL, "%s: not a regular file", path);
+    else if (st.st_size == 0)
+        err = vm_fail(vm, -EINVAL, "%s: empty file", path);
+    else if ((uint64_t)st.st_size > IMAGE_MAX)
+        err = vm_fail(vm, -EFBIG, "%s: too large", path);
+    else
+        err = read_all(vm, fd, out, (size_t)st.st_size);
+    close(fd);
+    return err;
+}
+
+/* -initrd for multiboot is a list "FILE ARGS,FILE ARGS"; a double comma is a comma. */
+static int read_module_list(struct boot *b, const char *list)
+{
+    char *out = b->module_names = malloc(strlen(list) + 1);
+    if (out == NULL)
+        return -ENOMEM;
+    for (const char *p = list;; p++) {
+        if (b->module_count == BOOT_MODULES_MAX)
+            return vm_fail(b->dev.vm, -E2BIG, "-initrd: more than %d modules", BOOT_MODULES_MAX);
+        b->module_cmdline[b->module_count++] = out;
+        for (; *p != '\0' && (*p != ',' || p[1] == ','); p++) {
+            if (*p == ',')
+                p++;
+            *out++ = *p;
+        }
+        *out++ = '\0';
+        if (*p == '\0')
+            break;
+    }
+    for (unsigned k = 0; k < b->module_count; k++) {
+        char *path = strdup(b->module_cmdline[k]);
+        if (path == NULL)
+            return -ENOMEM;
+        path[strcspn(path, " ")] = '\0';
+        int err = image_read(b->dev.vm, path, &b->module[k]);
+        b->module[k].path = NULL;
+        free(path);
+        if (err != 0)
+            return err;
+    }
+    return 0;
+}
+
+/* -- Format ------------------------------------------------------------------------------------------------- */
+
+static int choose_loader(struct boot *b, const struct vm_config *cfg)
+{
+    struct vm *vm = b->dev.vm;
+    int err;
+    if (boot_is_linux(&b->kernel)) {
+        b->load = boot_linux_load;
+        err = boot_linux_check(vm, &b->kernel);
+        if (err == 0 && cfg->initrd != NULL) {
+            b->module_count = 1;
+            err = image_read(vm, cfg->initrd, &b->module[0]);
+        }
+        return err;
+    }
+    if (boot_is_multiboot(&b->kernel)) {
+        b->load = boot_multiboot_load;
+        err = boot_multiboot_check(vm, &b->kernel);
+        if (err == 0 && cfg->initrd != NULL)
+            err = read_module_list(b, cfg->initrd);
+        return err;
+    }
+    return vm_fail(vm, -ENOEXEC, "%s: neither a Linux kernel nor a multiboot kernel", cfg->kernel);
+}
+
+static int boot_realize(struct device *d)
+{
+    struct boot *b = (struct boot *)d;
+    const struct vm_config *cfg = vm_config(d->vm);
+    b->cmdline = cfg->append != NULL ? cfg->append : "";
+    if (cfg->kernel == NULL && cfg->kernel_data == NULL)
+        return 0;
+    if (cfg->kernel_data != NULL) {
+        b->kernel.path = "built-in guest";
+        b->kernel.data = malloc(cfg->kernel_size);
+        if (b->kernel.data == NULL)
+            return -ENOMEM;
+        memcpy(b->kernel.data, cfg->kernel_data, cfg->kernel_size);
+        b->kernel.size = cfg->kernel_size;
+    } else {
+        int err = image_read(d->vm, cfg->kernel, &b->kernel);
+        if (err != 0)
+            return err;
+    }
+    return choose_loader(b, cfg);
+}
+
+static void boot_unrealize(struct device *d)
+{
+    struct boot *b = (struct boot *)d;
+    free(b->kernel.data);
+    for (unsigned k = 0; k < b->module_count; k++)
+        free(b->module[k].data);
+    free(b->module_names);
+}
+
+/* -- Loading ------------------------------------------------------------------------------------------------- */
+
+#define GDT_CODE UINT64_C(0x00cf9b000000ffff)
+#define GDT_DATA UINT64_C(0x00cf93000000ffff)
+
+int boot_protected_mode(struct vm *vm, struct cpu *c, uint64_t gdt, uint32_t entry)
+{
+    const uint64_t table[4] = {0, 0, GDT_CODE, GDT_DATA};
+    if (!mem_load(vm, gdt, table, sizeof(table)))
+        return -EFAULT;
+    c->gdt = (struct dtable){gdt, sizeof(table) - 1};
+    c->idt = (struct dtable){0, 0};
+    for (unsigned s = 0; s < SEG_COUNT; s++)
+        c->seg[s] = (struct seg){.limit = 0xffffffff,
+                                 .sel = s == SEG_CS ? 0x10 : 0x18,
+                                 .attr = s == SEG_CS ? 0xc09b : 0xc093,
+                                 .usable = true};
+    for (unsigned r = 0; r <= R15; r++)
+        c->r[r] = 0;
+    c->cr0 = CR0_PE | CR0_ET;
+    c->eflags = EFL_FIXED;
+    c->r[REG_RIP] = entry;
+    cpu_set_a20(c, true);
+    cpu_update_mode(c);
+    return 0;
+}
+
+/* realize() has checked the images, so that only a machine with too little memory gets here without being
+ * able to load; the processor then stops at once and the error is reported. */
+static void boot_reset(struct device *d)
+{
+    struct boot *b = (struct boot *)d;
+    if (b->load == NULL)
+        return;
+    if (b->load(b, vm_cpu(d->vm, 0)) != 0)
+        vm_request_error(d->vm);
+}
+
+static const struct field boot_fields[] = {
+    FIELDS_DEVICE(struct boot),
+    UNSAVED(struct boot, kernel),
+    UNSAVED(struct boot, module),
+    UNSAVED(struct boot, module_cmdline),
+    UNSAVED(struct boot, module_count),
+    UNSAVED(struct boot, module_names),
+    UNSAVED(struct boot, cmdline),
+    UNSAVED(struct boot, load),
+    FIELDS_END,
+};
+
+const struct device_class boot_class = {
+    .name = "boot",
+    .desc = "direct boot of a kernel",
+    .size = sizeof(struct boot),
+    .fields = boot_fields,
+    .realize = boot_realize,
+    .reset = boot_reset,
+    .unrealize = boot_unrealize,
+};
