@@ -100,3 +100,8 @@ struct cpu *fake_cpu_of(struct vm *vm)
 {
     return &vm->cpu[0]->cpu;
 }
+
+void cpu_update_mode(struct cpu *c)
+{
+    (void)c;
+}
