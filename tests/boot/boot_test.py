@@ -4,7 +4,7 @@
 
 The emulator is any command that takes QEMU's options, so that the test itself can be tested:
 
-    boot_test.py                                          # build/calque, all guests
+    boot_test.py                                          # build/calque, demo and all guests
     boot_test.py --emulator 'qemu-system-x86_64 -accel tcg' amd64 686
 
 Guests come from fetch-guests.sh. Each check prints one line, "ok NAME", "FAIL NAME" or
@@ -235,7 +235,7 @@ def check_poweroff(console):
 
 def wait_for_shell(console):
     console.expect(r"Linux version", 120)
-    console.expect(r"Calque guest is up.*?\n/ # ", 300)
+    console.expect(r"Calque guest is up.*?\n/ # ", 200)
     # Kernel messages stay out of what the checks read.
     console.shell("dmesg -n 1")
 
@@ -280,18 +280,41 @@ def boot_linux(name, options):
     return not report.failed
 
 
+def check_demo_text(console):
+    console.expect(r"(?i)calque demo", 30)
+
+
+def check_quit_keys(console):
+    """Ctrl-A X ends the program."""
+    console.process.stdin.write(b"\x01x")
+    require_equal(console.wait_end(10), 0)
+
+
+def boot_demo(options):
+    """The guest that is built into the program."""
+    report = Report("boot demo:")
+    console = Console(shlex.split(options.emulator), f"{options.log_dir}/boot-demo.log",
+                      options.scale)
+    try:
+        if report.check("text", check_demo_text, console):
+            report.check("quit keys", check_quit_keys, console)
+    finally:
+        console.close()
+    return not report.failed
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--emulator", default=f"{TOP}/build/calque", help="command to test")
     parser.add_argument("--scale", type=float, default=1.0, help="factor on all time limits")
     parser.add_argument("--log-dir", default=f"{TOP}/build", help="where console logs go")
-    parser.add_argument("guests", nargs="*", help=f"of {', '.join(GUESTS)}")
+    parser.add_argument("guests", nargs="*", help=f"of demo, {', '.join(GUESTS)}")
     options = parser.parse_args()
     os.makedirs(options.log_dir, exist_ok=True)
     good = True
-    for name in options.guests or GUESTS:
+    for name in options.guests or ["demo", *GUESTS]:
         try:
-            good &= boot_linux(name, options)
+            good &= boot_demo(options) if name == "demo" else boot_linux(name, options)
         except (OSError, KeyError, ValueError) as error:
             print(f"FAIL boot {name}: {error!r}")
             good = False

@@ -1,0 +1,104 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
+"""Checks the command line: help, version, and that mistakes give one clear line and status 1.
+
+    cli_test.py [--emulator build/calque]
+
+Prints "ok cli NAME" or "FAIL cli NAME" per case; the status is 1 if one failed.
+"""
+
+import argparse
+import os
+import shlex
+import subprocess
+import sys
+import tempfile
+
+TOP = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+
+
+def run(command):
+    return subprocess.run(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                          stderr=subprocess.PIPE, timeout=20, check=False)
+
+
+def complain_of_success(emulator, arguments, expected):
+    """Arguments that are understood: status 0, and the expected text on standard output."""
+    result = run(emulator + arguments)
+    if result.returncode != 0:
+        return f"status {result.returncode}"
+    if expected not in result.stdout.decode("utf-8", "replace"):
+        return f"no {expected!r} in {result.stdout!r}"
+    return None
+
+
+def complain_of_mistake(emulator, arguments, expected):
+    """Arguments that are wrong: status 1, one line on standard error that names the culprit."""
+    result = run(emulator + arguments)
+    text = result.stderr.decode("utf-8", "replace")
+    if result.returncode != 1:
+        return f"status {result.returncode}, {text!r}"
+    if result.stdout:
+        return f"standard output says {result.stdout[:80]!r}"
+    if text.count("\n") != 1 or not text.endswith("\n"):
+        return f"not one line: {text!r}"
+    if expected not in text:
+        return f"no {expected!r} in {text!r}"
+    return None
+
+
+def cases(folder):
+    """Name, judge, arguments, expected text."""
+    empty, text, short_elf, short_linux = (f"{folder}/{n}" for n in ("empty", "text", "elf", "bz"))
+    with open(empty, "wb"):
+        pass
+    with open(text, "wb") as file:
+        file.write(b"not a kernel\n" * 5000)
+    with open(short_elf, "wb") as file:
+        file.write(b"\x7fELF\x01\x01\x01" + bytes(9))
+    with open(short_linux, "wb") as file:
+        file.write(bytes(0x1fe) + b"\x55\xaa\xeb\x66HdrS\x0f\x02" + bytes(20))
+    good, bad = complain_of_success, complain_of_mistake
+    yield "-version", good, ["-version"], "alque"
+    yield "-help", good, ["-help"], "-kernel"
+    yield "unknown option", bad, ["-bogus"], "-bogus"
+    yield "missing value", bad, ["-m"], "-m"
+    yield "memory of no size", bad, ["-m", "lots"], "lots"
+    yield "memory of size 0", bad, ["-m", "0"], "0"
+    yield "unknown processor", bad, ["-cpu", "z80"], "z80"
+    yield "unknown device", bad, ["-device", "toaster"], "toaster"
+    yield "unknown serial end", bad, ["-serial", "pigeon"], "pigeon"
+    yield "unknown log item", bad, ["-d", "gossip"], "gossip"
+    yield "too many processors", bad, ["-smp", "999"], "999"
+    yield "missing kernel", bad, ["-kernel", f"{folder}/none"], f"{folder}/none"
+    yield "kernel is a folder", bad, ["-kernel", folder], folder
+    yield "empty kernel", bad, ["-kernel", empty], empty
+    yield "kernel of text", bad, ["-kernel", text], text
+    yield "truncated ELF", bad, ["-kernel", short_elf], short_elf
+    yield "truncated bzImage", bad, ["-kernel", short_linux], short_linux
+    yield "unwritable log", bad, ["-D", f"{folder}/none/log", "-d", "int"], f"{folder}/none/log"
+    kernel = f"{TOP}/guests/amd64/vmlinuz"
+    if os.path.exists(kernel):
+        yield ("missing initrd", bad, ["-kernel", kernel, "-initrd", f"{folder}/none"],
+               f"{folder}/none")
+        yield "kernel larger than memory", bad, ["-m", "4", "-kernel", kernel], "memory"
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--emulator", default=f"{TOP}/build/calque", help="command to test")
+    emulator = shlex.split(parser.parse_args().emulator)
+    failed = False
+    with tempfile.TemporaryDirectory() as folder:
+        for name, judge, arguments, expected in cases(folder):
+            try:
+                complaint = judge(emulator, arguments, expected)
+            except (OSError, subprocess.TimeoutExpired) as error:
+                complaint = str(error)
+            print(f"FAIL cli {name}: {complaint}" if complaint else f"ok cli {name}", flush=True)
+            failed |= complaint is not None
+    sys.exit(1 if failed else 0)
+
+
+if __name__ == "__main__":
+    main()
