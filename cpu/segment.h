@@ -11,8 +11,8 @@
  * for SS, else #GP(0). Always true in 64-bit mode: canonical addresses are the caller's business. */
 bool seg_check(struct cpu *c, unsigned sreg, uint64_t off, unsigned n, bool write);
 
-/* The same for a segment that is not (yet) in a register; raises nothing. */
-bool seg_allows(const struct cpu *c, const struct seg *s, uint64_t off, unsigned n, bool write);
+/* Are n bytes at off inside the limit? */
+bool seg_limit_allows(const struct seg *s, uint64_t off, unsigned n);
 
 /* Recompute base, rd_end and wr_end from the descriptor and the mode. */
 void seg_update(struct cpu *c, unsigned sreg);
