@@ -239,7 +239,6 @@ enum task_result task_switch(struct cpu *c, uint16_t sel, struct desc *tss, enum
         set_busy(c, c->tr.sel, false);
     if (reason == TASK_IRET)
         old_flags &= ~EFL_NT;
-    /* An exception's task sees RF in the image of the faulting one. */
     save_state(c, old_flags);
     if (nested) {
         (void)sys_write(c, tss->base, 2, c->tr.sel);

@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: MIT */
+/* CPUID, MSRs and processor models, for the handlers of system instructions. */
+#ifndef CPU_SYSTEM_H
+#define CPU_SYSTEM_H
+
+#include "cpu/cpu.h"
+
+/* Width of physical addresses, as CPUID reports it and page walks check it. */
+#define CPU_PHYS_BITS 40
+
+struct cpuid_regs {
+    uint32_t eax, ebx, ecx, edx;
+};
+
+/* CPUID's answer in the processor's present state. */
+struct cpuid_regs cpuid_leaf(const struct cpu *c, uint32_t leaf, uint32_t subleaf);
+
+/* What a model is made of; the features are in c->isa. */
+struct cpu_model {
+    const char *name, *desc;
+    const char *vendor; /* 12 characters */
+    const char *brand;  /* at most 47 characters; NULL: no leaves 80000002h-4h */
+    uint8_t family, model, stepping;
+    const char *isa; /* names of isa.h, separated by blanks */
+};
+
+/* RDMSR and WRMSR without the privilege check. False: #GP(0) is recorded. */
+bool msr_read(struct cpu *c, uint32_t msr, uint64_t *val);
+bool msr_write(struct cpu *c, uint32_t msr, uint64_t val);
+/* Power-on values. */
+void msr_reset(struct cpu *c);
+
+/* The time-stamp counter as the guest sees it. */
+uint64_t cpu_tsc(struct cpu *c);
+
+/* XCR0 bits that the model has. */
+uint64_t xcr0_supported(const struct cpu *c);
+/* Bytes of an XSAVE area for these components. */
+unsigned xsave_size(uint64_t components);
+
+#endif
