@@ -87,7 +87,7 @@ struct pending_exc {
 struct msrs {
     uint64_t star, lstar, cstar, fmask, kernel_gs_base;
     uint64_t sysenter_cs, sysenter_esp, sysenter_eip;
-    uint64_t pat, misc_enable, tsc_aux, tsc_offset, feature_control;
+    uint64_t pat, misc_enable, tsc_aux, tsc_offset, feature_control, spec_ctrl;
     uint64_t mtrr_def_type, mtrr_fix[11], mtrr_base[MTRR_VAR_COUNT], mtrr_mask[MTRR_VAR_COUNT];
 };
 
@@ -252,6 +252,8 @@ int intr_ack(struct cpu *c);
 
 /* Ticks of the time-stamp counter since power-on, without IA32_TSC_ADJUST or written offsets. */
 uint64_t tsc_read(struct cpu *c);
+/* Ticks a second. */
+uint64_t tsc_hz(struct cpu *c);
 
 /* Local APIC: IA32_APIC_BASE and CR8; x2APIC MSRs 800h-8FFh. false: #GP. */
 bool apic_base_read(struct cpu *c, uint64_t *val);

@@ -13,7 +13,7 @@ struct cpuid_regs {
 };
 
 /* CPUID's answer in the processor's present state. */
-struct cpuid_regs cpuid_leaf(const struct cpu *c, uint32_t leaf, uint32_t subleaf);
+struct cpuid_regs cpuid_leaf(struct cpu *c, uint32_t leaf, uint32_t subleaf);
 
 /* What a model is made of; the features are in c->isa. */
 struct cpu_model {
@@ -23,6 +23,9 @@ struct cpu_model {
     uint8_t family, model, stepping;
     const char *isa; /* names of isa.h, separated by blanks */
 };
+
+/* Family, model and stepping as CPUID and RESET (in EDX) report them. */
+uint32_t cpuid_signature(const struct cpu_model *m);
 
 /* RDMSR and WRMSR without the privilege check. False: #GP(0) is recorded. */
 bool msr_read(struct cpu *c, uint32_t msr, uint64_t *val);

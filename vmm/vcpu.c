@@ -379,6 +379,11 @@ uint64_t tsc_read(struct cpu *c)
     return clock_now(vcpu_of(c)->vm);
 }
 
+uint64_t tsc_hz(struct cpu *c)
+{
+    return vcpu_tsc_hz(vcpu_of(c)->vm);
+}
+
 bool apic_base_read(struct cpu *c, uint64_t *val)
 {
     struct vcpu *v = vcpu_of(c);

@@ -132,6 +132,12 @@ uint64_t tsc_read(struct cpu *c)
     return machine_of(c)->tsc++;
 }
 
+uint64_t tsc_hz(struct cpu *c)
+{
+    (void)c;
+    return 1000000000;
+}
+
 bool apic_base_read(struct cpu *c, uint64_t *val)
 {
     (void)c;
