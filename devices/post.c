@@ -1,0 +1,170 @@
+/* SPDX-License-Identifier: MIT */
+/* Power-on set-up without a BIOS. It programs the chips through the same configuration registers as
+ * a BIOS would, and leaves the same traces: tables at E0000 (ACPI) and F0000 (MP, SMBIOS), where
+ * guests scan for them, the data area at 400 and an extended one below 640 KiB. There is no code
+ * for BIOS interrupts: who boots this way does not call any. */
+#include "devices/post.h"
+
+#include <errno.h>
+
+#include "devices/acpi_pm.h"
+#include "devices/acpi_tables.h"
+#include "devices/i440fx.h"
+#include "devices/mptable.h"
+#include "devices/pci.h"
+#include "devices/piix3.h"
+#include "devices/smbios.h"
+#include "vmm/vm.h"
+
+#define ACPI_AT  0xe0000u
+#define OTHER_AT 0xf0000u
+#define AREA     0x10000u /* size of each */
+#define BDA      0x400u
+#define EBDA     0x9fc00u
+
+#define IO_FIRST  UINT64_C(0xc000)
+#define IO_END    UINT64_C(0x10000)
+#define MEM_FIRST UINT64_C(0xe0000000)
+#define MEM_END   UINT64_C(0xfec00000)
+
+/* -- PCI
+ * ------------------------------------------------------------------------------------------- */
+
+struct windows {
+    uint64_t io, mem; /* next free addresses */
+};
+
+/* Place one BAR as its size asks for, found by writing ones; without room it stays off. */
+static void place_bar(struct vm *vm, uint8_t devfn, unsigned reg, struct windows *w)
+{
+    uint32_t mask;
+    uint64_t size, at, *next;
+    bool is_io;
+
+    pci_config_write(vm, devfn, reg, 4, 0xffffffff);
+    mask = pci_config_read(vm, devfn, reg, 4);
+    pci_config_write(vm, devfn, reg, 4, 0);
+    is_io = mask & 1;
+    mask &= is_io ? ~3u : ~15u;
+    if (mask == 0)
+        return;
+    size = mask & -mask;
+    next = is_io ? &w->io : &w->mem;
+    at = (*next + size - 1) & ~(size - 1);
+    if (at + size > (is_io ? IO_END : MEM_END))
+        return;
+    *next = at + size;
+    pci_config_write(vm, devfn, reg, 4, (uint32_t)at);
+}
+
+static void set_up_function(struct vm *vm, uint8_t devfn, struct windows *w)
+{
+    unsigned pin = pci_config_read(vm, devfn, PCI_IRQ_PIN, 1), line;
+
+    for (unsigned n = 0; n < 6; n++)
+        place_bar(vm, devfn, PCI_BAR0 + 4 * n, w);
+    if (pin >= 1 && pin <= 4) {
+        line = pci_config_read(vm, PIIX3_DEVFN, PIIX3_PIRQRC + pci_pirq_of(devfn >> 3, pin), 1);
+        if (devfn == ACPI_PM_DEVFN)
+            line = ACPI_PM_SCI;
+        pci_config_write(vm, devfn, PCI_IRQ_LINE, 1, line);
+    }
+    pci_config_write(vm, devfn, PCI_COMMAND, 2,
+                     pci_config_read(vm, devfn, PCI_COMMAND, 2) | PCI_COMMAND_IO |
+                         PCI_COMMAND_MEMORY | PCI_COMMAND_SERR);
+}
+
+static void set_up_pci(struct vm *vm)
+{
+    static const uint8_t routes[] = {10, 10, 11, 11}; /* PIRQA-D */
+    struct windows w = {IO_FIRST, MEM_FIRST};
+
+    for (unsigned n = 0; n < sizeof(routes); n++)
+        pci_config_write(vm, PIIX3_DEVFN, PIIX3_PIRQRC + n, 1, routes[n]);
+    for (unsigned devfn = 0; devfn < 256; devfn++) {
+        if (pci_config_read(vm, (uint8_t)devfn, PCI_VENDOR_ID, 2) != 0xffff)
+            set_up_function(vm, (uint8_t)devfn, &w);
+    }
+    pci_config_write(vm, ACPI_PM_DEVFN, ACPI_PM_PMBA, 4, ACPI_PMBA);
+    pci_config_write(vm, ACPI_PM_DEVFN, ACPI_PM_PMREGMISC, 1, 1);
+}
+
+static void open_shadow_ram(struct vm *vm)
+{
+    pci_config_write(vm, I440FX_DEVFN, I440FX_PAM, 1, 0x30);
+    for (unsigned n = 1; n < 7; n++)
+        pci_config_write(vm, I440FX_DEVFN, I440FX_PAM + n, 1, 0x33);
+}
+
+/* -- Memory
+ * ---------------------------------------------------------------------------------------- */
+
+static bool write_data_areas(struct vm *vm)
+{
+    static const uint16_t com[VM_SERIAL_PORTS] = {0x3f8, 0x2f8, 0x3e8, 0x2e8};
+    uint8_t bda[0x100] = {0}, ebda[16] = {1}; /* its size in KiB */
+    unsigned ports = 0;
+
+    for (unsigned n = 0; n < VM_SERIAL_PORTS; n++) {
+        if (vm_config(vm)->serial[n] != NULL) {
+            bda[2 * ports] = (uint8_t)com[n];
+            bda[2 * ports + 1] = (uint8_t)(com[n] >> 8);
+            ports++;
+        }
+    }
+    bda[0x0e] = (uint8_t)(EBDA >> 4); /* segment of the extended area */
+    bda[0x0f] = (uint8_t)(EBDA >> 12);
+    bda[0x10] = 0x26; /* FPU, PS/2 mouse, 80x25 colour */
+    bda[0x11] = (uint8_t)(ports << 1);
+    bda[0x13] = (uint8_t)(EBDA >> 10); /* KiB of conventional memory */
+    bda[0x14] = (uint8_t)(EBDA >> 18);
+    bda[0x1a] = bda[0x1c] = bda[0x80] = 0x1e; /* keyboard buffer */
+    bda[0x82] = 0x3e;
+    return mem_load(vm, BDA, bda, sizeof(bda)) && mem_load(vm, EBDA, ebda, sizeof(ebda));
+}
+
+/* Clear an area and put the tables at its start. */
+static int put_area(struct vm *vm, uint32_t at, const struct blob *b)
+{
+    uint8_t *area;
+    bool ok;
+
+    if (b->failed)
+        return -ENOMEM;
+    if (b->len > AREA)
+        return vm_fail(vm, -E2BIG, "firmware tables do not fit below 1 MiB");
+    area = calloc(1, AREA);
+    if (area == NULL)
+        return -ENOMEM;
+    memcpy(area, b->data, b->len);
+    ok = mem_load(vm, at, area, AREA);
+    free(area);
+    return ok ? 0 : vm_fail(vm, -EFAULT, "no shadow RAM for the firmware tables");
+}
+
+static int write_tables(struct vm *vm)
+{
+    struct blob b;
+    int err = acpi_tables_build(vm, ACPI_AT, &b);
+
+    if (err != 0)
+        return err;
+    err = put_area(vm, ACPI_AT, &b);
+    blob_free(&b);
+    if (err != 0)
+        return err;
+    mptable_build(vm, OTHER_AT, &b);
+    smbios_build(vm, OTHER_AT, &b);
+    err = put_area(vm, OTHER_AT, &b);
+    blob_free(&b);
+    return err;
+}
+
+int post_run(struct vm *vm)
+{
+    open_shadow_ram(vm);
+    set_up_pci(vm);
+    if (!write_data_areas(vm))
+        return vm_fail(vm, -EFAULT, "no RAM for the BIOS data areas");
+    return write_tables(vm);
+}
