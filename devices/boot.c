@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "cpu/cpu.h"
+#include "devices/post.h"
 
 #define IMAGE_MAX (UINT64_C(1) << 31)
 
@@ -180,7 +181,7 @@ static void boot_reset(struct device *d)
     struct boot *b = (struct boot *)d;
     if (b->load == NULL)
         return;
-    if (b->load(b, vm_cpu(d->vm, 0)) != 0)
+    if (post_run(d->vm) != 0 || b->load(b, vm_cpu(d->vm, 0)) != 0)
         vm_request_error(d->vm);
 }
 
