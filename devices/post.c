@@ -9,6 +9,7 @@
 
 #include "devices/acpi_pm.h"
 #include "devices/acpi_tables.h"
+#include "devices/e820.h"
 #include "devices/i440fx.h"
 #include "devices/mptable.h"
 #include "devices/pci.h"
@@ -20,7 +21,6 @@
 #define OTHER_AT 0xf0000u
 #define AREA     0x10000u /* size of each */
 #define BDA      0x400u
-#define EBDA     0x9fc00u
 
 #define IO_FIRST  UINT64_C(0xc000)
 #define IO_END    UINT64_C(0x10000)
@@ -112,15 +112,15 @@ static bool write_data_areas(struct vm *vm)
             ports++;
         }
     }
-    bda[0x0e] = (uint8_t)(EBDA >> 4); /* segment of the extended area */
-    bda[0x0f] = (uint8_t)(EBDA >> 12);
+    bda[0x0e] = (uint8_t)(E820_EBDA >> 4); /* segment of the extended area */
+    bda[0x0f] = (uint8_t)(E820_EBDA >> 12);
     bda[0x10] = 0x26; /* FPU, PS/2 mouse, 80x25 colour */
     bda[0x11] = (uint8_t)(ports << 1);
-    bda[0x13] = (uint8_t)(EBDA >> 10); /* KiB of conventional memory */
-    bda[0x14] = (uint8_t)(EBDA >> 18);
+    bda[0x13] = (uint8_t)(E820_EBDA >> 10); /* KiB of conventional memory */
+    bda[0x14] = (uint8_t)(E820_EBDA >> 18);
     bda[0x1a] = bda[0x1c] = bda[0x80] = 0x1e; /* keyboard buffer */
     bda[0x82] = 0x3e;
-    return mem_load(vm, BDA, bda, sizeof(bda)) && mem_load(vm, EBDA, ebda, sizeof(ebda));
+    return mem_load(vm, BDA, bda, sizeof(bda)) && mem_load(vm, E820_EBDA, ebda, sizeof(ebda));
 }
 
 /* Clear an area and put the tables at its start. */
