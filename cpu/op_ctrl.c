@@ -124,11 +124,14 @@ OP_WIDTH(jcxz)
 OP_WIDTH(bound)
 {
     uint64_t low, high, off = ea(c, i);
-    if (!mem_read(c, i->seg, off, 1u << w, &low) ||
-        !mem_read(c, i->seg, (off + (1u << w)) & asz_mask(i), 1u << w, &high))
-        return false;
     int64_t v = sign_extend(reg_get(c, i->dst, w), w);
-    if (v < sign_extend(low, w) || v > sign_extend(high, w))
+    if (!mem_read(c, i->seg, off, 1u << w, &low))
+        return false;
+    if (v < sign_extend(low, w)) /* the upper bound is not read */
+        return cpu_raise(c, VEC_BR, 0);
+    if (!mem_read(c, i->seg, (off + (1u << w)) & asz_mask(i), 1u << w, &high))
+        return false;
+    if (v > sign_extend(high, w))
         return cpu_raise(c, VEC_BR, 0);
     return true;
 }

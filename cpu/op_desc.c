@@ -191,25 +191,17 @@ OP_WIDTH(lsl)
 /* Raise the RPL of a selector to that of another. */
 OP_BINARY(arpl)
 {
-    uint64_t v;
-    struct rmw m;
+    uint64_t v = reg_get(c, i->dst, 1);
     (void)w;
     uint64_t rpl = reg_get(c, i->src, 1) & 3;
     if (!in_protected_mode(c))
         return false;
-    if (form == FORM_MR) {
-        if (!rmw_begin(c, i->seg, ea(c, i), 2, &v, &m))
-            return false;
-    } else {
-        v = reg_get(c, i->dst, 1);
-    }
+    if (form == FORM_MR && !mem_load(c, i, 1, &v))
+        return false;
     bool raise = (v & 3) < rpl;
-    if (raise)
-        v = (v & 0xfffc) | rpl;
-    if (form == FORM_MR)
-        rmw_end(c, &m, 2, v);
-    else if (raise)
-        reg_set(c, i->dst, 1, v);
+    /* Without a change memory need not be writable. */
+    if (raise && !dst_store(c, i, 1, (v & 0xfffc) | rpl))
+        return false;
     set_zf(c, raise);
     return true;
 }

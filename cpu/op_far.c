@@ -121,7 +121,14 @@ OP_NONE(mov_from_sreg)
 
 OP_WIDTH(push_sreg)
 {
-    return push(c, w, c->seg[i->dst].sel);
+    if (w != 2)
+        return push(c, w, c->seg[i->dst].sel);
+    /* Intel processors leave the upper half of the doubleword as it was. */
+    uint64_t sp = (c->r[RSP] - 4) & c->sp_mask;
+    if (!mem_write(c, SEG_SS, sp, 2, c->seg[i->dst].sel))
+        return false;
+    sp_set(c, sp);
+    return true;
 }
 
 OP_WIDTH(pop_sreg)

@@ -4,8 +4,7 @@
  * n bytes. */
 #include "cpu/simd.h"
 
-/* -- Addition, subtraction
- * -------------------------------------------------------------------------- */
+/* -- Addition, subtraction --------------------------------------------------------------------- */
 
 LANES(paddb, b, a + b)
 LANES(paddw, w, a + b)
@@ -40,8 +39,7 @@ MMX_SSE_BINARY(psubsw)
 MMX_SSE_BINARY(psubusb)
 MMX_SSE_BINARY(psubusw)
 
-/* -- Logic, comparison, minimum, average
- * ------------------------------------------------------------- */
+/* -- Logic, comparison, minimum, average ------------------------------------------------------- */
 
 LANES(pand, q, a &b)
 LANES(pandn, q, ~a &b)
@@ -76,8 +74,7 @@ MMX_SSE_BINARY(pmaxsw)
 MMX_SSE_BINARY(pavgb)
 MMX_SSE_BINARY(pavgw)
 
-/* -- Multiplication
- * ----------------------------------------------------------------------------------- */
+/* -- Multiplication ---------------------------------------------------------------------------- */
 
 /* Pairs of products are summed modulo 2^32: only 2 * (-32768 * -32768) wraps. */
 OP_INLINE void pmaddwd_lanes(union vec *d, const union vec *s, unsigned n)
@@ -120,8 +117,7 @@ MMX_SSE_BINARY(pmulhuw)
 MMX_SSE_BINARY(pmuludq)
 MMX_SSE_BINARY(pmulhrsw)
 
-/* -- Sign, absolute value, horizontal sums (SSSE3)
- * ------------------------------------------------------ */
+/* -- Sign, absolute value, horizontal sums (SSSE3) --------------------------------------------- */
 
 LANES(psignb, sb, b<0 ? -a : b> 0 ? a : 0)
 LANES(psignw, sw, b<0 ? -a : b> 0 ? a : 0)
@@ -162,8 +158,7 @@ MMX_SSE_BINARY(phsubw)
 MMX_SSE_BINARY(phsubd)
 MMX_SSE_BINARY(phsubsw)
 
-/* -- Packing, interleaving, shuffling
- * --------------------------------------------------------------------- */
+/* -- Packing, interleaving, shuffling ---------------------------------------------------------- */
 
 /* The elements of d, then those of s, each narrowed. */
 #define PACK(name, to, from, narrow)                                                               \
@@ -271,8 +266,7 @@ OP_NONE(pshufw_mmx)
     return mmx_binary_imm(c, i, pshuflw_lanes, 3);
 }
 
-/* -- Shifts: by the low 64 bits of a register or memory operand, or by an immediate
- * --------------------- */
+/* -- Shifts: by the low 64 bits of a register or memory operand, or by an immediate ------------ */
 
 #define SHIFT(name, f, wide)                                                                       \
     OP_INLINE void name##_by(union vec *d, unsigned n, uint64_t count)                             \
@@ -312,9 +306,7 @@ SHIFT(psllq, q, count < bits ? d->q[k] << count : 0)
 SHIFT(psraw, sw, d->sw[k] >> (count < bits ? count : bits - 1))
 SHIFT(psrad, sd, d->sd[k] >> (count < bits ? count : bits - 1))
 
-/* -- Moves
- * -------------------------------------------------------------------------------------------------
- */
+/* -- Moves ------------------------------------------------------------------------------------- */
 
 /* 32 bits from a general register or memory, zero-extended; REX.W: 64 bits. */
 OP_NONE(movd_mmx)
@@ -328,7 +320,10 @@ OP_NONE(movd_mmx)
 
 OP_NONE(movd_mmx_st)
 {
-    if (!mmx_ready(c) || !dst_store(c, i, i->prefix & INSN_REXW ? 3 : 2, mm_get(c, i->src)))
+    if (!mmx_ready(c))
+        return false;
+    c->fpu.top = 0;
+    if (!dst_store(c, i, i->prefix & INSN_REXW ? 3 : 2, mm_get(c, i->src)))
         return false;
     mmx_enter(c);
     return true;
@@ -352,6 +347,7 @@ OP_NONE(movq_mmx_st)
         mm_set(c, i->dst, mm_get(c, i->src));
         return true;
     }
+    c->fpu.top = 0;
     if (!mem_store(c, i, 3, mm_get(c, i->src)))
         return false;
     mmx_enter(c);

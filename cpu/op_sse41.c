@@ -2,8 +2,7 @@
 /* Integer instructions of SSE4.1, and PCMPGTQ of SSE4.2 (SDM 1 12.10): xmm registers only. */
 #include "cpu/simd.h"
 
-/* -- Lane by lane
- * ---------------------------------------------------------------------------------- */
+/* -- Lane by lane ------------------------------------------------------------------------------ */
 
 LANES(pminsb, sb, a < b ? a : b)
 LANES(pmaxsb, sb, a > b ? a : b)
@@ -69,8 +68,7 @@ OP_INLINE void mpsadbw_lanes(union vec *d, const union vec *s, unsigned n, unsig
 }
 SSE_BINARY_IMM(mpsadbw)
 
-/* -- Sign and zero extension
- * ------------------------------------------------------------------------- */
+/* -- Sign and zero extension ------------------------------------------------------------------- */
 
 #define EXTEND(name, to, from, w)                                                                  \
     OP_INLINE void name##_lanes(union vec *d, const union vec *s, unsigned n)                      \
@@ -95,8 +93,7 @@ EXTEND(pmovzxwd, d, w, 3)
 EXTEND(pmovzxwq, q, w, 2)
 EXTEND(pmovzxdq, q, d, 3)
 
-/* -- Blends: by an immediate, or by the sign bits of xmm0
- * ------------------------------------------- */
+/* -- Blends: by an immediate, or by the sign bits of xmm0 -------------------------------------- */
 
 #define BLEND_IMM(name, f)                                                                         \
     OP_INLINE void name##_lanes(union vec *d, const union vec *s, unsigned n, unsigned imm)        \
@@ -125,8 +122,7 @@ BLEND_MASK(pblendvb, b, sb)
 BLEND_MASK(blendvps, d, sd)
 BLEND_MASK(blendvpd, q, sq)
 
-/* -- Test
- * ---------------------------------------------------------------------------------------------- */
+/* -- Test -------------------------------------------------------------------------------------- */
 
 OP_NONE(ptest)
 {
@@ -141,8 +137,7 @@ OP_NONE(ptest)
     return true;
 }
 
-/* -- Single elements
- * ------------------------------------------------------------------------------------- */
+/* -- Single elements --------------------------------------------------------------------------- */
 
 /* Into a general register (zero-extended) or memory. */
 OP_INLINE bool extract(struct cpu *c, const struct insn *i, unsigned w)

@@ -4,8 +4,7 @@
  * exceptions of all of them decide together whether the destination is written. */
 #include "cpu/simd.h"
 
-/* -- Templates ------------------------------------------------------------------------------------
- */
+/* -- Templates --------------------------------------------------------------------------------- */
 
 typedef uint32_t (*f32_fn)(struct fp_env *e, uint32_t a, uint32_t b, unsigned imm);
 typedef uint64_t (*f64_fn)(struct fp_env *e, uint64_t a, uint64_t b, unsigned imm);
@@ -74,8 +73,7 @@ OP_INLINE bool fp64(struct cpu *c, const struct insn *i, f64_fn f, unsigned coun
         return fp64(c, i, name##_f64, 1);                                                          \
     }
 
-/* -- Arithmetic
- * ------------------------------------------------------------------------------------- */
+/* -- Arithmetic -------------------------------------------------------------------------------- */
 
 FP32(add, f32_add(e, a, b))
 FP64(add, f64_add(e, a, b))
@@ -104,8 +102,7 @@ OP_INLINE enum fp_rc round_mode(const struct fp_env *e, unsigned imm)
 FP32(round, f32_rint(e, b, round_mode(e, imm), !(imm & 8)))
 FP64(round, f64_rint(e, b, round_mode(e, imm), !(imm & 8)))
 
-/* -- Horizontal arithmetic
- * --------------------------------------------------------------------------- */
+/* -- Horizontal arithmetic --------------------------------------------------------------------- */
 
 typedef void (*fp_pairs_fn)(struct fp_env *e, union vec *r, const union vec *d, const union vec *s);
 
@@ -172,10 +169,12 @@ OP_NONE(addsubpd)
     return fp_pairs(c, i, addsubpd_pairs);
 }
 
-/* Dot products: each step reports its exceptions before the next one runs. */
+/* Dot products: each step reports its exceptions before the next one runs. Each element sums on its
+ * own, so that they may hold different NaNs; the order of operands, which decides that, is Intel's.
+ */
 OP_NONE(dpps)
 {
-    union vec s, t = {.q = {0}};
+    union vec s, t = {.q = {0}}, u;
     unsigned imm = (uint8_t)i->imm;
     if (!sse_ready(c) || !xmm_src(c, i, 4, &s))
         return false;
@@ -185,19 +184,21 @@ OP_NONE(dpps)
         t.d[k] = imm >> (4 + k) & 1 ? f32_mul(&e, d->d[k], s.d[k]) : 0;
     if (!sse_fp_commit(c, &e))
         return false;
-    uint32_t lo = f32_add(&e, t.d[0], t.d[1]), hi = f32_add(&e, t.d[2], t.d[3]);
-    if (!sse_fp_commit(c, &e))
-        return false;
-    uint32_t sum = f32_add(&e, lo, hi);
+    for (unsigned k = 0; k < 4; k++)
+        u.d[k] = f32_add(&e, t.d[k ^ 1], t.d[k]);
     if (!sse_fp_commit(c, &e))
         return false;
     for (unsigned k = 0; k < 4; k++)
-        d->d[k] = imm >> k & 1 ? sum : 0;
+        t.d[k] = f32_add(&e, u.d[k], u.d[k ^ 2]);
+    if (!sse_fp_commit(c, &e))
+        return false;
+    for (unsigned k = 0; k < 4; k++)
+        d->d[k] = imm >> k & 1 ? t.d[k] : 0;
     return true;
 }
 OP_NONE(dppd)
 {
-    union vec s, t = {.q = {0}};
+    union vec s, t = {.q = {0}}, u;
     unsigned imm = (uint8_t)i->imm;
     if (!sse_ready(c) || !xmm_src(c, i, 4, &s))
         return false;
@@ -207,16 +208,16 @@ OP_NONE(dppd)
         t.q[k] = imm >> (4 + k) & 1 ? f64_mul(&e, d->q[k], s.q[k]) : 0;
     if (!sse_fp_commit(c, &e))
         return false;
-    uint64_t sum = f64_add(&e, t.q[0], t.q[1]);
+    for (unsigned k = 0; k < 2; k++)
+        u.q[k] = f64_add(&e, t.q[k], t.q[k ^ 1]);
     if (!sse_fp_commit(c, &e))
         return false;
     for (unsigned k = 0; k < 2; k++)
-        d->q[k] = imm >> k & 1 ? sum : 0;
+        d->q[k] = imm >> k & 1 ? u.q[k] : 0;
     return true;
 }
 
-/* -- Comparison into EFLAGS
- * ----------------------------------------------------------------------------- */
+/* -- Comparison into EFLAGS -------------------------------------------------------------------- */
 
 OP_INLINE bool compare(struct cpu *c, const struct insn *i, bool wide, bool signal)
 {
@@ -253,8 +254,7 @@ OP_NONE(ucomisd)
     return compare(c, i, true, false);
 }
 
-/* -- Conversions between vectors
- * --------------------------------------------------------------------------- */
+/* -- Conversions between vectors --------------------------------------------------------------- */
 
 /* r = f(s) over the whole register, with a source of 1 << w bytes. */
 typedef void (*fp_convert_fn)(struct fp_env *e, union vec *r, const union vec *s);
@@ -293,8 +293,7 @@ CONVERT(cvttpd2dq, 2, sd, q, 4, f64_to_i32(e, a, FP_RC_ZERO))
 CONVERT(cvtps2pd, 2, q, d, 3, f32_to_f64(e, a))
 CONVERT(cvtpd2ps, 2, d, q, 4, f64_to_f32(e, a))
 
-/* -- Conversions of scalars
- * ----------------------------------------------------------------------------------- */
+/* -- Conversions of scalars -------------------------------------------------------------------- */
 
 OP_NONE(cvtss2sd)
 {
@@ -384,24 +383,24 @@ OP_NONE(cvttsd2si)
     return to_integer(c, i, true, true);
 }
 
-/* -- Conversions to and from MMX registers
- * ------------------------------------------------------------------------ */
+/* -- Conversions to and from MMX registers ----------------------------------------------------- */
 
+/* To xmm: with a memory source the x87 state is not touched. */
 OP_NONE(cvtpi2ps)
 {
     union vec s, r;
-    if (!sse_ready(c) || !mmx_ready(c) || !mmx_src(c, i, 3, &s))
+    if (!sse_ready(c) || (!i->mem && !mmx_ready(c)) || !mmx_src(c, i, 3, &s))
         return false;
+    if (!i->mem)
+        mmx_enter(c);
     struct fp_env e = fp_env_load(c->fpu.mxcsr);
     for (unsigned k = 0; k < 2; k++)
         r.d[k] = i32_to_f32(&e, s.sd[k]);
     if (!sse_fp_commit(c, &e))
         return false;
     c->fpu.xmm[i->dst & 15].q[0] = r.q[0];
-    mmx_enter(c);
     return true;
 }
-/* With a memory source the x87 state is not touched. */
 OP_NONE(cvtpi2pd)
 {
     union vec s;
@@ -420,6 +419,7 @@ OP_INLINE bool to_mmx(struct cpu *c, const struct insn *i, bool from64, bool tru
     union vec s, r;
     if (!sse_ready(c) || !mmx_ready(c) || !xmm_src(c, i, from64 ? 4 : 3, &s))
         return false;
+    mmx_enter(c);
     struct fp_env e = fp_env_load(c->fpu.mxcsr);
     enum fp_rc rc = truncate ? FP_RC_ZERO : (enum fp_rc)e.rc;
     for (unsigned k = 0; k < 2; k++)

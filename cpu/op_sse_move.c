@@ -4,8 +4,7 @@
  * effect here. */
 #include "cpu/simd.h"
 
-/* -- 16 bytes -------------------------------------------------------------------------------------
- */
+/* -- 16 bytes ---------------------------------------------------------------------------------- */
 
 OP_INLINE bool load16(struct cpu *c, const struct insn *i, bool aligned)
 {
@@ -51,8 +50,7 @@ OP_NONE(movups_st)
     return store16(c, i, false);
 }
 
-/* -- 4 and 8 bytes
- * ---------------------------------------------------------------------------------- */
+/* -- 4 and 8 bytes ----------------------------------------------------------------------------- */
 
 /* MOVSS and MOVSD: a register source replaces the low element, a memory source clears the rest. */
 OP_INLINE bool load_scalar(struct cpu *c, const struct insn *i, unsigned w)
@@ -181,8 +179,7 @@ OP_NONE(movlhps)
     return true;
 }
 
-/* -- Duplicates, shuffles, interleaves
- * ---------------------------------------------------------------- */
+/* -- Duplicates, shuffles, interleaves --------------------------------------------------------- */
 
 OP_INLINE void movddup_lanes(union vec *d, const union vec *s, unsigned n)
 {
@@ -266,8 +263,7 @@ OP_NONE(pslldq)
     return true;
 }
 
-/* -- To and from general registers
- * ---------------------------------------------------------------------- */
+/* -- To and from general registers ------------------------------------------------------------- */
 
 OP_NONE(movmskps)
 {
@@ -302,28 +298,20 @@ OP_NONE(movnti)
     return mem_store(c, i, w, reg_get(c, i->src, w));
 }
 
-/* -- Masked stores: the bytes of the first operand whose mask byte is negative go to DS:rDI
- * ------------ */
+/* -- Masked stores: the bytes of the first operand whose mask byte is negative go to DS:rDI ---- */
 
-OP_INLINE bool masked_store(struct cpu *c, const struct insn *i, const union vec *v,
-                            const union vec *mask, unsigned n)
+static bool masked_store(struct cpu *c, const struct insn *i, const union vec *v,
+                         const union vec *mask, unsigned n)
 {
     unsigned sreg = i->prefix & INSN_SEG ? i->seg : SEG_DS;
     uint64_t off = c->r[RDI] & asz_mask(i);
-    unsigned first = n, last = 0;
-    for (unsigned k = 0; k < n; k++) {
-        if (mask->b[k] & 0x80) {
-            first = first == n ? k : first;
-            last = k;
-        }
+    /* All bytes are checked, selected or not (the SDM leaves it open), the upper half first. */
+    for (unsigned k = n; k > 0; k -= 8) {
+        if (!mem_probe(c, sreg, (off + k - 8) & asz_mask(i), 8, true))
+            return false;
     }
-    /* Only the span of selected bytes must be accessible: with a clear mask nothing faults. */
-    if (first == n)
-        return true;
-    if (!mem_probe(c, sreg, off + first, last - first + 1, true))
-        return false;
-    for (unsigned k = first; k <= last; k++) {
-        if ((mask->b[k] & 0x80) && !mem_write(c, sreg, (off + k) & asz_mask(i), 1, v->b[k]))
+    for (unsigned k = 0; k < n; k++) {
+        if (mask->sb[k] < 0 && !mem_write(c, sreg, (off + k) & asz_mask(i), 1, v->b[k]))
             return false;
     }
     return true;
@@ -338,16 +326,13 @@ OP_NONE(maskmovq)
     union vec v, mask;
     if (!mmx_ready(c))
         return false;
+    mmx_enter(c);
     v.q[0] = mm_get(c, i->dst);
     mask.q[0] = mm_get(c, i->src);
-    if (!masked_store(c, i, &v, &mask, 8))
-        return false;
-    mmx_enter(c);
-    return true;
+    return masked_store(c, i, &v, &mask, 8);
 }
 
-/* -- MXCSR and the cache
- * ----------------------------------------------------------------------------------- */
+/* -- MXCSR and the cache ----------------------------------------------------------------------- */
 
 OP_NONE(ldmxcsr)
 {

@@ -30,6 +30,21 @@ typedef bool (*str_fn)(struct cpu *c, const struct insn *i, unsigned w);
 /* Up to n iterations at once; the number done, 0 where it must go one by one. */
 typedef uint64_t (*str_bulk_fn)(struct cpu *c, const struct insn *i, unsigned w, uint64_t n);
 
+/* With 32-bit addresses a repeated instruction clears the upper half of RCX, and MOVS and STOS those of their
+ * index registers, even if nothing is repeated. */
+enum str_regs { CLEARS_NONE, CLEARS_SI = 1, CLEARS_DI = 2, CLEARS_BOTH = 3 };
+
+static inline void str_truncate(struct cpu *c, const struct insn *i, enum str_regs clears)
+{
+    if (i->asz != 2)
+        return;
+    str_set(c, i, RCX, c->r[RCX]);
+    if (clears & CLEARS_SI)
+        str_set(c, i, RSI, c->r[RSI]);
+    if (clears & CLEARS_DI)
+        str_set(c, i, RDI, c->r[RDI]);
+}
+
 /* The repetition of compare instructions also ends on ZF: REPE (F3) while equal, REPNE (F2) while not. */
 enum rep_kind { REP_PLAIN, REP_COMPARE };
 
@@ -46,11 +61,13 @@ static inline bool rep_must_pause(const struct cpu *c)
 }
 
 OP_INLINE bool string_op(struct cpu *c, const struct insn *i, unsigned w, enum rep_kind kind,
-                         str_fn one, str_bulk_fn bulk)
+                         enum str_regs clears, str_fn one, str_bulk_fn bulk)
 {
     if (!(i->prefix & (INSN_REP | INSN_REPNE)))
         return one(c, i, w);
+    str_truncate(c, i, clears);
     uint64_t slice = REP_SLICE;
+    struct lazy_flags before = c->f;
     for (;;) {
         uint64_t n = str_index(c, i, RCX), done = 0;
         if (n == 0)
@@ -58,8 +75,12 @@ OP_INLINE bool string_op(struct cpu *c, const struct insn *i, unsigned w, enum r
         if (bulk != NULL)
             done = bulk(c, i, w, n);
         if (done == 0) {
-            if (!one(c, i, w))
+            if (!one(c, i, w)) {
+                /* SDM 2B REP: a fault restores EFLAGS. */
+                if (kind == REP_COMPARE)
+                    c->f = before;
                 return false;
+            }
             done = 1;
         }
         str_set(c, i, RCX, c->r[RCX] - done);
@@ -171,8 +192,8 @@ static bool scas_one(struct cpu *c, const struct insn *i, unsigned w)
 static bool cmps_one(struct cpu *c, const struct insn *i, unsigned w)
 {
     uint64_t a, b;
-    if (!mem_read(c, i->seg, str_index(c, i, RSI), 1u << w, &a) ||
-        !mem_read(c, SEG_ES, str_index(c, i, RDI), 1u << w, &b))
+    if (!mem_read(c, SEG_ES, str_index(c, i, RDI), 1u << w, &b) ||
+        !mem_read(c, i->seg, str_index(c, i, RSI), 1u << w, &a))
         return false;
     flags_sub(c, a, b, a - b, w);
     str_advance(c, i, RSI, 1, w);
@@ -185,7 +206,7 @@ static bool ins_one(struct cpu *c, const struct insn *i, unsigned w)
 {
     uint16_t port = (uint16_t)c->r[RDX];
     uint64_t off = str_index(c, i, RDI);
-    if (!io_allowed(c, port, 1u << w) || !mem_probe(c, SEG_ES, off, 1u << w, true) ||
+    if (!mem_probe(c, SEG_ES, off, 1u << w, true) ||
         !mem_write(c, SEG_ES, off, 1u << w, port_in(c, port, 1u << w)))
         return false;
     str_advance(c, i, RDI, 1, w);
@@ -196,7 +217,7 @@ static bool outs_one(struct cpu *c, const struct insn *i, unsigned w)
 {
     uint64_t v;
     uint16_t port = (uint16_t)c->r[RDX];
-    if (!io_allowed(c, port, 1u << w) || !mem_read(c, i->seg, str_index(c, i, RSI), 1u << w, &v))
+    if (!mem_read(c, i->seg, str_index(c, i, RSI), 1u << w, &v))
         return false;
     port_out(c, port, 1u << w, (uint32_t)v);
     str_advance(c, i, RSI, 1, w);
@@ -205,29 +226,34 @@ static bool outs_one(struct cpu *c, const struct insn *i, unsigned w)
 
 OP_WIDTH(movs)
 {
-    return string_op(c, i, w, REP_PLAIN, movs_one, movs_bulk);
+    return string_op(c, i, w, REP_PLAIN, CLEARS_BOTH, movs_one, movs_bulk);
 }
 OP_WIDTH(stos)
 {
-    return string_op(c, i, w, REP_PLAIN, stos_one, stos_bulk);
+    return string_op(c, i, w, REP_PLAIN, CLEARS_DI, stos_one, stos_bulk);
 }
 OP_WIDTH(lods)
 {
-    return string_op(c, i, w, REP_PLAIN, lods_one, NULL);
+    return string_op(c, i, w, REP_PLAIN, CLEARS_NONE, lods_one, NULL);
 }
 OP_WIDTH(scas)
 {
-    return string_op(c, i, w, REP_COMPARE, scas_one, NULL);
+    return string_op(c, i, w, REP_COMPARE, CLEARS_NONE, scas_one, NULL);
 }
 OP_WIDTH(cmps)
 {
-    return string_op(c, i, w, REP_COMPARE, cmps_one, NULL);
+    return string_op(c, i, w, REP_COMPARE, CLEARS_NONE, cmps_one, NULL);
 }
+/* The permission is checked even where nothing is to be transferred. */
 OP_WIDTH(ins)
 {
-    return string_op(c, i, w, REP_PLAIN, ins_one, NULL);
+    if (!io_allowed(c, (uint16_t)c->r[RDX], 1u << w))
+        return false;
+    return string_op(c, i, w, REP_PLAIN, CLEARS_NONE, ins_one, NULL);
 }
 OP_WIDTH(outs)
 {
-    return string_op(c, i, w, REP_PLAIN, outs_one, NULL);
+    if (!io_allowed(c, (uint16_t)c->r[RDX], 1u << w))
+        return false;
+    return string_op(c, i, w, REP_PLAIN, CLEARS_NONE, outs_one, NULL);
 }

@@ -220,7 +220,10 @@ static bool compare(struct cpu *c, const struct insn *i, enum source src, bool q
         if (!masked)
             return true;
     } else {
+        uint16_t cc = e.cc;
         enum fp_rel rel = f80_cmp(&e, x87_get(c, 0), v, quiet);
+        if (to == TO_EFLAGS)
+            e.cc = cc; /* FCOMI leaves C1 alone but for a stack fault */
         x87_done(c, &e);
         set_relation(c, to, rel);
         if (f80_env_void(&e))
@@ -372,8 +375,24 @@ static struct f80 rem_nearest(struct f80_env *e, struct f80 a, struct f80 b)
     {                                             \
         return stack_binary(c, i, fn, pops);      \
     }
-STACK_BINARY(fprem, rem_truncating, false)
-STACK_BINARY(fprem1, rem_nearest, false)
+
+/* C2 tells of a partial remainder, so that it is clear after a stack fault, too. */
+static bool remainder_op(struct cpu *c, const struct insn *i, binary_fn fn)
+{
+    if (!x87_begin(c))
+        return false;
+    c->fpu.sw &= (uint16_t)~FSW_C2;
+    return stack_binary(c, i, fn, false);
+}
+
+OP_NONE(fprem)
+{
+    return remainder_op(c, i, rem_truncating);
+}
+OP_NONE(fprem1)
+{
+    return remainder_op(c, i, rem_nearest);
+}
 STACK_BINARY(fscale, f80_scale, false)
 STACK_BINARY(fyl2x, f80_yl2x, true)
 STACK_BINARY(fyl2xp1, f80_yl2xp1, true)

@@ -123,20 +123,21 @@ static uint64_t convert(struct cpu *c, enum format f, bool trunc, bool *store)
     return v;
 }
 
-/* The memory operand is checked first: its fault leaves the x87 state alone. */
+/* After an unmasked exception memory is not accessed at all; a fault of the access leaves the x87 state alone. */
 static bool store(struct cpu *c, const struct insn *i, enum format f, bool trunc, bool pops)
 {
     bool do_store;
     unsigned w = format_width(f);
-    if (!x87_begin(c) || !mem_probe(c, i->seg, ea(c, i), 1u << w, true))
+    if (!x87_begin(c))
         return false;
-    x87_note(c, i);
+    uint16_t sw = c->fpu.sw;
     uint64_t v = convert(c, f, trunc, &do_store);
-    if (!do_store)
-        return true;
-    if (!mem_store(c, i, w, v))
+    if (do_store && !mem_store(c, i, w, v)) {
+        c->fpu.sw = sw;
         return false;
-    if (pops)
+    }
+    x87_note(c, i);
+    if (do_store && pops)
         x87_pop(c);
     return true;
 }
@@ -168,42 +169,44 @@ static void f80_bytes(struct f80 v, uint8_t b[10])
 OP_NONE(fstp_m80)
 {
     uint8_t b[10];
-    if (!x87_begin(c) || !mem_probe(c, i->seg, ea(c, i), 10, true))
+    if (!x87_begin(c))
         return false;
-    x87_note(c, i);
-    struct f80 v = x87_get(c, 0);
-    c->fpu.sw &= (uint16_t)~FSW_C1;
-    if (x87_empty(c, 0)) {
-        if (!x87_stack_fault(c, false))
-            return true;
-        v = f80_indefinite();
+    uint16_t sw = c->fpu.sw;
+    bool empty = x87_empty(c, 0), do_store = !empty || x87_stack_fault(c, false);
+    f80_bytes(empty ? f80_indefinite() : x87_get(c, 0), b);
+    if (do_store && !mem_write_bytes(c, i->seg, ea(c, i), b, 10)) {
+        c->fpu.sw = sw;
+        return false;
     }
-    f80_bytes(v, b);
-    if (!mem_write_bytes(c, i->seg, ea(c, i), b, 10))
-        return false;
-    x87_pop(c);
+    x87_note(c, i);
+    c->fpu.sw &= (uint16_t)~FSW_C1;
+    if (do_store)
+        x87_pop(c);
     return true;
 }
 
 OP_NONE(fbstp)
 {
     uint8_t b[10] = {0, 0, 0, 0, 0, 0, 0, 0xc0, 0xff, 0xff};
-    if (!x87_begin(c) || !mem_probe(c, i->seg, ea(c, i), 10, true))
+    bool do_store;
+    if (!x87_begin(c))
         return false;
-    x87_note(c, i);
+    uint16_t sw = c->fpu.sw;
     if (x87_empty(c, 0)) {
-        if (!x87_stack_fault(c, false))
-            return true;
+        do_store = x87_stack_fault(c, false);
     } else {
         struct f80_env e = x87_env(c);
         f80_to_bcd(&e, x87_get(c, 0), b);
         x87_done(c, &e);
-        if (f80_env_void_store(&e))
-            return true;
+        do_store = !f80_env_void_store(&e);
     }
-    if (!mem_write_bytes(c, i->seg, ea(c, i), b, 10))
+    if (do_store && !mem_write_bytes(c, i->seg, ea(c, i), b, 10)) {
+        c->fpu.sw = sw;
         return false;
-    x87_pop(c);
+    }
+    x87_note(c, i);
+    if (do_store)
+        x87_pop(c);
     return true;
 }
 
@@ -264,7 +267,6 @@ OP_NONE(fcmov)
     if (!x87_begin(c))
         return false;
     x87_note(c, i);
-    c->fpu.sw &= (uint16_t)~FSW_C1;
     bool moves = flags_cond(c, cc[i->modrm >> 3 & 3]) != (i->opc == 0xdb);
     if (x87_empty(c, 0) || x87_empty(c, n)) {
         if (x87_stack_fault(c, false))
@@ -287,6 +289,7 @@ OP_NONE(ffree)
 {
     if (!simple(c, i))
         return false;
+    c->fpu.sw &= (uint16_t)~FSW_C1;
     c->fpu.valid &= (uint8_t)~(1u << x87_phys(c, x87_sti(i)));
     return true;
 }

@@ -15,8 +15,7 @@
 
 #define SIMD_LIKELY(x) __builtin_expect(!!(x), 1)
 
-/* -- Checks before execution ----------------------------------------------------------------------
- */
+/* -- Checks before execution ------------------------------------------------------------------- */
 
 /* Raise what forbids an SSE or MMX instruction now (#UD, #NM, #MF); always false. */
 bool sse_refuse(struct cpu *c);
@@ -32,10 +31,11 @@ static inline bool mmx_ready(struct cpu *c)
     return SIMD_LIKELY(!(c->cr0 & (CR0_EM | CR0_TS)) && !(c->fpu.sw & FSW_ES)) || mmx_refuse(c);
 }
 
-/* -- MMX registers: the significands of the x87 registers
- * ------------------------------------------- */
+/* -- MMX registers: the significands of the x87 registers -------------------------------------- */
 
-/* Every MMX instruction but EMMS leaves TOP 0 and all tags valid (SDM 3A 12.2). */
+/* Every MMX instruction but EMMS leaves TOP 0 and all tags valid (SDM 3A 12.2). A store has
+ * cleared TOP even if it then faults, a conversion with #XM has done both: not documented, but so
+ * on hardware. */
 static inline void mmx_enter(struct cpu *c)
 {
     c->fpu.top = 0;
@@ -53,8 +53,7 @@ static inline void mm_set(struct cpu *c, unsigned n, uint64_t v)
     mmx_enter(c);
 }
 
-/* -- XMM registers and memory
- * ----------------------------------------------------------------------- */
+/* -- XMM registers and memory ------------------------------------------------------------------ */
 
 /* The legacy encodings of SSE leave bits above 127 of the destination alone. */
 static inline void vec_copy16(union vec *d, const union vec *s)
@@ -123,8 +122,7 @@ OP_INLINE bool mmx_src(struct cpu *c, const struct insn *i, unsigned w, union ve
     return true;
 }
 
-/* -- Handlers made of lane functions
- * ------------------------------------------------------------------ */
+/* -- Handlers made of lane functions ----------------------------------------------------------- */
 
 typedef void (*lanes_fn)(union vec *d, const union vec *s, unsigned n);
 typedef void (*lanes_imm_fn)(union vec *d, const union vec *s, unsigned n, unsigned imm);
@@ -221,8 +219,7 @@ static inline uint16_t sat_u16(int32_t v)
     return (uint16_t)(v < 0 ? 0 : v > UINT16_MAX ? UINT16_MAX : v);
 }
 
-/* -- Floating point
- * ------------------------------------------------------------------------------------ */
+/* -- Floating point ---------------------------------------------------------------------------- */
 
 /* #XM, or #UD where the system did not say that it handles it; always false. */
 bool sse_fp_fault(struct cpu *c);

@@ -1,5 +1,4 @@
 /* SPDX-License-Identifier: MIT */
-/* High precision event timers: where they are, for the tables that announce them. */
 #ifndef DEVICES_HPET_H
 #define DEVICES_HPET_H
 

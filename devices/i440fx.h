@@ -1,5 +1,4 @@
 /* SPDX-License-Identifier: MIT */
-/* The host bridge: where firmware finds its shadow RAM registers. */
 #ifndef DEVICES_I440FX_H
 #define DEVICES_I440FX_H
 

@@ -1,5 +1,4 @@
 /* SPDX-License-Identifier: MIT */
-/* The MP table. */
 #ifndef DEVICES_MPTABLE_H
 #define DEVICES_MPTABLE_H
 

@@ -1,5 +1,4 @@
 /* SPDX-License-Identifier: MIT */
-/* The SMBIOS tables. */
 #ifndef DEVICES_SMBIOS_H
 #define DEVICES_SMBIOS_H
 

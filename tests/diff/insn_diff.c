@@ -1,0 +1,344 @@
+/* SPDX-License-Identifier: MIT */
+/* usage: insn_diff [-s seed] [-n cases] [-m length] [-r mnemonic] [-c bits,row] [-l] [-v]
+ *
+ * Runs that many random sequences on the host and in the interpreter and compares all that
+ * user-mode code can see: general registers, RIP, EFLAGS but for undefined ones (a column of the
+ * instruction table), memory, x87, MMX and XMM registers, control and status words, MXCSR; for a
+ * fault the vector, error code and CR2. Also checks the table itself: an instruction may change
+ * only the flags that its row says it writes.
+ *
+ * Not compared: the x87's last instruction and data pointers and opcode. -r: only sequences that
+ * end with this mnemonic. -c: one case. -m: at most so many instructions in a sequence. -l: list
+ * the rows that are not tested. Status 1: a difference was found. */
+#include <Zydis/Zydis.h>
+#include <getopt.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "tests/diff/insn_diff.h"
+
+#define MAX_REPORTS 20
+
+struct run {
+    struct cpu *cpu;
+    struct gen *gen;
+    uint64_t seed;
+    unsigned max_len;
+    const char *only;
+    bool verbose;
+    struct rng rng;
+    struct sequence seq;
+    struct state before, host, guest;
+    uint8_t mem[DATA_SIZE], host_mem[DATA_SIZE], guest_mem[DATA_SIZE];
+    unsigned long cases, faults, failed;
+    unsigned long *per_row;
+    unsigned *failed_row;
+};
+
+/* -- Reports ----------------------------------------------------------------------------------- */
+
+static void print_listing(const struct sequence *q)
+{
+    for (unsigned at = 0; at < q->len;) {
+        ZydisDisassembledInstruction d;
+        bool ok = ZYAN_SUCCESS(ZydisDisassembleIntel(
+            q->size == CODE_64 ? ZYDIS_MACHINE_MODE_LONG_64 : ZYDIS_MACHINE_MODE_LONG_COMPAT_32,
+            CODE_LA + at, q->code + at, q->len - at, &d));
+        unsigned n = ok ? d.info.length : 1;
+        printf("  %08llx ", (unsigned long long)(CODE_LA + at));
+        for (unsigned k = 0; k < n; k++)
+            printf("%02x", q->code[at + k]);
+        printf("%*s %s\n", 2 * (15 - (int)n), "", ok ? d.text : "?");
+        at += n;
+    }
+}
+
+static void show(const char *name, uint64_t before, uint64_t host, uint64_t guest)
+{
+    if (host != guest)
+        printf("  %-8s before %016llx  host %016llx  calque %016llx\n", name,
+               (unsigned long long)before, (unsigned long long)host, (unsigned long long)guest);
+}
+
+static void report_registers(const struct run *t)
+{
+    static const char *const names[16] = {"rax", "rcx", "rdx", "rbx", "rsp", "rbp", "rsi", "rdi",
+                                          "r8",  "r9",  "r10", "r11", "r12", "r13", "r14", "r15"};
+    const struct state *b = &t->before, *h = &t->host, *g = &t->guest;
+    char name[16];
+    for (unsigned k = 0; k < 16; k++)
+        show(names[k], b->r[k], h->r[k], g->r[k]);
+    show("rip", b->rip, h->rip, g->rip);
+    show("eflags", b->eflags, h->eflags, g->eflags);
+    show("vector", 0, h->vec, g->vec);
+    show("error", 0, h->err, g->err);
+    show("cr2", 0, h->cr2, g->cr2);
+    show("mxcsr", b->fx.mxcsr, h->fx.mxcsr, g->fx.mxcsr);
+    show("fcw", b->fx.fcw, h->fx.fcw, g->fx.fcw);
+    show("fsw", b->fx.fsw, h->fx.fsw, g->fx.fsw);
+    show("ftw", b->fx.ftw, h->fx.ftw, g->fx.ftw);
+    for (unsigned k = 0; k < 8; k++) {
+        snprintf(name, sizeof(name), "st%u", k);
+        show(name, b->fx.st[k].man, h->fx.st[k].man, g->fx.st[k].man);
+        snprintf(name, sizeof(name), "st%u.se", k);
+        show(name, b->fx.st[k].se, h->fx.st[k].se, g->fx.st[k].se);
+    }
+    for (unsigned k = 0; k < 32; k++) {
+        snprintf(name, sizeof(name), "xmm%u%s", k / 2, k & 1 ? "hi" : "lo");
+        show(name, b->fx.xmm[k / 2][k & 1], h->fx.xmm[k / 2][k & 1], g->fx.xmm[k / 2][k & 1]);
+    }
+}
+
+static void report_memory(const struct run *t)
+{
+    char name[16];
+    for (unsigned k = 0, shown = 0; k < DATA_SIZE && shown < 8; k += 8) {
+        uint64_t b, h, g;
+        memcpy(&b, t->mem + k, 8);
+        memcpy(&h, t->host_mem + k, 8);
+        memcpy(&g, t->guest_mem + k, 8);
+        snprintf(name, sizeof(name), "%08llx", (unsigned long long)(DATA_LA + k));
+        show(name, b, h, g);
+        shown += h != g;
+    }
+}
+
+static void print_input(const struct state *s)
+{
+    for (unsigned k = 0; k < 16; k++)
+        printf("%s%016llx", k % 4 == 0 ? "\n  r " : " ", (unsigned long long)s->r[k]);
+    printf("\n  eflags %08x mxcsr %04x fcw %04x fsw %04x ftw %02x\n", s->eflags, s->fx.mxcsr,
+           s->fx.fcw, s->fx.fsw, s->fx.ftw);
+    for (unsigned k = 0; k < 8; k++)
+        printf("  st%u %04x:%016llx%s", k, s->fx.st[k].se, (unsigned long long)s->fx.st[k].man,
+               k & 1 ? "\n" : "");
+    for (unsigned k = 0; k < 16; k++)
+        printf("  xmm%-2u %016llx%016llx%s", k, (unsigned long long)s->fx.xmm[k][1],
+               (unsigned long long)s->fx.xmm[k][0], k & 1 ? "\n" : "");
+}
+
+static void report(const struct run *t, uint64_t seed, const char *why)
+{
+    const struct op_row *row = &optab[t->seq.insn[t->seq.count - 1].row];
+    printf("%s: %s %s (reproduce: -s %llu -m %u -c %u,%u)\n", why, row->name, row->operands,
+           (unsigned long long)seed, t->max_len, t->seq.size == CODE_64 ? 64 : 32,
+           t->seq.insn[t->seq.count - 1].row);
+    print_listing(&t->seq);
+    report_registers(t);
+    report_memory(t);
+    if (t->verbose)
+        print_input(&t->before);
+}
+
+/* -- Comparison -------------------------------------------------------------------------------- */
+
+/* What differs without meaning: undefined flags, RF (set in the frame of a fault), the upper halves
+ * of registers in 32-bit code, padding, pointers that are not compared. */
+static void normalise(const struct sequence *q, struct state *s)
+{
+    /* Undefined flags count up to where the sequence ended; a fault may have come before they were.
+     */
+    s->eflags &= ~(q->undefined | EFL_RF);
+    if (q->size == CODE_32) {
+        for (unsigned k = 0; k < 16; k++)
+            s->r[k] = k < 8 ? (uint32_t)s->r[k] : 0;
+        memset(s->fx.xmm[8], 0, 128);
+    }
+    if (s->vec != VEC_PF)
+        s->cr2 = 0;
+    else if (s->cr2 >> 47 != 0)
+        s->err &= ~PFERR_P; /* the host's kernel may be there */
+    s->fx.fop = 0;
+    s->fx.reserved = 0;
+    s->fx.fip = s->fx.fdp = 0;
+    s->fx.mxcsr_mask = 0;
+    for (unsigned k = 0; k < 8; k++)
+        memset(s->fx.st[k].pad, 0, sizeof(s->fx.st[k].pad));
+    memset(s->fx.rest, 0, sizeof(s->fx.rest));
+    /* #MF and #XM: no error code, but Linux reports one of its own. */
+    if (s->vec == VEC_MF || s->vec == VEC_XM || s->vec == VEC_BP || s->vec == VEC_UD)
+        s->err = 0;
+}
+
+/* Faults whose details processors do not agree on, or which depend on what the host's kernel maps.
+ *   - CALL to a non-canonical address: the return address may be stored first.
+ *   - Flags of a repeated comparison: restored to the start of the instruction, which for the
+ * interpreter is where it last looked for interrupts.
+ *   - The order in which the parts of a long operand are accessed.
+ *   - An access that wraps at 4 GiB in 32-bit code: limit violation or not. */
+static bool fault_is_unspecified(const struct run *t)
+{
+    const struct sequence *q = &t->seq;
+    const struct state *h = &t->host, *g = &t->guest;
+    unsigned k = 0;
+    while (k < q->count && CODE_LA + q->insn[k].at != h->rip)
+        k++;
+    if (h->vec == VEC_BP || k == q->count)
+        return false;
+    const struct op_row *row = &optab[q->insn[k].row];
+    if (strcmp(row->name, "CALL") == 0 && (h->vec == VEC_GP || g->vec == VEC_GP))
+        return true;
+    if ((row->attr & ATTR_STR) && t->before.r[RCX] != h->r[RCX] && h->r[RCX] == g->r[RCX] &&
+        t->host.eflags != t->guest.eflags)
+        return true;
+    if (h->vec == VEC_PF && g->vec == VEC_PF) {
+        static const char *const wide[] = {"FRSTOR", "FLDENV", "FBSTP", "PUSHA", "PUSHAD"};
+        for (unsigned j = 0; j < sizeof(wide) / sizeof(wide[0]); j++)
+            if (strcmp(row->name, wide[j]) == 0)
+                return true;
+    }
+    return q->size == CODE_32 && h->vec == VEC_PF && h->cr2 >= UINT32_MAX - 4096 &&
+           (g->vec == VEC_GP || g->vec == VEC_SS);
+}
+
+/* The flags that were undefined where a sequence ended early. */
+static void undefined_until(struct sequence *q, const struct state *s)
+{
+    unsigned undefined = 0;
+    if (s->rip == CODE_LA + q->len + 1 && s->vec == VEC_BP)
+        return;
+    /* After a jump out of the code, all that is undefined anywhere. */
+    for (unsigned k = 0; k < q->count && q->insn[k].at < s->rip - CODE_LA; k++)
+        undefined |= optab[q->insn[k].row].fl_undef;
+    if (undefined != 0)
+        q->undefined |= EFL_ARITH;
+}
+
+static bool same(struct run *t)
+{
+    undefined_until(&t->seq, &t->host);
+    normalise(&t->seq, &t->host);
+    normalise(&t->seq, &t->guest);
+    return memcmp(&t->host, &t->guest, sizeof(t->host)) == 0 &&
+           memcmp(t->host_mem, t->guest_mem, DATA_SIZE) == 0;
+}
+
+/* -- Running ----------------------------------------------------------------------------------- */
+
+static void one_case(struct run *t, enum code_size size, unsigned row, uint64_t seed)
+{
+    t->rng.s = seed * UINT64_C(0xd1342543de82ef95) + row;
+    unsigned count = 1 + (unsigned)rng_below(&t->rng, 2) * (unsigned)rng_below(&t->rng, t->max_len);
+    if (!gen_sequence(t->gen, &t->rng, size, row, count, &t->seq))
+        return;
+    gen_state(&t->rng, size, &t->before);
+    gen_memory(&t->rng, t->mem, RW_PAGES * PAGE);
+    t->host = t->guest = t->before;
+    memcpy(t->host_mem, t->mem, DATA_SIZE);
+    memcpy(t->guest_mem, t->mem, DATA_SIZE);
+    host_run(&t->seq, &t->host, t->host_mem);
+    int bad_row = guest_run(t->cpu, &t->seq, &t->guest, t->guest_mem);
+    t->cases++;
+    t->faults += t->host.vec != VEC_BP;
+    for (unsigned k = 0; k < t->seq.count; k++)
+        t->per_row[t->seq.insn[k].row]++;
+    bool equal = same(t);
+    if (bad_row < 0 && (equal || fault_is_unspecified(t)))
+        return;
+    t->failed++;
+    if (t->failed_row[row]++ < (t->only != NULL ? MAX_REPORTS : 1))
+        report(t, seed, equal ? "flags written that the table does not list" : "difference");
+}
+
+static bool is_wanted(const struct run *t, unsigned row)
+{
+    return t->only == NULL || strcmp(t->only, optab[row].name) == 0;
+}
+
+static void run_cases(struct run *t, unsigned long cases)
+{
+    for (uint64_t round = 0; t->cases < cases; round++) {
+        unsigned long before = t->cases;
+        for (unsigned s = 0; s < CODE_SIZES; s++)
+            for (unsigned row = 0; row < optab_count && t->cases < cases; row++)
+                if (is_wanted(t, row) && gen_has_row(t->gen, (enum code_size)s, row))
+                    one_case(t, (enum code_size)s, row, t->seed + round);
+        if (t->cases == before)
+            return;
+    }
+}
+
+static void list_untested(const struct run *t)
+{
+    for (unsigned k = 0; k < optab_count; k++)
+        if (!gen_has_row(t->gen, CODE_64, k) && !gen_has_row(t->gen, CODE_32, k))
+            printf("%s %s\n", optab[k].name, optab[k].operands);
+}
+
+static int summary(const struct run *t)
+{
+    unsigned rows = 0, mnemonics = 0;
+    unsigned long least = ~0ul;
+    for (unsigned k = 0; k < optab_count; k++) {
+        bool first = true;
+        if (t->per_row[k] == 0)
+            continue;
+        rows++;
+        least = t->per_row[k] < least ? t->per_row[k] : least;
+        for (unsigned j = 0; j < k && first; j++)
+            first = t->per_row[j] == 0 || strcmp(optab[j].name, optab[k].name) != 0;
+        mnemonics += first;
+    }
+    printf(
+        "seed %llu: %lu cases (%lu ended in a fault), %u of %u rows, %u mnemonics, at least %lu a "
+        "row; %lu differences\n",
+        (unsigned long long)t->seed, t->cases, t->faults, rows, optab_count, mnemonics, least,
+        t->failed);
+    return t->failed != 0;
+}
+
+static int usage(void)
+{
+    fprintf(
+        stderr,
+        "usage: insn_diff [-s seed] [-n cases] [-m length] [-r mnemonic] [-c bits,row] [-l] [-v]\n");
+    return 2;
+}
+
+int main(int argc, char **argv)
+{
+    static struct run t; /* large */
+    unsigned long cases = 100000;
+    unsigned one_size = 0, one_row = 0;
+    bool list = false;
+    int opt;
+    t.seed = 1;
+    t.max_len = SEQUENCE_MAX;
+    while ((opt = getopt(argc, argv, "s:n:m:r:c:lv")) != -1) {
+        switch (opt) {
+        case 's': t.seed = strtoull(optarg, NULL, 0); break;
+        case 'n': cases = strtoul(optarg, NULL, 0); break;
+        case 'm': t.max_len = (unsigned)strtoul(optarg, NULL, 0); break;
+        case 'r': t.only = optarg; break;
+        case 'c':
+            if (sscanf(optarg, "%u,%u", &one_size, &one_row) != 2)
+                return usage();
+            break;
+        case 'l': list = true; break;
+        case 'v': t.verbose = true; break;
+        default: return usage();
+        }
+    }
+    struct rng fixed = {7};
+    gen_memory(&fixed, t.mem, DATA_SIZE);
+    t.cpu = guest_create();
+    t.gen = t.cpu != NULL ? gen_create(t.cpu) : NULL;
+    t.per_row = calloc(optab_count, sizeof(t.per_row[0]));
+    t.failed_row = calloc(optab_count, sizeof(t.failed_row[0]));
+    if (t.max_len < 1 || t.max_len > SEQUENCE_MAX)
+        t.max_len = SEQUENCE_MAX;
+    if (t.gen == NULL || t.per_row == NULL || t.failed_row == NULL || !host_init(t.mem)) {
+        fprintf(stderr, "insn_diff: set-up failed\n");
+        return 2;
+    }
+    if (list) {
+        list_untested(&t);
+        return 0;
+    }
+    if (one_size != 0 && one_row < optab_count)
+        one_case(&t, one_size == 64 ? CODE_64 : CODE_32, one_row, t.seed);
+    else
+        run_cases(&t, cases);
+    return summary(&t);
+}

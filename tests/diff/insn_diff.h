@@ -1,0 +1,56 @@
+/* SPDX-License-Identifier: MIT */
+/* Differential test of the interpreter against the processor that the test runs on: random
+ * sequences of instructions, made from the rows of the instruction table, run in both from the same
+ * state; registers, flags, memory, x87 and SSE state and faults must agree. See insn_diff.c. */
+#ifndef TESTS_DIFF_INSN_DIFF_H
+#define TESTS_DIFF_INSN_DIFF_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "cpu/cpu.h"
+#include "cpu/insn.h"
+#include "cpu/regs.h"
+#include "tests/diff/insn_host.h"
+
+/* -- The random numbers (insn_gen.c) ----------------------------------------------------------- */
+
+struct rng {
+    uint64_t s;
+};
+uint64_t rng_next(struct rng *r);
+static inline uint64_t rng_below(struct rng *r, uint64_t n)
+{
+    return rng_next(r) % n;
+}
+
+/* -- Generator --------------------------------------------------------------------------------- */
+
+struct gen;
+
+/* c decodes what is generated. Rows whose results are not the same everywhere are left out. */
+struct gen *gen_create(struct cpu *c);
+void gen_free(struct gen *g);
+
+/* Can this row be encoded in code of this size, and be tested? */
+bool gen_has_row(const struct gen *g, enum code_size size, unsigned row);
+
+/* A random sequence of up to `count` instructions, the last one from `row`; false: no encoding
+ * found. */
+bool gen_sequence(struct gen *g, struct rng *r, enum code_size size, unsigned row, unsigned count,
+                  struct sequence *out);
+void gen_state(struct rng *r, enum code_size size, struct state *s);
+void gen_memory(struct rng *r, uint8_t *mem, size_t n);
+
+/* -- The interpreter's side -------------------------------------------------------------------- */
+
+/* Does the host have this feature? */
+bool host_has(enum isa isa);
+
+struct cpu *guest_create(void);
+void guest_set_mode(struct cpu *c, enum code_size size);
+/* The row of an instruction that changed flags which its row does not list, or -1. */
+int guest_run(struct cpu *c, const struct sequence *q, struct state *s, uint8_t *mem);
+
+#endif

@@ -1,0 +1,607 @@
+/* SPDX-License-Identifier: MIT */
+/* Random instructions from the rows of the instruction table: prefixes, opcode, a ModRM byte that
+ * selects the row, random bytes behind it; what decodes as the row is taken. In front of an
+ * instruction with a memory operand stand moves that make its address point into the test's data;
+ * branches skip a few breakpoints. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "tests/diff/insn_diff.h"
+
+struct gen {
+    struct cpu *c;
+    /* ModRM bytes that select a row, as bit sets; a row without ModRM has all of them. */
+    uint8_t (*modrm[CODE_SIZES])[32];
+    uint16_t *rows[CODE_SIZES]; /* rows that can be generated */
+    unsigned count[CODE_SIZES];
+};
+
+uint64_t rng_next(struct rng *r)
+{
+    r->s += UINT64_C(0x9e3779b97f4a7c15);
+    uint64_t z = r->s;
+    z = (z ^ z >> 30) * UINT64_C(0xbf58476d1ce4e5b9);
+    z = (z ^ z >> 27) * UINT64_C(0x94d049bb133111eb);
+    return z ^ z >> 31;
+}
+
+static bool chance(struct rng *r, unsigned one_in)
+{
+    return rng_below(r, one_in) == 0;
+}
+
+/* -- Which rows -------------------------------------------------------------------------------- */
+
+/* Left out: what enters the kernel, far transfers and segment loads (the host's descriptor tables
+ * are not ours), what reads clocks, counters, random numbers or model data, whole-state images
+ * (they hold model specific fields), and approximations and transcendentals, whose last bits differ
+ * between processors. */
+static const char *const unsafe_names[] = {
+    "SYSCALL",   "SYSENTER",   "SYSRET",   "SYSEXIT",  "INT",      "INT1",     "INT3",
+    "INTO",      "IRET",       "IRETD",    "IRETQ",    "RDTSC",    "RDTSCP",   "RDPMC",
+    "CPUID",     "RDRAND",     "RDSEED",   "RDPID",    "XGETBV",   "XSETBV",   "LAR",
+    "LSL",       "VERR",       "VERW",     "SLDT",     "STR",      "SGDT",     "SIDT",
+    "SMSW",      "FXSAVE",     "FXRSTOR",  "XSAVE",    "XRSTOR",   "XSAVEOPT", "FXSAVE64",
+    "FXRSTOR64", "XSAVE64",    "XRSTOR64", "LDS",      "LES",      "LSS",      "LFS",
+    "LGS",       "RDPKRU",     "WRPKRU",   "RDFSBASE", "WRFSBASE", "WRGSBASE", "RCPPS",
+    "RCPSS",     "RSQRTPS",    "RSQRTSS",  "FSIN",     "FCOS",     "FSINCOS",  "FPTAN",
+    "FPATAN",    "F2XM1",      "FYL2X",    "FYL2XP1",  "FNSTENV",  "FSTENV",   "FNSAVE",
+    "FSAVE",     "XSAVEOPT64", "MONITOR",  "MWAIT",    "UD0",      "UD1",
+};
+
+static bool row_is_safe(const struct op_row *row)
+{
+    for (size_t k = 0; k < sizeof(unsafe_names) / sizeof(unsafe_names[0]); k++)
+        if (strcmp(row->name, unsafe_names[k]) == 0)
+            return false;
+    if (row->attr & ATTR_NOALIAS)
+        return false;
+    const char *o = row->operands;
+    if (strstr(o, "Ap") != NULL || strstr(o, "Mp") != NULL || strncmp(o, "Sw", 2) == 0)
+        return false;
+    if (strcmp(row->name, "POP") == 0 && o[0] == 'S')
+        return false;
+    if (strcmp(row->name, "RET") == 0 && row->opcode >= 0xca)
+        return false;
+    return host_has((enum isa)row->isa);
+}
+
+/* -- Bytes ------------------------------------------------------------------------------------- */
+
+struct encoding {
+    uint8_t b[32];
+    unsigned modrm_at; /* also of the first byte behind the opcode where there is no ModRM */
+};
+
+static void put(struct encoding *e, unsigned *n, unsigned byte)
+{
+    e->b[(*n)++] = (uint8_t)byte;
+}
+
+static bool has_z_operand(const struct op_row *row)
+{
+    return row->operands[0] == 'Z';
+}
+
+static void put_vex(struct rng *r, const struct op_row *row, enum code_size size,
+                    struct encoding *e, unsigned *n)
+{
+    static const uint8_t pp[] = {[PFX_NONE] = 0, [PFX_66] = 1, [PFX_F3] = 2, [PFX_F2] = 3};
+    unsigned rxb = size == CODE_64 ? (unsigned)rng_below(r, 8) : 7;
+    unsigned vvvv = size == CODE_64 ? (unsigned)rng_below(r, 16) : 8 | (unsigned)rng_below(r, 8);
+    /* Rows with two operands have no vvvv operand: it must be 1111. */
+    if (strchr(row->operands, 'B') == NULL && strchr(row->operands, 'H') == NULL)
+        vvvv = 15;
+    put(e, n, 0xc4);
+    put(e, n, rxb << 5 | (row->map & 3));
+    put(e, n, (unsigned)rng_below(r, 2) << 7 | vvvv << 3 | pp[row->prefix]);
+}
+
+static void put_prefixes(struct rng *r, const struct op_row *row, enum code_size size,
+                         struct encoding *e, unsigned *n)
+{
+    static const uint8_t segments[] = {0x26, 0x2e, 0x36, 0x3e};
+    static const uint8_t mandatory[] = {
+        [PFX_ANY] = 0, [PFX_NONE] = 0, [PFX_66] = 0x66, [PFX_F3] = 0xf3, [PFX_F2] = 0xf2};
+    if (chance(r, 8))
+        put(e, n, segments[rng_below(r, 4)]);
+    if (chance(r, 8))
+        put(e, n, 0x67);
+    if (chance(r, 24))
+        put(e, n, 0xf0);
+    if (row->prefix == PFX_ANY && chance(r, 3))
+        put(e, n, 0x66);
+    if (row->prefix == PFX_ANY && chance(r, row->attr & ATTR_STR ? 2 : 12))
+        put(e, n, chance(r, 2) ? 0xf2 : 0xf3);
+    if (mandatory[row->prefix] != 0)
+        put(e, n, mandatory[row->prefix]);
+    if (size == CODE_64 && chance(r, 2))
+        put(e, n, 0x40 | (unsigned)rng_below(r, 16));
+}
+
+static void put_opcode(struct rng *r, const struct op_row *row, struct encoding *e, unsigned *n)
+{
+    if (!(row->map & MAP_VEX)) {
+        static const uint8_t third[4] = {0, 0, 0x38, 0x3a};
+        if ((row->map & 3) != 0)
+            put(e, n, 0x0f);
+        if ((row->map & 3) >= 2)
+            put(e, n, third[row->map & 3]);
+    }
+    put(e, n, row->opcode + (has_z_operand(row) ? (unsigned)rng_below(r, 8) : 0));
+    e->modrm_at = *n;
+}
+
+static void random_encoding(struct rng *r, const struct op_row *row, enum code_size size,
+                            struct encoding *e)
+{
+    unsigned n = 0;
+    if (row->map & MAP_VEX)
+        put_vex(r, row, size, e, &n);
+    else
+        put_prefixes(r, row, size, e, &n);
+    put_opcode(r, row, e, &n);
+    while (n < sizeof(e->b))
+        put(e, &n, (unsigned)rng_next(r));
+}
+
+/* -- Which ModRM bytes ------------------------------------------------------------------------- */
+
+static bool probe_modrm(struct gen *g, struct rng *r, const struct op_row *row, unsigned index,
+                        enum code_size size, unsigned modrm)
+{
+    for (unsigned tries = 0; tries < 12; tries++) {
+        struct encoding e;
+        struct insn i;
+        random_encoding(r, row, size, &e);
+        e.b[e.modrm_at] = (uint8_t)modrm;
+        if (decode(g->c, &i, e.b, sizeof(e.b)) == DECODE_OK && i.op == index)
+            return true;
+    }
+    return false;
+}
+
+static void probe_rows(struct gen *g, enum code_size size)
+{
+    struct rng r = {1};
+    guest_set_mode(g->c, size);
+    for (unsigned k = 0; k < optab_count; k++) {
+        bool any = false;
+        if (!row_is_safe(&optab[k]))
+            continue;
+        for (unsigned m = 0; m < 256; m++) {
+            if (probe_modrm(g, &r, &optab[k], k, size, m)) {
+                g->modrm[size][k][m / 8] |= (uint8_t)(1 << m % 8);
+                any = true;
+            }
+        }
+        if (any)
+            g->rows[size][g->count[size]++] = (uint16_t)k;
+    }
+}
+
+struct gen *gen_create(struct cpu *c)
+{
+    struct gen *g = calloc(1, sizeof(*g));
+    if (g == NULL)
+        return NULL;
+    g->c = c;
+    for (unsigned s = 0; s < CODE_SIZES; s++) {
+        g->modrm[s] = calloc(optab_count, sizeof(g->modrm[s][0]));
+        g->rows[s] = calloc(optab_count, sizeof(g->rows[s][0]));
+        if (g->modrm[s] == NULL || g->rows[s] == NULL) {
+            gen_free(g);
+            return NULL;
+        }
+        probe_rows(g, (enum code_size)s);
+    }
+    return g;
+}
+
+void gen_free(struct gen *g)
+{
+    for (unsigned s = 0; s < CODE_SIZES; s++) {
+        free(g->modrm[s]);
+        free(g->rows[s]);
+    }
+    free(g);
+}
+
+bool gen_has_row(const struct gen *g, enum code_size size, unsigned row)
+{
+    for (unsigned k = 0; k < g->count[size]; k++)
+        if (g->rows[size][k] == row)
+            return true;
+    return false;
+}
+
+static bool pick_modrm(struct gen *g, struct rng *r, enum code_size size, unsigned row,
+                       uint8_t *out)
+{
+    const uint8_t *set = g->modrm[size][row];
+    for (unsigned tries = 0; tries < 4096; tries++) {
+        uint8_t m = (uint8_t)rng_next(r);
+        if (set[m / 8] >> m % 8 & 1) {
+            *out = m;
+            return true;
+        }
+    }
+    return false;
+}
+
+/* -- Values ------------------------------------------------------------------------------------ */
+
+/* An address in the test's data: mostly aligned, sometimes not, near the end of a page, or outside.
+ */
+static uint64_t data_address(struct rng *r)
+{
+    uint64_t off = rng_below(r, RW_PAGES * PAGE - 256) & ~UINT64_C(15);
+    switch (rng_below(r, 16)) {
+    case 0:
+    case 1:
+    case 2: return DATA_LA + off + rng_below(r, 16);
+    case 3: return DATA_LA + PAGE - rng_below(r, 32); /* across a page boundary */
+    case 4:
+        if (chance(r, 4)) /* the read-only page, the page behind it */
+            return DATA_LA + (RW_PAGES + rng_below(r, 2)) * PAGE - rng_below(r, 24);
+        break;
+    case 5: return DATA_LA + RW_PAGES * PAGE + (off & 0xff0) % (PAGE - 64);
+    default: break;
+    }
+    return DATA_LA + off;
+}
+
+static uint64_t integer_value(struct rng *r)
+{
+    static const uint64_t corners[] = {
+        0,
+        1,
+        2,
+        UINT64_MAX,
+        0x7f,
+        0x80,
+        0xff,
+        0x7fff,
+        0x8000,
+        0xffff,
+        0x7fffffff,
+        0x80000000,
+        0xffffffff,
+        UINT64_C(0x7fffffffffffffff),
+        UINT64_C(0x8000000000000000),
+        UINT64_C(0x8080808080808080),
+    };
+    switch (rng_below(r, 8)) {
+    case 0: return corners[rng_below(r, sizeof(corners) / sizeof(corners[0]))];
+    case 1: return rng_below(r, 256);
+    case 2: return UINT64_C(1) << rng_below(r, 64);
+    case 3: return (uint32_t)rng_next(r);
+    case 4: return data_address(r);
+    case 5: return 0 - rng_below(r, 256);
+    default: return rng_next(r);
+    }
+}
+
+static uint32_t f32_value(struct rng *r)
+{
+    static const uint32_t corners[] = {0,          0x80000000, 0x3f800000, 0xbf800000, 0x7f800000,
+                                       0xff800000, 0x7fc00000, 0x7fa00001, 0xffa00000, 1,
+                                       0x807fffff, 0x00800000, 0x7f7fffff, 0x4f000000, 0x5f000000,
+                                       0x3f000000, 0x4b000001, 0xcf000000, 0x4effffff};
+    if (chance(r, 3))
+        return corners[rng_below(r, sizeof(corners) / sizeof(corners[0]))];
+    if (chance(r, 2)) /* near 1 */
+        return (uint32_t)(rng_next(r) & 0x80ffffff) |
+               (uint32_t)(0x3f800000 - (rng_below(r, 12) << 23));
+    return (uint32_t)rng_next(r);
+}
+
+static uint64_t f64_value(struct rng *r)
+{
+    static const uint64_t corners[] = {0,
+                                       1,
+                                       UINT64_C(0x8000000000000000),
+                                       UINT64_C(0x3ff0000000000000),
+                                       UINT64_C(0xbff0000000000000),
+                                       UINT64_C(0x7ff0000000000000),
+                                       UINT64_C(0xfff0000000000000),
+                                       UINT64_C(0x7ff8000000000000),
+                                       UINT64_C(0x7ff4000000000001),
+                                       UINT64_C(0xfff0000000000001),
+                                       UINT64_C(0x800fffffffffffff),
+                                       UINT64_C(0x0010000000000000),
+                                       UINT64_C(0x7fefffffffffffff),
+                                       UINT64_C(0x41e0000000000000),
+                                       UINT64_C(0x41dfffffffc00000),
+                                       UINT64_C(0x43e0000000000000),
+                                       UINT64_C(0xc3e0000000000000),
+                                       UINT64_C(0x3fe0000000000000),
+                                       UINT64_C(0x380fffffffffffff),
+                                       UINT64_C(0x47efffffffffffff)};
+    if (chance(r, 3))
+        return corners[rng_below(r, sizeof(corners) / sizeof(corners[0]))];
+    if (chance(r, 2)) {
+        uint64_t exp = 0x3ff + 8 - rng_below(r, 70);
+        return (rng_next(r) & UINT64_C(0x800fffffffffffff)) | exp << 52;
+    }
+    return rng_next(r);
+}
+
+/* 8 bytes of vector or memory contents. */
+static uint64_t data_value(struct rng *r)
+{
+    switch (rng_below(r, 6)) {
+    case 0: return f32_value(r) | (uint64_t)f32_value(r) << 32;
+    case 1: return f64_value(r);
+    case 2: return integer_value(r);
+    case 3: return rng_next(r) & UINT64_C(0x7f017f017f017f01); /* short strings, small elements */
+    case 4: return (integer_value(r) & 0xffff) * UINT64_C(0x0001000100010001);
+    default: return rng_next(r);
+    }
+}
+
+static void f80_value(struct rng *r, uint64_t *man, uint16_t *se)
+{
+    static const uint16_t exps[] = {0,      1,      0x3fff, 0x7fff, 0x7ffe,
+                                    0x3ffe, 0x401e, 0x403e, 0x3f81, 0x3c01};
+    *man = chance(r, 2) ? rng_next(r) : f64_value(r) << 11;
+    *se = (uint16_t)rng_next(r);
+    if (!chance(r, 16))
+        *man |= UINT64_C(1) << 63;
+    if (chance(r, 3))
+        *se = (uint16_t)((*se & 0x8000) | exps[rng_below(r, 10)]);
+    else if (chance(r, 2))
+        *se = (uint16_t)((*se & 0x8000) | (0x3fff + rng_below(r, 140) - 70));
+    if ((*se & 0x7fff) == 0 && chance(r, 2))
+        *man = 0;
+}
+
+void gen_memory(struct rng *r, uint8_t *mem, size_t n)
+{
+    for (size_t k = 0; k < n; k += 8) {
+        uint64_t v = chance(r, 4) ? 0 : data_value(r);
+        memcpy(mem + k, &v, 8);
+    }
+}
+
+void gen_state(struct rng *r, enum code_size size, struct state *s)
+{
+    memset(s, 0, sizeof(*s));
+    for (unsigned k = 0; k < (size == CODE_64 ? 16u : 8u); k++)
+        s->r[k] = chance(r, 3) ? data_address(r) : integer_value(r);
+    s->r[RSP] = DATA_LA + PAGE + 512 + (rng_below(r, 64) << 3);
+    if (size == CODE_32)
+        for (unsigned k = 0; k < 8; k++)
+            s->r[k] = (uint32_t)s->r[k];
+    s->rip = CODE_LA;
+    s->eflags =
+        EFL_FIXED | EFL_IF | ((uint32_t)rng_next(r) & EFL_ARITH) | (chance(r, 4) ? EFL_DF : 0);
+    s->fx.mxcsr = 0x1f80;
+    if (chance(r, 2))
+        s->fx.mxcsr |= (uint32_t)rng_next(r) & 0xe07f;
+    if (chance(r, 6))
+        s->fx.mxcsr &= (uint32_t)rng_next(r);
+    s->fx.fcw = (uint16_t)(0x7f | (rng_next(r) & 0xf00));
+    if (chance(r, 2))
+        s->fx.fcw |= 0x300;
+    if (chance(r, 6))
+        s->fx.fcw &= (uint16_t)(rng_next(r) | 0xf40);
+    s->fx.fsw = (uint16_t)(rng_next(r) & 0x7f7f);
+    if (!chance(r, 8))
+        s->fx.fsw &= (uint16_t) ~(0x3f & ~s->fx.fcw);
+    if (s->fx.fsw & ~s->fx.fcw & 0x3f)
+        s->fx.fsw |= FSW_ES | FSW_B;
+    s->fx.ftw = chance(r, 2) ? 0xff : (uint8_t)rng_next(r);
+    for (unsigned k = 0; k < 8; k++)
+        f80_value(r, &s->fx.st[k].man, &s->fx.st[k].se);
+    for (unsigned k = 0; k < (size == CODE_64 ? 16u : 8u); k++)
+        for (unsigned h = 0; h < 2; h++)
+            s->fx.xmm[k][h] = data_value(r);
+}
+
+/* -- Sequences --------------------------------------------------------------------------------- */
+
+struct builder {
+    struct gen *g;
+    struct rng *r;
+    struct sequence *q;
+    unsigned mark; /* where the instruction's set-up starts */
+};
+
+static void emit(struct builder *b, const void *p, unsigned n)
+{
+    if (b->q->len + n <= sizeof(b->q->code))
+        memcpy(b->q->code + b->q->len, p, n);
+    b->q->len += n; /* over the end: the caller drops it */
+}
+
+/* MOV reg, imm */
+static void emit_mov(struct builder *b, unsigned reg, uint64_t v)
+{
+    uint8_t code[10] = {(uint8_t)(0x48 | (reg >= 8)), (uint8_t)(0xb8 | (reg & 7))};
+    memcpy(code + 2, &v, 8);
+    if (b->q->size == CODE_64)
+        emit(b, code, 10);
+    else
+        emit(b, code + 1, 5); /* opcode and the low half */
+}
+
+/* Where the displacement is, from ModRM on; 0: there is none of 4 bytes. */
+static unsigned disp32_at(const struct insn *i, const struct encoding *e)
+{
+    unsigned mod = i->modrm >> 6, rm = i->modrm & 7;
+    unsigned at = e->modrm_at + 1 + (rm == 4);
+    if (mod == 2 || (mod == 0 && rm == 5) || (mod == 0 && rm == 4 && (e->b[at - 1] & 7) == 5))
+        return at;
+    return 0;
+}
+
+/* Set up the address of the memory operand. False: can't be done. */
+static bool point_memory(struct builder *b, const struct insn *i, struct encoding *e,
+                         uint64_t target)
+{
+    uint64_t idx = 0, disp = (uint64_t)i->disp;
+    unsigned at = disp32_at(i, e);
+    if (i->asz == 1)
+        return chance(b->r, 16);
+    if (i->idx != REG_NONE && i->idx == i->base)
+        return false;
+    if (i->idx != REG_NONE) {
+        idx = rng_below(b->r, 3) == 0 ? integer_value(b->r) : rng_below(b->r, 64);
+        if (i->base == REG_NONE)
+            idx &= 0xffff;
+        emit_mov(b, i->idx, idx);
+    }
+    if (i->base < REG_NONE) {
+        uint64_t v = target - disp - (idx << i->scale);
+        if (i->asz == 2 && b->q->size == CODE_64)
+            v = (uint32_t)v | (rng_next(b->r) & UINT64_C(0xffffffff00000000));
+        emit_mov(b, i->base, v);
+        return true;
+    }
+    if (at == 0)
+        return false;
+    uint64_t from = i->base == REG_RIP ? CODE_LA + b->q->len + i->len : idx << i->scale;
+    uint32_t d = (uint32_t)(target - from);
+    memcpy(e->b + at, &d, 4);
+    return true;
+}
+
+static bool is_named(const struct op_row *row, const char *name)
+{
+    return strncmp(row->name, name, strlen(name)) == 0;
+}
+
+/* Registers that an instruction uses without naming them. */
+static void point_implicit(struct builder *b, const struct op_row *row, const struct insn *i)
+{
+    static const uint8_t stack_imm64[] = {0x48, 0xc7, 0x04, 0x24},
+                         stack_imm32[] = {0xc7, 0x04, 0x24};
+    if ((row->attr & ATTR_STR) || is_named(row, "MASKMOV")) {
+        if (!chance(b->r, 4))
+            emit_mov(b, RDI, data_address(b->r));
+        if (!chance(b->r, 4))
+            emit_mov(b, RSI, data_address(b->r));
+        if (!chance(b->r, 8))
+            emit_mov(b, RCX, rng_below(b->r, chance(b->r, 4) ? 3000 : 20));
+    }
+    if (is_named(row, "XLAT"))
+        emit_mov(b, RBX, data_address(b->r));
+    if ((is_named(row, "DIV") || is_named(row, "IDIV")) && chance(b->r, 2))
+        emit_mov(b, RDX, chance(b->r, 2) ? 0 : UINT64_MAX);
+    if (is_named(row, "POPF")) {
+        /* Without TF, NT, AC; without ID, which the next sequence would inherit. */
+        uint32_t fl = (uint32_t)rng_next(b->r) & (EFL_ARITH | EFL_DF | EFL_IF | EFL_IOPL);
+        if (b->q->size == CODE_64)
+            emit(b, stack_imm64, 4);
+        else
+            emit(b, stack_imm32, 3);
+        emit(b, &fl, 4);
+    }
+    if (strchr(row->operands, 'E') != NULL && !i->mem && (i->opc == 0xff && (row->map & 3) == 0) &&
+        (is_named(row, "CALL") || is_named(row, "JMP")) && chance(b->r, 2))
+        emit_mov(b, i->src / 8u, CODE_LA + b->q->len + (b->q->size == CODE_64 ? 10 : 5) + i->len);
+}
+
+/* Encodings whose result is undefined, or differs between makers. */
+static bool is_undefined(struct builder *b, const struct op_row *row, const struct insn *i)
+{
+    bool branch = row->operands[0] == 'J' || is_named(row, "CALL") || is_named(row, "RET") ||
+                  is_named(row, "JMP");
+    if (branch && i->osz == 1 && b->q->size == CODE_64)
+        return true;
+    if (is_named(row, "BSWAP") && i->osz == 1)
+        return true;
+    if ((is_named(row, "SHLD") || is_named(row, "SHRD")) && i->osz == 1) {
+        if (strstr(row->operands, "CL") == NULL)
+            return (i->imm & 31) > 16;
+        if (i->mem && (i->base == RCX || i->idx == RCX))
+            return true;
+        emit_mov(b, RCX, rng_below(b->r, 17));
+    }
+    return false;
+}
+
+/* Which flags of q->undefined change: EFLAGS bits from FL_*. */
+static uint32_t eflags_of(unsigned fl)
+{
+    return (fl & FL_C ? EFL_CF : 0u) | (fl & FL_P ? EFL_PF : 0u) | (fl & FL_A ? EFL_AF : 0u) |
+           (fl & FL_Z ? EFL_ZF : 0u) | (fl & FL_S ? EFL_SF : 0u) | (fl & FL_O ? EFL_OF : 0u);
+}
+
+static void patch_branch(struct builder *b, const struct op_row *row, const struct insn *i,
+                         struct encoding *e, unsigned *skip)
+{
+    if (row->operands[0] != 'J')
+        return;
+    uint32_t d = *skip = (unsigned)rng_below(b->r, 4);
+    unsigned n = row->operands[1] == 'b' ? 1 : i->osz == 1 ? 2 : 4;
+    memcpy(e->b + i->len - n, &d, n);
+}
+
+/* Append one instruction from the row; false: this encoding does not do, and nothing was appended.
+ */
+static bool try_append(struct builder *b, unsigned index)
+{
+    static const uint8_t breakpoints[4] = {0xcc, 0xcc, 0xcc, 0xcc};
+    const struct op_row *row = &optab[index];
+    struct sequence *q = b->q;
+    struct encoding e;
+    struct insn i;
+    uint8_t modrm;
+    unsigned skip = 0, mark = q->len;
+    random_encoding(b->r, row, q->size, &e);
+    if (pick_modrm(b->g, b->r, q->size, index, &modrm))
+        e.b[e.modrm_at] = modrm;
+    if (decode(b->g->c, &i, e.b, sizeof(e.b)) != DECODE_OK || i.op != index)
+        return false;
+    if ((eflags_of(row->fl_read) & q->undefined) || is_undefined(b, row, &i))
+        return false;
+    point_implicit(b, row, &i);
+    if (strchr(row->operands, 'O') != NULL) {
+        uint64_t target = data_address(b->r);
+        memcpy(e.b + e.modrm_at, &target, i.asz == 3 ? 8 : i.asz == 2 ? 4 : 2);
+    } else if (i.mem && !point_memory(b, &i, &e, data_address(b->r))) {
+        q->len = mark;
+        return false;
+    }
+    patch_branch(b, row, &i, &e, &skip);
+    q->insn[q->count].row = (uint16_t)index;
+    q->insn[q->count].at = (uint8_t)q->len;
+    q->insn[q->count].len = i.len;
+    emit(b, e.b, i.len);
+    emit(b, breakpoints, skip);
+    if (q->len > sizeof(q->code)) {
+        q->len = mark;
+        return false;
+    }
+    q->count++;
+    /* What a shift or repeated compare by zero leaves as it was stays undefined. */
+    if (row->fl_undef == 0 && !(row->attr & ATTR_STR))
+        q->undefined &= ~eflags_of(row->fl_write);
+    q->undefined |= eflags_of(row->fl_undef);
+    return true;
+}
+
+static bool append(struct builder *b, unsigned row)
+{
+    for (unsigned tries = 0; tries < 64; tries++) {
+        unsigned mark = b->q->len;
+        if (try_append(b, row))
+            return true;
+        b->q->len = mark;
+    }
+    return false;
+}
+
+bool gen_sequence(struct gen *g, struct rng *r, enum code_size size, unsigned row, unsigned count,
+                  struct sequence *out)
+{
+    struct builder b = {.g = g, .r = r, .q = out};
+    memset(out, 0, sizeof(*out));
+    out->size = size;
+    guest_set_mode(g->c, size);
+    for (unsigned k = 1; k < count; k++)
+        append(&b, g->rows[size][rng_below(r, g->count[size])]);
+    return append(&b, row);
+}

@@ -1,0 +1,289 @@
+/* SPDX-License-Identifier: MIT */
+/* The interpreter's side: a processor in long mode at CPL 3 with flat segments and paging, whose
+ * page tables map the test's pages as the host has them mapped. Stands in for vmm/ too.
+ * Instructions are decoded and executed one by one, so that a fault is seen before it is delivered.
+ */
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "cpu/flags.h"
+#include "cpu/mem.h"
+#include "tests/diff/insn_diff.h"
+
+/* Guest-physical pages */
+enum { PG_PML4, PG_PDPT, PG_PD, PG_PT, PG_CODE, PG_DATA, PG_COUNT = PG_DATA + RW_PAGES + 1 };
+
+/* struct cpu comes first, so that the functions of the machine find the rest. */
+struct guest {
+    struct cpu cpu;
+    _Alignas(16) uint8_t ram[PG_COUNT][PAGE];
+};
+
+static void map_page(struct guest *g, uint64_t la, unsigned page, uint64_t bits)
+{
+    uint64_t pte = (uint64_t)page << 12 | bits | 0x65; /* dirty, accessed, user, present */
+    memcpy(&g->ram[PG_PT][(la >> 12 & 511) * 8], &pte, 8);
+}
+
+static void build_page_tables(struct guest *g)
+{
+    const uint64_t no_execute = UINT64_C(1) << 63;
+    uint64_t link = PG_PDPT << 12 | 0x67;
+    memcpy(&g->ram[PG_PML4][(CODE_LA >> 39 & 511) * 8], &link, 8);
+    link = PG_PD << 12 | 0x67;
+    memcpy(&g->ram[PG_PDPT][(CODE_LA >> 30 & 511) * 8], &link, 8);
+    link = PG_PT << 12 | 0x67;
+    memcpy(&g->ram[PG_PD][(CODE_LA >> 21 & 511) * 8], &link, 8);
+    map_page(g, CODE_LA, PG_CODE, 2);
+    for (unsigned k = 0; k < RW_PAGES; k++)
+        map_page(g, DATA_LA + k * PAGE, PG_DATA + k, 2 | no_execute);
+    map_page(g, DATA_LA + RW_PAGES * PAGE, PG_DATA + RW_PAGES, no_execute);
+}
+
+bool host_has(enum isa isa)
+{
+    switch (isa) {
+#define ISA(id, name, leaf, sub, reg, bit)                                                         \
+    case ISA_##id: return host_cpuid_bit(leaf, sub, #reg[0], bit);
+        ISA_LIST(ISA)
+#undef ISA
+    default: return false;
+    }
+}
+
+struct cpu *guest_create(void)
+{
+    char err[256];
+    struct guest *g = calloc(1, sizeof(*g));
+    if (g == NULL || !cpu_init(&g->cpu, "max", err)) {
+        free(g);
+        return NULL;
+    }
+    struct cpu *c = &g->cpu;
+    for (unsigned k = 0; k < ISA_COUNT; k++)
+        if (!host_has((enum isa)k))
+            c->isa[k / 64] &= ~(UINT64_C(1) << k % 64);
+    build_page_tables(g);
+    c->cr0 = CR0_PE | CR0_PG | CR0_WP | CR0_NE | CR0_MP | CR0_ET | CR0_AM;
+    c->cr4 = CR4_PAE | CR4_OSFXSR | CR4_OSXMMEXCPT | CR4_FSGSBASE | CR4_UMIP;
+    c->efer = EFER_SCE | EFER_LME | EFER_LMA | EFER_NXE;
+    c->cr3 = PG_PML4 << 12;
+    c->eflags = EFL_FIXED | EFL_IF;
+    c->tr.limit = 0; /* no I/O permission bitmap */
+    guest_set_mode(c, CODE_64);
+    return c;
+}
+
+static struct seg flat_segment(uint16_t sel, uint16_t attr)
+{
+    struct seg s = {.sel = sel, .attr = attr, .limit = UINT32_MAX, .usable = true};
+    return s;
+}
+
+/* The selectors are those of a Linux process. */
+void guest_set_mode(struct cpu *c, enum code_size size)
+{
+    const uint16_t present3 = SEG_P | SEG_DPL | SEG_S | SEG_G | SEG_RW | SEG_A;
+    bool is64 = size == CODE_64;
+    c->seg[SEG_CS] =
+        flat_segment(is64 ? 0x33 : 0x23, present3 | SEG_CODE | (is64 ? SEG_L : SEG_DB));
+    c->seg[SEG_SS] = c->seg[SEG_DS] = c->seg[SEG_ES] = flat_segment(0x2b, present3 | SEG_DB);
+    c->seg[SEG_FS] = c->seg[SEG_GS] = (struct seg){.sel = 0};
+    cpu_update_mode(c);
+}
+
+static void load_state(struct cpu *c, const struct state *s)
+{
+    struct fpu *f = &c->fpu;
+    memcpy(c->r, s->r, sizeof(s->r));
+    c->r[REG_RIP] = s->rip;
+    eflags_set(c, s->eflags);
+    f->cw = s->fx.fcw;
+    f->top = s->fx.fsw >> 11 & 7;
+    f->sw = s->fx.fsw & (uint16_t)~FSW_TOP;
+    f->valid = s->fx.ftw;
+    for (unsigned k = 0; k < 8; k++)
+        f->st[(f->top + k) & 7] = f80_make(s->fx.st[k].se, s->fx.st[k].man);
+    for (unsigned k = 0; k < 16; k++)
+        memcpy(&f->xmm[k], s->fx.xmm[k], 16);
+    f->mxcsr = s->fx.mxcsr;
+}
+
+static void save_state(const struct cpu *c, struct state *s)
+{
+    const struct fpu *f = &c->fpu;
+    memcpy(s->r, c->r, sizeof(s->r));
+    s->rip = c->r[REG_RIP];
+    s->eflags = eflags_get(c);
+    s->fx.fcw = f->cw;
+    s->fx.fsw = (uint16_t)(f->sw | f->top << 11);
+    s->fx.ftw = f->valid;
+    for (unsigned k = 0; k < 8; k++) {
+        struct f80 v = f->st[(f->top + k) & 7];
+        s->fx.st[k].man = v.man;
+        s->fx.st[k].se = v.se;
+    }
+    for (unsigned k = 0; k < 16; k++)
+        memcpy(s->fx.xmm[k], &f->xmm[k], 16);
+    s->fx.mxcsr = f->mxcsr;
+}
+
+/* The next instruction would be fetched from outside the code: the fault of that. */
+static void fetch_fault(struct cpu *c, uint64_t rip)
+{
+    bool present = rip - DATA_LA < DATA_SIZE;
+    cpu_raise_pf(c, rip, PFERR_U | PFERR_I | (present ? PFERR_P : 0));
+}
+
+static uint32_t eflags_of(unsigned fl)
+{
+    return (fl & FL_C ? EFL_CF : 0u) | (fl & FL_P ? EFL_PF : 0u) | (fl & FL_A ? EFL_AF : 0u) |
+           (fl & FL_Z ? EFL_ZF : 0u) | (fl & FL_S ? EFL_SF : 0u) | (fl & FL_O ? EFL_OF : 0u);
+}
+
+/* False: it ended, with an exception recorded. */
+static bool step(struct cpu *c, const uint8_t *code, int *bad_row)
+{
+    struct insn i;
+    uint64_t rip = c->r[REG_RIP], off = rip - CODE_LA;
+    if (off >= PAGE) {
+        fetch_fault(c, rip);
+        return false;
+    }
+    if (code[off] == 0xcc) {
+        c->r[REG_RIP]++;
+        return cpu_raise(c, VEC_BP, 0);
+    }
+    switch (decode(c, &i, code + off, PAGE - off)) {
+    case DECODE_OK: break;
+    case DECODE_LONG: return cpu_raise_gp(c, 0);
+    default: return cpu_raise_ud(c);
+    }
+    c->run_end = &i + 1;
+    c->r[REG_RIP] = rip + i.len;
+    uint32_t flags = flags_arith(c);
+    bool ok = i.fn(c, &i);
+    if (!ok)
+        c->r[REG_RIP] = rip;
+    if ((flags ^ flags_arith(c)) & ~eflags_of(optab[i.op].fl_write | optab[i.op].fl_undef))
+        *bad_row = i.op;
+    return ok;
+}
+
+int guest_run(struct cpu *c, const struct sequence *q, struct state *s, uint8_t *mem)
+{
+    struct guest *g = (struct guest *)c;
+    memset(g->ram[PG_CODE], 0xcc, PAGE);
+    memcpy(g->ram[PG_CODE], q->code, q->len);
+    memcpy(g->ram[PG_DATA], mem, DATA_SIZE);
+    guest_set_mode(c, q->size);
+    load_state(c, s);
+    int bad_row = -1;
+    while (step(c, g->ram[PG_CODE], &bad_row))
+        continue;
+    save_state(c, s);
+    s->vec = c->exc.vec;
+    s->err = c->exc.has_err ? c->exc.err : 0;
+    s->cr2 = c->exc.cr2;
+    memcpy(mem, g->ram[PG_DATA], DATA_SIZE);
+    return bad_row;
+}
+
+/* -- The machine ------------------------------------------------------------------------------- */
+
+uint8_t *phys_page(struct cpu *c, uint64_t pa, bool write)
+{
+    struct guest *g = (struct guest *)c;
+    (void)write;
+    return pa >> 12 < PG_COUNT ? g->ram[pa >> 12] : NULL;
+}
+
+uint64_t phys_read(struct cpu *c, uint64_t pa, unsigned n)
+{
+    const uint8_t *p = phys_page(c, pa, false);
+    return p != NULL ? host_load(p + (pa & 0xfff), n) : ~UINT64_C(0);
+}
+
+void phys_write(struct cpu *c, uint64_t pa, unsigned n, uint64_t val)
+{
+    uint8_t *p = phys_page(c, pa, true);
+    if (p != NULL)
+        host_store(p + (pa & 0xfff), n, val);
+}
+
+uint32_t port_in(struct cpu *c, uint16_t port, unsigned n)
+{
+    (void)c, (void)port, (void)n;
+    return UINT32_MAX;
+}
+
+void port_out(struct cpu *c, uint16_t port, unsigned n, uint32_t val)
+{
+    (void)c, (void)port, (void)n, (void)val;
+}
+
+int intr_ack(struct cpu *c)
+{
+    (void)c;
+    return -1;
+}
+
+uint64_t tsc_read(struct cpu *c)
+{
+    (void)c;
+    return 0;
+}
+
+uint64_t tsc_hz(struct cpu *c)
+{
+    (void)c;
+    return 1000000000;
+}
+
+bool apic_base_read(struct cpu *c, uint64_t *val)
+{
+    (void)c, (void)val;
+    return false;
+}
+
+bool apic_base_write(struct cpu *c, uint64_t val)
+{
+    (void)c, (void)val;
+    return false;
+}
+
+uint8_t apic_tpr_read(struct cpu *c)
+{
+    (void)c;
+    return 0;
+}
+
+void apic_tpr_write(struct cpu *c, uint8_t val)
+{
+    (void)c, (void)val;
+}
+
+bool apic_msr_read(struct cpu *c, uint32_t msr, uint64_t *val)
+{
+    (void)c, (void)msr, (void)val;
+    return false;
+}
+
+bool apic_msr_write(struct cpu *c, uint32_t msr, uint64_t val)
+{
+    (void)c, (void)msr, (void)val;
+    return false;
+}
+
+uint64_t random_u64(struct cpu *c)
+{
+    (void)c;
+    return 0;
+}
+
+void cpu_log(struct cpu *c, unsigned item, const char *fmt, ...)
+{
+    (void)c, (void)item, (void)fmt;
+}

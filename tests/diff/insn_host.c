@@ -1,0 +1,146 @@
+/* SPDX-License-Identifier: MIT */
+/* The host's side: a sequence runs natively, started and ended by signals. A UD2 of our own enters
+ * a handler that replaces the interrupted context by the test's state; the sequence then ends in a
+ * fault or in the breakpoint behind it, whose handler takes the state and puts our own context
+ * back. The signal frame holds all registers, so nothing of this needs assembly, and the kernel
+ * tells vector, error code and CR2. */
+#include <cpuid.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/ucontext.h>
+
+#include "tests/diff/insn_host.h"
+
+#define USER32_CS 0x23u
+#define ALT_STACK (512 * 1024)
+
+/* A signal handler has no other way to its data. */
+static struct {
+    volatile sig_atomic_t entering;
+    struct state *s;
+    enum code_size size;
+    gregset_t home;
+    struct fx_image home_fx;
+    uint64_t home_features;
+} host;
+
+/* ORDER gpr */
+static const int greg_of[16] = {REG_RAX, REG_RCX, REG_RDX, REG_RBX, REG_RSP, REG_RBP,
+                                REG_RSI, REG_RDI, REG_R8,  REG_R9,  REG_R10, REG_R11,
+                                REG_R12, REG_R13, REG_R14, REG_R15};
+
+#define FEATURES_X87_SSE UINT64_C(3)
+#define FX_SW_RESERVED   464 /* bytes of the image that the kernel uses for itself */
+#define FX_MAGIC         0x46505853u
+
+/* The features in use of an XSAVE frame: x87 and SSE state count only if their bits are set. */
+static uint64_t *frame_features(uint8_t *frame)
+{
+    uint32_t magic;
+    memcpy(&magic, frame + FX_SW_RESERVED, sizeof(magic));
+    return magic == FX_MAGIC ? (uint64_t *)(void *)(frame + 512) : NULL;
+}
+
+static void enter(ucontext_t *u)
+{
+    greg_t *g = u->uc_mcontext.gregs;
+    uint8_t *frame = (uint8_t *)u->uc_mcontext.fpregs;
+    uint64_t *features = frame_features(frame);
+    memcpy(host.home, g, sizeof(host.home));
+    host.home[REG_RIP] += 2; /* behind the UD2 */
+    memcpy(&host.home_fx, frame, FX_SW_RESERVED);
+    if (features != NULL) {
+        host.home_features = *features;
+        *features |= FEATURES_X87_SSE;
+    }
+    memcpy(frame, &host.s->fx, 416);
+    for (unsigned k = 0; k < 16; k++)
+        g[greg_of[k]] = (greg_t)host.s->r[k];
+    g[REG_RIP] = (greg_t)host.s->rip;
+    g[REG_EFL] = host.s->eflags;
+    if (host.size == CODE_32)
+        g[REG_CSGSFS] = (g[REG_CSGSFS] & ~0xffffll) | USER32_CS;
+}
+
+static void leave(ucontext_t *u)
+{
+    greg_t *g = u->uc_mcontext.gregs;
+    uint8_t *frame = (uint8_t *)u->uc_mcontext.fpregs;
+    uint64_t *features = frame_features(frame);
+    struct state *s = host.s;
+    for (unsigned k = 0; k < 16; k++)
+        s->r[k] = (uint64_t)g[greg_of[k]];
+    s->rip = (uint64_t)g[REG_RIP];
+    s->eflags = (uint32_t)g[REG_EFL];
+    s->vec = (unsigned)g[REG_TRAPNO];
+    s->err = (uint32_t)g[REG_ERR];
+    s->cr2 = (uint64_t)g[REG_CR2];
+    memcpy(&s->fx, frame, 416);
+    memcpy(g, host.home, sizeof(host.home));
+    memcpy(frame, &host.home_fx, FX_SW_RESERVED);
+    if (features != NULL)
+        *features = (*features & ~FEATURES_X87_SSE) | (host.home_features & FEATURES_X87_SSE);
+}
+
+static void on_signal(int sig, siginfo_t *info, void *context)
+{
+    (void)sig, (void)info;
+    if (host.s == NULL) {
+        signal(sig, SIG_DFL); /* a fault of the test program itself */
+        return;
+    }
+    if (host.entering) {
+        host.entering = 0;
+        enter(context);
+    } else {
+        leave(context);
+        host.s = NULL;
+    }
+}
+
+bool host_init(const uint8_t *mem)
+{
+    static const int signals[] = {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGTRAP};
+    stack_t st = {.ss_sp = malloc(ALT_STACK), .ss_size = ALT_STACK};
+    struct sigaction sa = {.sa_sigaction = on_signal, .sa_flags = SA_SIGINFO | SA_ONSTACK};
+    const int flags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE | MAP_POPULATE;
+    sigfillset(&sa.sa_mask);
+    if (st.ss_sp == NULL || sigaltstack(&st, NULL) != 0)
+        return false;
+    for (unsigned k = 0; k < sizeof(signals) / sizeof(signals[0]); k++)
+        sigaction(signals[k], &sa, NULL);
+    if (mmap((void *)CODE_LA, PAGE, PROT_READ | PROT_WRITE | PROT_EXEC, flags, -1, 0) == MAP_FAILED)
+        return false;
+    if (mmap((void *)DATA_LA, DATA_SIZE, PROT_READ | PROT_WRITE, flags, -1, 0) == MAP_FAILED)
+        return false;
+    memcpy((void *)DATA_LA, mem, DATA_SIZE);
+    mprotect((void *)(DATA_LA + RW_PAGES * PAGE), PAGE, PROT_READ);
+    /* 64-bit processes run with null data segments, which 32-bit code can't use. */
+    __asm__ volatile("movw %w0, %%ds; movw %w0, %%es" : : "r"(0x2b));
+    return true;
+}
+
+bool host_cpuid_bit(unsigned leaf, unsigned sub, char reg, unsigned bit)
+{
+    unsigned a = 0, b = 0, c = 0, d = 0;
+    if (leaf == 0)
+        return true;
+    if (!__get_cpuid_count(leaf, sub, &a, &b, &c, &d))
+        return false;
+    unsigned v = reg == 'A' ? a : reg == 'B' ? b : reg == 'C' ? c : d;
+    return v >> bit & 1;
+}
+
+void host_run(const struct sequence *q, struct state *s, uint8_t *mem)
+{
+    memset((void *)CODE_LA, 0xcc, PAGE);
+    memcpy((void *)CODE_LA, q->code, q->len);
+    memcpy((void *)DATA_LA, mem, RW_PAGES * PAGE);
+    host.size = q->size;
+    host.entering = 1;
+    host.s = s;
+    __asm__ volatile("ud2" : : : "memory");
+    memcpy(mem, (void *)DATA_LA, DATA_SIZE);
+}
