@@ -152,7 +152,7 @@ static void build_fadt(struct tables *t, uint32_t facs, uint32_t dsdt)
     gas(b, 1, 8, RESET_PORT);
     blob_u8(b, RESET_VALUE);
     blob_zero(b, 3);
-    blob_u64(b, facs);
+    blob_u64(b, 0); /* the FACS again: a guest would map it twice */
     blob_u64(b, dsdt);
     gas(b, 1, 32, ACPI_PMBA + ACPI_PM1_EVT);
     gas(b, 0, 0, 0);
