@@ -310,7 +310,7 @@ static unsigned fetch_bytes(struct cpu *c, uint64_t la, uint64_t pa, uint8_t *bu
                             uint64_t *pa2)
 {
     unsigned done = 0;
-    *pa2 = 0;
+    *pa2 = NO_PAGE;
     while (done < n) {
         if (done != 0 && ((la + done) & 0xfff) == 0) {
             if (!translate_code(c, (la + done) & c->la_mask, &pa))
@@ -325,7 +325,7 @@ static unsigned fetch_bytes(struct cpu *c, uint64_t la, uint64_t pa, uint8_t *bu
 }
 
 /* One instruction at la that the fast decoder could not take: it crosses a page, is at the CS limit, or
- * is not in RAM. *pa2 is the tail's page or 0. False: fetch fault. */
+ * is not in RAM. *pa2 is the tail's page or NO_PAGE. False: fetch fault. */
 static bool decode_slow(struct cpu *c, uint64_t la, uint64_t pa, struct insn *out, uint64_t *pa2)
 {
     uint8_t buf[MAX_INSN_LEN];
@@ -336,7 +336,7 @@ static bool decode_slow(struct cpu *c, uint64_t la, uint64_t pa, struct insn *ou
         return cpu_raise_gp(c, 0);
     unsigned first = want < in_page ? want : in_page;
     fetch_bytes(c, la, pa, buf, first, &ignored);
-    *pa2 = 0;
+    *pa2 = NO_PAGE;
     enum decode_status st = decode(c, out, buf, first);
     if (st == DECODE_SHORT && want > first) {
         if (fetch_bytes(c, la, pa, buf, want, pa2) < want)
@@ -348,7 +348,7 @@ static bool decode_slow(struct cpu *c, uint64_t la, uint64_t pa, struct insn *ou
     if (st != DECODE_OK)
         *out = faulting_insn(st == DECODE_SHORT ? DECODE_LONG : st);
     if ((la & 0xfff) + out->len <= 0x1000)
-        *pa2 = 0;
+        *pa2 = NO_PAGE;
     return true;
 }
 
@@ -390,7 +390,7 @@ static struct block *arena_next(struct cpu *c)
 static struct block *block_single(struct cpu *c, uint64_t pa, const struct insn *i)
 {
     struct block *b = &c->blocks->single.block;
-    *b = (struct block){.pa = pa, .mode = c->mode & DECODE_MODE, .len = i->len, .count = 1, .dead = true};
+    *b = (struct block){.pa = pa, .pa2 = NO_PAGE, .mode = c->mode & DECODE_MODE, .len = i->len, .count = 1, .dead = true};
     b->insn[0] = *i;
     return b;
 }
@@ -404,7 +404,7 @@ static struct block *block_commit(struct cpu *c, struct block *b)
     b->hash_next = *bucket;
     *bucket = b;
     page_add(page_make(c, b->pa), b);
-    if (b->pa2 != 0)
+    if (b->pa2 != NO_PAGE)
         page_add(page_make(c, b->pa2), b);
     return b;
 }
@@ -414,6 +414,7 @@ static struct block *block_decode(struct cpu *c, uint64_t la, uint64_t pa)
     const uint8_t *page = phys_page(c, pa & PAGE_MASK, false);
     struct block *b = arena_next(c);
     b->pa = pa;
+    b->pa2 = NO_PAGE;
     b->mode = c->mode & DECODE_MODE;
     if (page != NULL)
         b->count = (uint8_t)decode_run(c, page, pa & 0xfff, b);
@@ -421,7 +422,7 @@ static struct block *block_decode(struct cpu *c, uint64_t la, uint64_t pa)
         struct insn i;
         if (!decode_slow(c, la, pa, &i, &b->pa2))
             return NULL;
-        if (page == NULL || (b->pa2 != 0 && phys_page(c, b->pa2, false) == NULL))
+        if (page == NULL || (b->pa2 != NO_PAGE && phys_page(c, b->pa2, false) == NULL))
             return block_single(c, pa, &i);
         b->insn[0] = i;
         b->count = 1;
@@ -438,7 +439,7 @@ static struct block *block_by_pa(struct cpu *c, uint64_t la, uint64_t pa)
     struct block *b = *hash_bucket(c->blocks, pa, mode);
     while (b != NULL && (b->pa != pa || b->mode != mode))
         b = b->hash_next;
-    if (b != NULL && b->pa2 != 0) {
+    if (b != NULL && b->pa2 != NO_PAGE) {
         /* The tail's page may be another one in this address space. */
         uint64_t pa2;
         if (!translate_code(c, ((la & PAGE_MASK) + 0x1000) & c->la_mask, &pa2))

@@ -19,10 +19,11 @@
 #include "cpu/insn.h"
 
 #define BLOCK_MAX_INSNS 32
+#define NO_PAGE UINT64_MAX
 
 struct block {
     uint64_t pa;       /* of the first byte */
-    uint64_t pa2;      /* page of the tail where the (only) instruction crosses pages, else 0 */
+    uint64_t pa2;      /* page of the tail where the (only) instruction crosses pages, else NO_PAGE */
     uint32_t mode;     /* MODE_64 and MODE_CS32 as decoded */
     uint16_t len;      /* bytes */
     uint8_t count;     /* instructions */

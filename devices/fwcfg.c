@@ -78,7 +78,7 @@ static int put(struct fwcfg *s, uint16_t key, const char *name, const void *data
     i->data = data;
     i->owned = owned;
     i->len = len;
-    strncpy(i->name, name, NAME_LEN - 1);
+    snprintf(i->name, NAME_LEN, "%s", name);
     return 0;
 }
 

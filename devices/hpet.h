@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+/* High precision event timers: where they are, for the tables that announce them. */
 #ifndef DEVICES_HPET_H
 #define DEVICES_HPET_H
 

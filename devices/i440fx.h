@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+/* The host bridge: where firmware finds its shadow RAM registers. */
 #ifndef DEVICES_I440FX_H
 #define DEVICES_I440FX_H
 

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+/* The MP table. */
 #ifndef DEVICES_MPTABLE_H
 #define DEVICES_MPTABLE_H
 

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+/* The ISA bridge: where firmware finds its interrupt routing. */
 #ifndef DEVICES_PIIX3_H
 #define DEVICES_PIIX3_H
 

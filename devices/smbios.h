@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+/* The SMBIOS tables. */
 #ifndef DEVICES_SMBIOS_H
 #define DEVICES_SMBIOS_H
 

@@ -1,0 +1,256 @@
+/* SPDX-License-Identifier: MIT */
+/* The decoder and its table against Zydis' full decoder, over random instructions of all three code sizes:
+ * lengths, memory operands, registers, operand sizes and flags; and every row can be reached. */
+#include "tests/unit/fake_machine.h"
+
+#include <Zydis/Zydis.h>
+#include <check.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "cpu/insn.h"
+
+#define CASES 600000
+
+static const struct {
+    uint32_t mode;
+    ZydisMachineMode zmode;
+    ZydisStackWidth stack;
+} modes[] = {
+    {0, ZYDIS_MACHINE_MODE_LEGACY_16, ZYDIS_STACK_WIDTH_16},
+    {MODE_CS32, ZYDIS_MACHINE_MODE_LEGACY_32, ZYDIS_STACK_WIDTH_32},
+    {MODE_64, ZYDIS_MACHINE_MODE_LONG_64, ZYDIS_STACK_WIDTH_64},
+};
+
+static uint64_t rng_state;
+
+static uint32_t rng(void)
+{
+    rng_state = rng_state * UINT64_C(6364136223846793005) + UINT64_C(1442695040888963407);
+    return (uint32_t)(rng_state >> 33);
+}
+
+/* Some prefixes, then a random opcode, mostly of the two-byte map. */
+static void random_insn(uint8_t *b)
+{
+    static const uint8_t prefixes[] = {0x66, 0x67, 0xf2, 0xf3, 0x2e, 0x64, 0x65, 0x48, 0x41, 0x4f};
+    unsigned n = 0, count = rng() % 3;
+    while (count-- > 0)
+        b[n++] = prefixes[rng() % sizeof(prefixes)];
+    if (rng() % 2)
+        b[n++] = 0x0f;
+    for (; n < 15; n++)
+        b[n] = (uint8_t)rng();
+}
+
+static uint8_t reg_number(ZydisRegister r)
+{
+    if (r == ZYDIS_REGISTER_NONE)
+        return REG_NONE;
+    if (r == ZYDIS_REGISTER_RIP || r == ZYDIS_REGISTER_EIP)
+        return REG_RIP;
+    return (uint8_t)ZydisRegisterGetId(r);
+}
+
+static uint8_t reg_offset(ZydisRegister r)
+{
+    if (r >= ZYDIS_REGISTER_AH && r <= ZYDIS_REGISTER_BH)
+        return (uint8_t)((r - ZYDIS_REGISTER_AH) * 8 + 1);
+    if (r >= ZYDIS_REGISTER_AL && r <= ZYDIS_REGISTER_BL)
+        return (uint8_t)((r - ZYDIS_REGISTER_AL) * 8);
+    unsigned id = (unsigned)ZydisRegisterGetId(r);
+    /* Zydis numbers SPL.. after BH, and R8B.. after DIL. */
+    if (ZydisRegisterGetClass(r) == ZYDIS_REGCLASS_GPR8 && id >= 8)
+        id -= 4;
+    return (uint8_t)(id * 8);
+}
+
+static bool is_gpr(ZydisRegister r)
+{
+    ZydisRegisterClass k = ZydisRegisterGetClass(r);
+    return k == ZYDIS_REGCLASS_GPR8 || k == ZYDIS_REGCLASS_GPR16 || k == ZYDIS_REGCLASS_GPR32 ||
+           k == ZYDIS_REGCLASS_GPR64;
+}
+
+static uint64_t size_mask(unsigned asz)
+{
+    return ~UINT64_C(0) >> (64 - (8u << asz));
+}
+
+/* Is the explicit memory operand the same address? Addresses are compared as functions of registers; a
+ * 16-bit pair may be named either way round. */
+static bool same_memory(const struct insn *i, const ZydisDecodedInstruction *z,
+                        const ZydisDecodedOperand *o)
+{
+    /* Zydis 4.0 shows R13D as base where, with a 67h prefix and REX.B, SIB says that there is none. */
+    if (z->address_width == 32 && z->machine_mode == ZYDIS_MACHINE_MODE_LONG_64 &&
+        z->raw.modrm.mod == 0 && z->raw.modrm.rm == 4 && z->raw.sib.base == 5)
+        return i->base == REG_NONE;
+    uint8_t base = reg_number(o->mem.base), idx = reg_number(o->mem.index);
+    unsigned scale = o->mem.index == ZYDIS_REGISTER_NONE ? 0 : (unsigned)__builtin_ctz(o->mem.scale);
+    if (o->mem.type == ZYDIS_MEMOP_TYPE_MIB)
+        return true;
+    if (((uint64_t)o->mem.disp.value ^ (uint64_t)i->disp) & size_mask(i->asz))
+        return false;
+    bool same_seg = (uint8_t)ZydisRegisterGetId(o->mem.segment) == i->seg ||
+                    o->mem.type == ZYDIS_MEMOP_TYPE_AGEN; /* LEA has none */
+    return base == i->base && idx == i->idx && scale == i->scale && same_seg;
+}
+
+static unsigned failures;
+
+static void complain(const uint8_t *b, unsigned mode, const struct insn *i, const char *what)
+{
+    if (failures++ > 40)
+        return;
+    fprintf(stderr, "mode %u, %s %s: %s:", 16u << mode, optab[i->op].name, optab[i->op].operands, what);
+    for (unsigned k = 0; k < i->len; k++)
+        fprintf(stderr, " %02x", b[k]);
+    fprintf(stderr, "\n");
+}
+
+static uint8_t table_flags(uint32_t z)
+{
+    return (uint8_t)((z & ZYDIS_CPUFLAG_CF ? FL_C : 0) | (z & ZYDIS_CPUFLAG_PF ? FL_P : 0) |
+                     (z & ZYDIS_CPUFLAG_AF ? FL_A : 0) | (z & ZYDIS_CPUFLAG_ZF ? FL_Z : 0) |
+                     (z & ZYDIS_CPUFLAG_SF ? FL_S : 0) | (z & ZYDIS_CPUFLAG_OF ? FL_O : 0));
+}
+
+/* Flags that Zydis says are written must be written or undefined by our row; read ones must be read. */
+static void compare_flags(const uint8_t *b, unsigned mode, const struct insn *i,
+                          const ZydisDecodedInstruction *z)
+{
+    const struct op_row *r = &optab[i->op];
+    const ZydisAccessedFlags *f = z->cpu_flags;
+    uint8_t written = table_flags(f->modified | f->set_0 | f->set_1 | f->undefined);
+    if ((written & ~(r->fl_write | r->fl_undef)) != 0)
+        complain(b, mode, i, "a written flag is missing");
+    if ((table_flags(f->tested) & ~r->fl_read) != 0 && !(r->attr & (ATTR_END | ATTR_STR)))
+        complain(b, mode, i, "a read flag is missing");
+}
+
+static void compare_operands(const uint8_t *b, unsigned mode, const struct insn *i,
+                             const ZydisDecodedInstruction *z, const ZydisDecodedOperand *o)
+{
+    for (unsigned k = 0; k < z->operand_count_visible; k++) {
+        if (o[k].type == ZYDIS_OPERAND_TYPE_MEMORY && o[k].encoding != ZYDIS_OPERAND_ENCODING_NONE) {
+            if (!i->mem)
+                complain(b, mode, i, "memory operand lost");
+            else if (!same_memory(i, z, &o[k]))
+                complain(b, mode, i, "address differs");
+        }
+        if (k == 0 && o[k].type == ZYDIS_OPERAND_TYPE_REGISTER && is_gpr(o[k].reg.value) &&
+            optab[i->op].operands[0] != 'D' && optab[i->op].operands[0] != '\0' &&
+            i->dst != reg_offset(o[k].reg.value))
+            complain(b, mode, i, "first register differs");
+        if (k == 1 && o[k].type == ZYDIS_OPERAND_TYPE_REGISTER && is_gpr(o[k].reg.value) &&
+            o[k].encoding != ZYDIS_OPERAND_ENCODING_NONE &&
+            o[k].encoding != ZYDIS_OPERAND_ENCODING_NDSNDD && i->src != reg_offset(o[k].reg.value))
+            complain(b, mode, i, "second register differs");
+    }
+}
+
+START_TEST(agrees_with_zydis)
+{
+    unsigned m = (unsigned)_i;
+    struct fake_machine *fm = fake_machine_create("max");
+    ZydisDecoder zd;
+    unsigned known = 0;
+    ZydisDecoderInit(&zd, modes[m].zmode, modes[m].stack);
+    ZydisDecoderEnableMode(&zd, ZYDIS_DECODER_MODE_MPX, ZYAN_FALSE);
+    ZydisDecoderEnableMode(&zd, ZYDIS_DECODER_MODE_CET, ZYAN_FALSE);
+    ZydisDecoderEnableMode(&zd, ZYDIS_DECODER_MODE_CLDEMOTE, ZYAN_FALSE);
+    ZydisDecoderEnableMode(&zd, ZYDIS_DECODER_MODE_WBNOINVD, ZYAN_FALSE);
+    fm->cpu.mode = modes[m].mode;
+    rng_state = 12345 + m;
+    failures = 0;
+    for (unsigned n = 0; n < CASES; n++) {
+        uint8_t b[15];
+        struct insn i;
+        ZydisDecodedInstruction z;
+        ZydisDecodedOperand o[ZYDIS_MAX_OPERAND_COUNT];
+        random_insn(b);
+        bool valid = ZYAN_SUCCESS(ZydisDecoderDecodeFull(&zd, b, sizeof(b), &z, o));
+        enum decode_status st = decode(&fm->cpu, &i, b, sizeof(b));
+        if (st != DECODE_OK)
+            continue;
+        known++;
+        if (!valid || z.length != i.len) {
+            complain(b, m, &i, "length differs");
+            continue;
+        }
+        if (z.mnemonic == ZYDIS_MNEMONIC_NOP)
+            continue; /* operands that mean nothing */
+        compare_operands(b, m, &i, &z, o);
+        compare_flags(b, m, &i, &z);
+    }
+    ck_assert_uint_gt(known, CASES / 4);
+    ck_assert_uint_eq(failures, 0);
+    fake_machine_free(fm);
+}
+END_TEST
+
+/* Each row is chosen for some bytes: random ones around its own opcode. */
+START_TEST(no_row_is_shadowed)
+{
+    struct fake_machine *fm = fake_machine_create("max");
+    bool *seen = calloc(optab_count, sizeof(bool));
+    static const uint8_t prefix_bytes[] = {0, 0, 0x66, 0xf3, 0xf2};
+    for (unsigned r = 0; r < optab_count; r++) {
+        const struct op_row *row = &optab[r];
+        if (!CPU_HAS(&fm->cpu, row->isa) || row->attr & ATTR_NOALIAS)
+            seen[r] = true; /* aliases may stand in for rows of an extension that is there */
+        for (unsigned n = 0; n < 20000 && !seen[r]; n++) {
+            uint8_t b[15];
+            unsigned k = 0;
+            struct insn i;
+            fm->cpu.mode = modes[n % 3].mode;
+            if (rng() % 2 && row->prefix == PFX_ANY)
+                b[k++] = prefix_bytes[2 + rng() % 3];
+            if (row->map & MAP_VEX & 7) {
+                static const uint8_t pp[] = {0, 0, 1, 2, 3};
+                b[k++] = 0xc4;
+                b[k++] = (uint8_t)(0xe0 | (row->map & 3));
+                b[k++] = (uint8_t)((rng() & 0xf8) | pp[row->prefix]);
+            } else {
+                if (row->prefix > PFX_NONE)
+                    b[k++] = prefix_bytes[row->prefix];
+                if (n % 3 == 2 && rng() % 2)
+                    b[k++] = 0x48;
+                if ((row->map & 3) != 0)
+                    b[k++] = 0x0f;
+                if ((row->map & 3) > 1)
+                    b[k++] = (row->map & 3) == 2 ? 0x38 : 0x3a;
+            }
+            b[k++] = (uint8_t)(row->opcode + (row->operands[0] == 'Z' ? rng() % 8 : 0));
+            while (k < 15)
+                b[k++] = (uint8_t)rng();
+            if (decode(&fm->cpu, &i, b, 15) == DECODE_OK)
+                seen[i.op] = true;
+        }
+        if (!seen[r])
+            fprintf(stderr, "row %u, %s %s, opcode %02x: never chosen\n", r, row->name, row->operands,
+                    row->opcode);
+        failures += !seen[r];
+    }
+    free(seen);
+    fake_machine_free(fm);
+    ck_assert_uint_eq(failures, 0);
+}
+END_TEST
+
+int main(void)
+{
+    Suite *s = suite_create("decode");
+    TCase *t = tcase_create("zydis");
+    tcase_set_timeout(t, 120);
+    tcase_add_loop_test(t, agrees_with_zydis, 0, 3);
+    tcase_add_test(t, no_row_is_shadowed);
+    suite_add_tcase(s, t);
+    SRunner *r = srunner_create(s);
+    srunner_run_all(r, CK_ENV);
+    int failed = srunner_ntests_failed(r);
+    srunner_free(r);
+    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+}
