@@ -16,9 +16,11 @@ struct blob {
     bool failed; /* out of memory: what was appended since is lost */
 };
 
-/* Room for n more bytes at the end, zeroed; NULL when out of memory. */
+/* Room for n more bytes at the end, zeroed; NULL where n is 0 or out of memory. */
 static inline uint8_t *blob_grow(struct blob *b, size_t n)
 {
+    if (n == 0)
+        return NULL;
     if (n > b->cap - b->len) {
         size_t cap = (b->len + n) * 2 + 256;
         uint8_t *data = b->failed ? NULL : realloc(b->data, cap);
@@ -45,7 +47,7 @@ static inline void blob_bytes(struct blob *b, const void *src, size_t n)
 {
     uint8_t *at = blob_grow(b, n);
 
-    if (at != NULL && n > 0)
+    if (at != NULL)
         memcpy(at, src, n);
 }
 
