@@ -31,7 +31,7 @@ struct run {
     struct sequence seq;
     struct state before, host, guest;
     uint8_t mem[DATA_SIZE], host_mem[DATA_SIZE], guest_mem[DATA_SIZE];
-    unsigned long cases, faults, failed;
+    unsigned long cases, faults, failed, by_size[CODE_SIZES];
     unsigned long *per_row;
     unsigned *failed_row;
 };
@@ -40,13 +40,15 @@ struct run {
 
 static void print_listing(const struct sequence *q)
 {
+    static const ZydisMachineMode modes[] = {ZYDIS_MACHINE_MODE_LONG_64,
+                                             ZYDIS_MACHINE_MODE_LONG_COMPAT_32,
+                                             ZYDIS_MACHINE_MODE_LONG_COMPAT_16};
     for (unsigned at = 0; at < q->len;) {
         ZydisDisassembledInstruction d;
-        bool ok = ZYAN_SUCCESS(ZydisDisassembleIntel(
-            q->size == CODE_64 ? ZYDIS_MACHINE_MODE_LONG_64 : ZYDIS_MACHINE_MODE_LONG_COMPAT_32,
-            CODE_LA + at, q->code + at, q->len - at, &d));
+        bool ok = ZYAN_SUCCESS(ZydisDisassembleIntel(modes[q->size], code_start(q->size) + at,
+                                                     q->code + at, q->len - at, &d));
         unsigned n = ok ? d.info.length : 1;
-        printf("  %08llx ", (unsigned long long)(CODE_LA + at));
+        printf("  %08llx ", (unsigned long long)(code_start(q->size) + at));
         for (unsigned k = 0; k < n; k++)
             printf("%02x", q->code[at + k]);
         printf("%*s %s\n", 2 * (15 - (int)n), "", ok ? d.text : "?");
@@ -122,7 +124,7 @@ static void report(const struct run *t, uint64_t seed, const char *why)
 {
     const struct op_row *row = &optab[t->seq.insn[t->seq.count - 1].row];
     printf("%s: %s %s (reproduce: -s %llu -m %u -c %u,%u)\n", why, row->name, row->operands,
-           (unsigned long long)seed, t->max_len, t->seq.size == CODE_64 ? 64 : 32,
+           (unsigned long long)seed, t->max_len, 64u >> t->seq.size,
            t->seq.insn[t->seq.count - 1].row);
     print_listing(&t->seq);
     report_registers(t);
@@ -132,34 +134,6 @@ static void report(const struct run *t, uint64_t seed, const char *why)
 }
 
 /* -- Comparison -------------------------------------------------------------------------------- */
-
-/* What differs without meaning: undefined flags, RF (set in the frame of a fault), the upper halves
- * of registers in 32-bit code, padding, pointers that are not compared. */
-static void normalise(const struct sequence *q, struct state *s)
-{
-    /* Undefined flags count up to where the sequence ended; a fault may have come before they were.
-     */
-    s->eflags &= ~(q->undefined | EFL_RF);
-    if (q->size == CODE_32) {
-        for (unsigned k = 0; k < 16; k++)
-            s->r[k] = k < 8 ? (uint32_t)s->r[k] : 0;
-        memset(s->fx.xmm[8], 0, 128);
-    }
-    if (s->vec != VEC_PF)
-        s->cr2 = 0;
-    else if (s->cr2 >> 47 != 0)
-        s->err &= ~PFERR_P; /* the host's kernel may be there */
-    s->fx.fop = 0;
-    s->fx.reserved = 0;
-    s->fx.fip = s->fx.fdp = 0;
-    s->fx.mxcsr_mask = 0;
-    for (unsigned k = 0; k < 8; k++)
-        memset(s->fx.st[k].pad, 0, sizeof(s->fx.st[k].pad));
-    memset(s->fx.rest, 0, sizeof(s->fx.rest));
-    /* #MF and #XM: no error code, but Linux reports one of its own. */
-    if (s->vec == VEC_MF || s->vec == VEC_XM || s->vec == VEC_BP || s->vec == VEC_UD)
-        s->err = 0;
-}
 
 /* Faults whose details processors do not agree on, or which depend on what the host's kernel maps.
  *   - CALL to a non-canonical address: the return address may be stored first.
@@ -172,7 +146,7 @@ static bool fault_is_unspecified(const struct run *t)
     const struct sequence *q = &t->seq;
     const struct state *h = &t->host, *g = &t->guest;
     unsigned k = 0;
-    while (k < q->count && CODE_LA + q->insn[k].at != h->rip)
+    while (k < q->count && code_start(q->size) + q->insn[k].at != h->rip)
         k++;
     if (h->vec == VEC_BP || k == q->count)
         return false;
@@ -182,7 +156,7 @@ static bool fault_is_unspecified(const struct run *t)
     if ((row->attr & ATTR_STR) && t->before.r[RCX] != h->r[RCX] && h->r[RCX] == g->r[RCX] &&
         t->host.eflags != t->guest.eflags)
         return true;
-    if (h->vec == VEC_PF && g->vec == VEC_PF) {
+    if (h->vec == g->vec) {
         static const char *const wide[] = {"FRSTOR", "FLDENV", "FBSTP", "PUSHA", "PUSHAD"};
         for (unsigned j = 0; j < sizeof(wide) / sizeof(wide[0]); j++)
             if (strcmp(row->name, wide[j]) == 0)
@@ -192,22 +166,8 @@ static bool fault_is_unspecified(const struct run *t)
            (g->vec == VEC_GP || g->vec == VEC_SS);
 }
 
-/* The flags that were undefined where a sequence ended early. */
-static void undefined_until(struct sequence *q, const struct state *s)
-{
-    unsigned undefined = 0;
-    if (s->rip == CODE_LA + q->len + 1 && s->vec == VEC_BP)
-        return;
-    /* After a jump out of the code, all that is undefined anywhere. */
-    for (unsigned k = 0; k < q->count && q->insn[k].at < s->rip - CODE_LA; k++)
-        undefined |= optab[q->insn[k].row].fl_undef;
-    if (undefined != 0)
-        q->undefined |= EFL_ARITH;
-}
-
 static bool same(struct run *t)
 {
-    undefined_until(&t->seq, &t->host);
     normalise(&t->seq, &t->host);
     normalise(&t->seq, &t->guest);
     return memcmp(&t->host, &t->guest, sizeof(t->host)) == 0 &&
@@ -218,7 +178,7 @@ static bool same(struct run *t)
 
 static void one_case(struct run *t, enum code_size size, unsigned row, uint64_t seed)
 {
-    t->rng.s = seed * UINT64_C(0xd1342543de82ef95) + row;
+    t->rng = (struct rng){seed * UINT64_C(0xd1342543de82ef95) + row, data_base(size)};
     unsigned count = 1 + (unsigned)rng_below(&t->rng, 2) * (unsigned)rng_below(&t->rng, t->max_len);
     if (!gen_sequence(t->gen, &t->rng, size, row, count, &t->seq))
         return;
@@ -230,6 +190,7 @@ static void one_case(struct run *t, enum code_size size, unsigned row, uint64_t 
     host_run(&t->seq, &t->host, t->host_mem);
     int bad_row = guest_run(t->cpu, &t->seq, &t->guest, t->guest_mem);
     t->cases++;
+    t->by_size[size]++;
     t->faults += t->host.vec != VEC_BP;
     for (unsigned k = 0; k < t->seq.count; k++)
         t->per_row[t->seq.insn[k].row]++;
@@ -262,7 +223,8 @@ static void run_cases(struct run *t, unsigned long cases)
 static void list_untested(const struct run *t)
 {
     for (unsigned k = 0; k < optab_count; k++)
-        if (!gen_has_row(t->gen, CODE_64, k) && !gen_has_row(t->gen, CODE_32, k))
+        if (!gen_has_row(t->gen, CODE_64, k) && !gen_has_row(t->gen, CODE_32, k) &&
+            !gen_has_row(t->gen, CODE_16, k))
             printf("%s %s\n", optab[k].name, optab[k].operands);
 }
 
@@ -280,12 +242,23 @@ static int summary(const struct run *t)
             first = t->per_row[j] == 0 || strcmp(optab[j].name, optab[k].name) != 0;
         mnemonics += first;
     }
-    printf(
-        "seed %llu: %lu cases (%lu ended in a fault), %u of %u rows, %u mnemonics, at least %lu a "
-        "row; %lu differences\n",
-        (unsigned long long)t->seed, t->cases, t->faults, rows, optab_count, mnemonics, least,
-        t->failed);
+    printf("seed %llu: %lu cases (%lu of 64-bit code, %lu of 32-bit, %lu of 16-bit; %lu ended in a "
+           "fault), %u of %u rows, %u mnemonics, at least %lu a row; %lu differences\n",
+           (unsigned long long)t->seed, t->cases, t->by_size[CODE_64], t->by_size[CODE_32],
+           t->by_size[CODE_16], t->faults, rows, optab_count, mnemonics, least, t->failed);
     return t->failed != 0;
+}
+
+/* Does the host have this feature? */
+static bool host_has(enum isa isa)
+{
+    switch (isa) {
+#define ISA(id, name, leaf, sub, reg, bit)                                                         \
+    case ISA_##id: return host_cpuid_bit(leaf, sub, #reg[0], bit);
+        ISA_LIST(ISA)
+#undef ISA
+    default: return false;
+    }
 }
 
 static int usage(void)
@@ -320,9 +293,9 @@ int main(int argc, char **argv)
         default: return usage();
         }
     }
-    struct rng fixed = {7};
+    struct rng fixed = {7, 0};
     gen_memory(&fixed, t.mem, DATA_SIZE);
-    t.cpu = guest_create();
+    t.cpu = guest_create(host_has);
     t.gen = t.cpu != NULL ? gen_create(t.cpu) : NULL;
     t.per_row = calloc(optab_count, sizeof(t.per_row[0]));
     t.failed_row = calloc(optab_count, sizeof(t.failed_row[0]));
@@ -337,7 +310,11 @@ int main(int argc, char **argv)
         return 0;
     }
     if (one_size != 0 && one_row < optab_count)
-        one_case(&t, one_size == 64 ? CODE_64 : CODE_32, one_row, t.seed);
+        one_case(&t,
+                 one_size == 64   ? CODE_64
+                 : one_size == 32 ? CODE_32
+                                  : CODE_16,
+                 one_row, t.seed);
     else
         run_cases(&t, cases);
     return summary(&t);

@@ -18,6 +18,7 @@
 
 struct rng {
     uint64_t s;
+    uint64_t data_base; /* what addresses of data are relative to */
 };
 uint64_t rng_next(struct rng *r);
 static inline uint64_t rng_below(struct rng *r, uint64_t n)
@@ -45,12 +46,17 @@ void gen_memory(struct rng *r, uint8_t *mem, size_t n);
 
 /* -- The interpreter's side -------------------------------------------------------------------- */
 
-/* Does the host have this feature? */
-bool host_has(enum isa isa);
-
-struct cpu *guest_create(void);
+/* A processor with the features that has() says. */
+struct cpu *guest_create(bool (*has)(enum isa isa));
 void guest_set_mode(struct cpu *c, enum code_size size);
 /* The row of an instruction that changed flags which its row does not list, or -1. */
 int guest_run(struct cpu *c, const struct sequence *q, struct state *s, uint8_t *mem);
+
+/* -- Comparison (insn_norm.c) ------------------------------------------------------------------ */
+
+/* Clear what differs without meaning: undefined flags, RF (set in the frame of a fault), the upper
+ * halves of registers outside 64-bit code, padding, pointers that are not compared. *q gets the
+ * flags that are undefined where the sequence ended. */
+void normalise(struct sequence *q, struct state *s);
 
 #endif

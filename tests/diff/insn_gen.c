@@ -49,7 +49,7 @@ static const char *const unsafe_names[] = {
     "FSAVE",     "XSAVEOPT64", "MONITOR",  "MWAIT",    "UD0",      "UD1",
 };
 
-static bool row_is_safe(const struct op_row *row)
+static bool row_is_safe(const struct cpu *c, const struct op_row *row)
 {
     for (size_t k = 0; k < sizeof(unsafe_names) / sizeof(unsafe_names[0]); k++)
         if (strcmp(row->name, unsafe_names[k]) == 0)
@@ -63,7 +63,7 @@ static bool row_is_safe(const struct op_row *row)
         return false;
     if (strcmp(row->name, "RET") == 0 && row->opcode >= 0xca)
         return false;
-    return host_has((enum isa)row->isa);
+    return CPU_HAS(c, row->isa);
 }
 
 /* -- Bytes ------------------------------------------------------------------------------------- */
@@ -163,11 +163,11 @@ static bool probe_modrm(struct gen *g, struct rng *r, const struct op_row *row, 
 
 static void probe_rows(struct gen *g, enum code_size size)
 {
-    struct rng r = {1};
+    struct rng r = {1, 0};
     guest_set_mode(g->c, size);
     for (unsigned k = 0; k < optab_count; k++) {
         bool any = false;
-        if (!row_is_safe(&optab[k]))
+        if (!row_is_safe(g->c, &optab[k]))
             continue;
         for (unsigned m = 0; m < 256; m++) {
             if (probe_modrm(g, &r, &optab[k], k, size, m)) {
@@ -233,7 +233,7 @@ static bool pick_modrm(struct gen *g, struct rng *r, enum code_size size, unsign
 
 /* An address in the test's data: mostly aligned, sometimes not, near the end of a page, or outside.
  */
-static uint64_t data_address(struct rng *r)
+static uint64_t data_linear(struct rng *r)
 {
     uint64_t off = rng_below(r, RW_PAGES * PAGE - 256) & ~UINT64_C(15);
     switch (rng_below(r, 16)) {
@@ -249,6 +249,11 @@ static uint64_t data_address(struct rng *r)
     default: break;
     }
     return DATA_LA + off;
+}
+
+static uint64_t data_address(struct rng *r)
+{
+    return data_linear(r) - r->data_base;
 }
 
 static uint64_t integer_value(struct rng *r)
@@ -369,11 +374,11 @@ void gen_state(struct rng *r, enum code_size size, struct state *s)
     memset(s, 0, sizeof(*s));
     for (unsigned k = 0; k < (size == CODE_64 ? 16u : 8u); k++)
         s->r[k] = chance(r, 3) ? data_address(r) : integer_value(r);
-    s->r[RSP] = DATA_LA + PAGE + 512 + (rng_below(r, 64) << 3);
-    if (size == CODE_32)
+    s->r[RSP] = DATA_LA - data_base(size) + PAGE + 512 + (rng_below(r, 64) << 3);
+    if (size != CODE_64)
         for (unsigned k = 0; k < 8; k++)
             s->r[k] = (uint32_t)s->r[k];
-    s->rip = CODE_LA;
+    s->rip = code_start(size);
     s->eflags =
         EFL_FIXED | EFL_IF | ((uint32_t)rng_next(r) & EFL_ARITH) | (chance(r, 4) ? EFL_DF : 0);
     s->fx.mxcsr = 0x1f80;
@@ -415,15 +420,22 @@ static void emit(struct builder *b, const void *p, unsigned n)
     b->q->len += n; /* over the end: the caller drops it */
 }
 
-/* MOV reg, imm */
+/* Length of what emit_mov() emits. */
+static unsigned mov_length(enum code_size size)
+{
+    return size == CODE_64 ? 10 : size == CODE_32 ? 5 : 6;
+}
+
+/* MOV reg, imm of 8 bytes in 64-bit code, else of 4. */
 static void emit_mov(struct builder *b, unsigned reg, uint64_t v)
 {
-    uint8_t code[10] = {(uint8_t)(0x48 | (reg >= 8)), (uint8_t)(0xb8 | (reg & 7))};
+    uint8_t code[10] = {(uint8_t)(b->q->size == CODE_64 ? 0x48 | (reg >= 8) : 0x66),
+                        (uint8_t)(0xb8 | (reg & 7))};
     memcpy(code + 2, &v, 8);
-    if (b->q->size == CODE_64)
-        emit(b, code, 10);
+    if (b->q->size == CODE_32)
+        emit(b, code + 1, 5);
     else
-        emit(b, code + 1, 5); /* opcode and the low half */
+        emit(b, code, mov_length(b->q->size));
 }
 
 /* Where the displacement is, from ModRM on; 0: there is none of 4 bytes. */
@@ -436,6 +448,24 @@ static unsigned disp32_at(const struct insn *i, const struct encoding *e)
     return 0;
 }
 
+static bool point_memory16(struct builder *b, const struct insn *i, struct encoding *e,
+                           uint64_t target)
+{
+    uint64_t idx = rng_below(b->r, 64), junk = rng_next(b->r) << 16;
+    if (b->q->size == CODE_32 && !chance(b->r, 16))
+        return false; /* the data is out of reach: a fault */
+    if (i->base == REG_NONE) {
+        memcpy(e->b + e->modrm_at + 1, &target, 2);
+        return true;
+    }
+    if (i->idx != REG_NONE)
+        emit_mov(b, i->idx, idx | junk);
+    else
+        idx = 0;
+    emit_mov(b, i->base, ((target - idx - (uint64_t)i->disp) & 0xffff) | junk);
+    return true;
+}
+
 /* Set up the address of the memory operand. False: can't be done. */
 static bool point_memory(struct builder *b, const struct insn *i, struct encoding *e,
                          uint64_t target)
@@ -443,7 +473,7 @@ static bool point_memory(struct builder *b, const struct insn *i, struct encodin
     uint64_t idx = 0, disp = (uint64_t)i->disp;
     unsigned at = disp32_at(i, e);
     if (i->asz == 1)
-        return chance(b->r, 16);
+        return point_memory16(b, i, e, target);
     if (i->idx != REG_NONE && i->idx == i->base)
         return false;
     if (i->idx != REG_NONE) {
@@ -475,8 +505,10 @@ static bool is_named(const struct op_row *row, const char *name)
 /* Registers that an instruction uses without naming them. */
 static void point_implicit(struct builder *b, const struct op_row *row, const struct insn *i)
 {
-    static const uint8_t stack_imm64[] = {0x48, 0xc7, 0x04, 0x24},
-                         stack_imm32[] = {0xc7, 0x04, 0x24};
+    /* MOV [rSP], imm32 */
+    static const uint8_t store[CODE_SIZES][5] = {
+        {0x48, 0xc7, 0x04, 0x24}, {0xc7, 0x04, 0x24}, {0x67, 0x66, 0xc7, 0x04, 0x24}};
+    static const uint8_t store_length[CODE_SIZES] = {4, 3, 5};
     if ((row->attr & ATTR_STR) || is_named(row, "MASKMOV")) {
         if (!chance(b->r, 4))
             emit_mov(b, RDI, data_address(b->r));
@@ -492,15 +524,14 @@ static void point_implicit(struct builder *b, const struct op_row *row, const st
     if (is_named(row, "POPF")) {
         /* Without TF, NT, AC; without ID, which the next sequence would inherit. */
         uint32_t fl = (uint32_t)rng_next(b->r) & (EFL_ARITH | EFL_DF | EFL_IF | EFL_IOPL);
-        if (b->q->size == CODE_64)
-            emit(b, stack_imm64, 4);
-        else
-            emit(b, stack_imm32, 3);
+        emit(b, store[b->q->size], store_length[b->q->size]);
         emit(b, &fl, 4);
     }
     if (strchr(row->operands, 'E') != NULL && !i->mem && (i->opc == 0xff && (row->map & 3) == 0) &&
-        (is_named(row, "CALL") || is_named(row, "JMP")) && chance(b->r, 2))
-        emit_mov(b, i->src / 8u, CODE_LA + b->q->len + (b->q->size == CODE_64 ? 10 : 5) + i->len);
+        (is_named(row, "CALL") || is_named(row, "JMP")) &&
+        (b->q->size == CODE_16 || chance(b->r, 2)))
+        emit_mov(b, i->src / 8u,
+                 code_start(b->q->size) + b->q->len + mov_length(b->q->size) + i->len);
 }
 
 /* Encodings whose result is undefined, or differs between makers. */
@@ -509,6 +540,9 @@ static bool is_undefined(struct builder *b, const struct op_row *row, const stru
     bool branch = row->operands[0] == 'J' || is_named(row, "CALL") || is_named(row, "RET") ||
                   is_named(row, "JMP");
     if (branch && i->osz == 1 && b->q->size == CODE_64)
+        return true;
+    /* A random 16-bit target could be in the middle of the sequence. */
+    if (branch && b->q->size == CODE_16 && (i->mem || is_named(row, "RET")))
         return true;
     if (is_named(row, "BSWAP") && i->osz == 1)
         return true;

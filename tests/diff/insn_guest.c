@@ -42,18 +42,7 @@ static void build_page_tables(struct guest *g)
     map_page(g, DATA_LA + RW_PAGES * PAGE, PG_DATA + RW_PAGES, no_execute);
 }
 
-bool host_has(enum isa isa)
-{
-    switch (isa) {
-#define ISA(id, name, leaf, sub, reg, bit)                                                         \
-    case ISA_##id: return host_cpuid_bit(leaf, sub, #reg[0], bit);
-        ISA_LIST(ISA)
-#undef ISA
-    default: return false;
-    }
-}
-
-struct cpu *guest_create(void)
+struct cpu *guest_create(bool (*has)(enum isa isa))
 {
     char err[256];
     struct guest *g = calloc(1, sizeof(*g));
@@ -63,7 +52,7 @@ struct cpu *guest_create(void)
     }
     struct cpu *c = &g->cpu;
     for (unsigned k = 0; k < ISA_COUNT; k++)
-        if (!host_has((enum isa)k))
+        if (!has((enum isa)k))
             c->isa[k / 64] &= ~(UINT64_C(1) << k % 64);
     build_page_tables(g);
     c->cr0 = CR0_PE | CR0_PG | CR0_WP | CR0_NE | CR0_MP | CR0_ET | CR0_AM;
@@ -76,20 +65,29 @@ struct cpu *guest_create(void)
     return c;
 }
 
-static struct seg flat_segment(uint16_t sel, uint16_t attr)
+static struct seg segment(uint16_t sel, uint64_t base, uint32_t limit, unsigned attr)
 {
-    struct seg s = {.sel = sel, .attr = attr, .limit = UINT32_MAX, .usable = true};
+    struct seg s = {.sel = sel,
+                    .base = base,
+                    .limit = limit,
+                    .attr = (uint16_t)(attr | SEG_P | SEG_DPL | SEG_S | SEG_RW | SEG_A),
+                    .usable = true};
     return s;
 }
 
 /* The selectors are those of a Linux process. */
 void guest_set_mode(struct cpu *c, enum code_size size)
 {
-    const uint16_t present3 = SEG_P | SEG_DPL | SEG_S | SEG_G | SEG_RW | SEG_A;
-    bool is64 = size == CODE_64;
-    c->seg[SEG_CS] =
-        flat_segment(is64 ? 0x33 : 0x23, present3 | SEG_CODE | (is64 ? SEG_L : SEG_DB));
-    c->seg[SEG_SS] = c->seg[SEG_DS] = c->seg[SEG_ES] = flat_segment(0x2b, present3 | SEG_DB);
+    struct seg data = segment(0x2b, 0, UINT32_MAX, SEG_G | SEG_DB);
+    switch (size) {
+    case CODE_64: c->seg[SEG_CS] = segment(0x33, 0, UINT32_MAX, SEG_G | SEG_CODE | SEG_L); break;
+    case CODE_32: c->seg[SEG_CS] = segment(0x23, 0, UINT32_MAX, SEG_G | SEG_CODE | SEG_DB); break;
+    default:
+        c->seg[SEG_CS] = segment(LDT_CODE, code_base(size), 0xffff, SEG_CODE);
+        data = segment(LDT_DATA, data_base(size), 0xffff, SEG_DB);
+        break;
+    }
+    c->seg[SEG_SS] = c->seg[SEG_DS] = c->seg[SEG_ES] = data;
     c->seg[SEG_FS] = c->seg[SEG_GS] = (struct seg){.sel = 0};
     cpu_update_mode(c);
 }
@@ -131,10 +129,10 @@ static void save_state(const struct cpu *c, struct state *s)
 }
 
 /* The next instruction would be fetched from outside the code: the fault of that. */
-static void fetch_fault(struct cpu *c, uint64_t rip)
+static void fetch_fault(struct cpu *c, uint64_t la)
 {
-    bool present = rip - DATA_LA < DATA_SIZE;
-    cpu_raise_pf(c, rip, PFERR_U | PFERR_I | (present ? PFERR_P : 0));
+    bool present = la - DATA_LA < DATA_SIZE;
+    cpu_raise_pf(c, la, PFERR_U | PFERR_I | (present ? PFERR_P : 0));
 }
 
 static uint32_t eflags_of(unsigned fl)
@@ -147,9 +145,9 @@ static uint32_t eflags_of(unsigned fl)
 static bool step(struct cpu *c, const uint8_t *code, int *bad_row)
 {
     struct insn i;
-    uint64_t rip = c->r[REG_RIP], off = rip - CODE_LA;
+    uint64_t rip = c->r[REG_RIP], la = c->seg[SEG_CS].base + rip, off = la - CODE_LA;
     if (off >= PAGE) {
-        fetch_fault(c, rip);
+        fetch_fault(c, la);
         return false;
     }
     if (code[off] == 0xcc) {

@@ -4,15 +4,19 @@
  * fault or in the breakpoint behind it, whose handler takes the state and puts our own context
  * back. The signal frame holds all registers, so nothing of this needs assembly, and the kernel
  * tells vector, error code and CR2. */
+#include <asm/ldt.h>
 #include <cpuid.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/syscall.h>
 #include <sys/ucontext.h>
+#include <unistd.h>
 
 #include "tests/diff/insn_host.h"
 
+#define USER_DS   0x2bu
 #define USER32_CS 0x23u
 #define ALT_STACK (512 * 1024)
 
@@ -62,6 +66,8 @@ static void enter(ucontext_t *u)
     g[REG_EFL] = host.s->eflags;
     if (host.size == CODE_32)
         g[REG_CSGSFS] = (g[REG_CSGSFS] & ~0xffffll) | USER32_CS;
+    if (host.size == CODE_16)
+        g[REG_CSGSFS] = (g[REG_CSGSFS] & 0xffffffff0000ll) | LDT_CODE | (greg_t)LDT_DATA << 48;
 }
 
 static void leave(ucontext_t *u)
@@ -100,6 +106,22 @@ static void on_signal(int sig, siginfo_t *info, void *context)
     }
 }
 
+/* The segments of 16-bit code. */
+static bool make_segments(void)
+{
+    struct user_desc d = {.entry_number = LDT_CODE >> 3,
+                          .base_addr = (unsigned)code_base(CODE_16),
+                          .limit = 0xffff,
+                          .contents = MODIFY_LDT_CONTENTS_CODE};
+    if (syscall(SYS_modify_ldt, 1, &d, sizeof(d)) != 0)
+        return false;
+    d = (struct user_desc){.entry_number = LDT_DATA >> 3,
+                           .base_addr = (unsigned)data_base(CODE_16),
+                           .limit = 0xffff,
+                           .seg_32bit = 1};
+    return syscall(SYS_modify_ldt, 1, &d, sizeof(d)) == 0;
+}
+
 bool host_init(const uint8_t *mem)
 {
     static const int signals[] = {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGTRAP};
@@ -117,9 +139,7 @@ bool host_init(const uint8_t *mem)
         return false;
     memcpy((void *)DATA_LA, mem, DATA_SIZE);
     mprotect((void *)(DATA_LA + RW_PAGES * PAGE), PAGE, PROT_READ);
-    /* 64-bit processes run with null data segments, which 32-bit code can't use. */
-    __asm__ volatile("movw %w0, %%ds; movw %w0, %%es" : : "r"(0x2b));
-    return true;
+    return make_segments();
 }
 
 bool host_cpuid_bit(unsigned leaf, unsigned sub, char reg, unsigned bit)
@@ -138,6 +158,10 @@ void host_run(const struct sequence *q, struct state *s, uint8_t *mem)
     memset((void *)CODE_LA, 0xcc, PAGE);
     memcpy((void *)CODE_LA, q->code, q->len);
     memcpy((void *)DATA_LA, mem, RW_PAGES * PAGE);
+    /* 64-bit processes run with null data segments, which other code can't use. */
+    __asm__ volatile("movw %w0, %%ds; movw %w0, %%es"
+                     :
+                     : "r"(q->size == CODE_16 ? LDT_DATA : USER_DS));
     host.size = q->size;
     host.entering = 1;
     host.s = s;

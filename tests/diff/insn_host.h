@@ -16,7 +16,28 @@
 #define RW_PAGES  2u /* then one read-only page */
 #define DATA_SIZE ((RW_PAGES + 1) * PAGE)
 
-enum code_size { CODE_64, CODE_32, CODE_SIZES };
+/* 16-bit code runs in segments of 64 KiB, the others in flat ones.
+ */
+enum code_size { CODE_64, CODE_32, CODE_16, CODE_SIZES };
+
+#define LDT_CODE 0x07u /* selectors of the 16-bit segments */
+#define LDT_DATA 0x0fu
+
+static inline uint64_t code_base(enum code_size size)
+{
+    return size == CODE_16 ? CODE_LA - 0x7000 : 0;
+}
+
+static inline uint64_t data_base(enum code_size size)
+{
+    return size == CODE_16 ? DATA_LA : 0;
+}
+
+/* RIP of the first instruction. */
+static inline uint64_t code_start(enum code_size size)
+{
+    return CODE_LA - code_base(size);
+}
 
 /* FXSAVE image in 64-bit format (SDM 1 table 10-2). */
 struct fx_image {
