@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* usage: insn_diff [-s seed] [-n cases] [-m length] [-r mnemonic] [-c bits,row] [-l] [-v]
+/* usage: insn_diff [-s seed] [-n cases] [-m length] [-r mnemonic] [-c bits,row] [-l] [-g] [-v]
  *
  * Runs that many random sequences on the host and in the interpreter and compares all that
  * user-mode code can see: general registers, RIP, EFLAGS but for undefined ones (a column of the
@@ -16,7 +16,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "tests/diff/insn_diff.h"
+#include "tests/diff/insn_golden.h"
 
 #define MAX_REPORTS 20
 
@@ -220,6 +220,39 @@ static void run_cases(struct run *t, unsigned long cases)
     }
 }
 
+/* -- Recording --------------------------------------------------------------------------------- */
+
+static bool host_agrees(const struct sequence *q, const struct state *before,
+                        const struct state *after, const uint8_t *mem_before,
+                        const uint8_t *mem_after)
+{
+    struct sequence seq = *q;
+    struct state s = *before;
+    uint8_t mem[DATA_SIZE];
+    memcpy(mem, mem_before, DATA_SIZE);
+    host_run(&seq, &s, mem);
+    normalise(&seq, &s);
+    return memcmp(&s, after, sizeof(s)) == 0 && memcmp(mem, mem_after, RW_PAGES * PAGE) == 0;
+}
+
+static int record_golden(const struct run *t)
+{
+    int status = 0;
+    for (unsigned row = 0; row < optab_count; row++) {
+        bool ok = true;
+        char key[64];
+        uint64_t hash = golden_hash(t->gen, t->cpu, row, host_agrees, &ok);
+        golden_key(&optab[row], key);
+        if (hash != 0 && ok)
+            printf("%016llx %s\n", (unsigned long long)hash, key);
+        if (!ok) {
+            fprintf(stderr, "insn_diff: %s: the interpreter differs\n", key);
+            status = 1;
+        }
+    }
+    return status;
+}
+
 static void list_untested(const struct run *t)
 {
     for (unsigned k = 0; k < optab_count; k++)
@@ -265,7 +298,7 @@ static int usage(void)
 {
     fprintf(
         stderr,
-        "usage: insn_diff [-s seed] [-n cases] [-m length] [-r mnemonic] [-c bits,row] [-l] [-v]\n");
+        "usage: insn_diff [-s seed] [-n cases] [-m length] [-r mnemonic] [-c bits,row] [-l] [-g] [-v]\n");
     return 2;
 }
 
@@ -274,11 +307,11 @@ int main(int argc, char **argv)
     static struct run t; /* large */
     unsigned long cases = 100000;
     unsigned one_size = 0, one_row = 0;
-    bool list = false;
+    bool list = false, record = false;
     int opt;
     t.seed = 1;
     t.max_len = SEQUENCE_MAX;
-    while ((opt = getopt(argc, argv, "s:n:m:r:c:lv")) != -1) {
+    while ((opt = getopt(argc, argv, "s:n:m:r:c:lgv")) != -1) {
         switch (opt) {
         case 's': t.seed = strtoull(optarg, NULL, 0); break;
         case 'n': cases = strtoul(optarg, NULL, 0); break;
@@ -289,12 +322,12 @@ int main(int argc, char **argv)
                 return usage();
             break;
         case 'l': list = true; break;
+        case 'g': record = true; break;
         case 'v': t.verbose = true; break;
         default: return usage();
         }
     }
-    struct rng fixed = {7, 0};
-    gen_memory(&fixed, t.mem, DATA_SIZE);
+    gen_first_memory(t.mem);
     t.cpu = guest_create(host_has);
     t.gen = t.cpu != NULL ? gen_create(t.cpu) : NULL;
     t.per_row = calloc(optab_count, sizeof(t.per_row[0]));
@@ -309,6 +342,8 @@ int main(int argc, char **argv)
         list_untested(&t);
         return 0;
     }
+    if (record)
+        return record_golden(&t);
     if (one_size != 0 && one_row < optab_count)
         one_case(&t,
                  one_size == 64   ? CODE_64

@@ -43,11 +43,14 @@ bool gen_sequence(struct gen *g, struct rng *r, enum code_size size, unsigned ro
                   struct sequence *out);
 void gen_state(struct rng *r, enum code_size size, struct state *s);
 void gen_memory(struct rng *r, uint8_t *mem, size_t n);
+/* The same each time, for what stands in the read-only page. */
+void gen_first_memory(uint8_t *mem);
 
 /* -- The interpreter's side -------------------------------------------------------------------- */
 
 /* A processor with the features that has() says. */
 struct cpu *guest_create(bool (*has)(enum isa isa));
+void guest_free(struct cpu *c);
 void guest_set_mode(struct cpu *c, enum code_size size);
 /* The row of an instruction that changed flags which its row does not list, or -1. */
 int guest_run(struct cpu *c, const struct sequence *q, struct state *s, uint8_t *mem);

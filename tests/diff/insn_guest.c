@@ -65,6 +65,12 @@ struct cpu *guest_create(bool (*has)(enum isa isa))
     return c;
 }
 
+void guest_free(struct cpu *c)
+{
+    cpu_free(c);
+    free(c); /* first in struct guest */
+}
+
 static struct seg segment(uint16_t sel, uint64_t base, uint32_t limit, unsigned attr)
 {
     struct seg s = {.sel = sel,
