@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* usage: insn_diff [-s seed] [-n cases] [-m length] [-r mnemonic] [-c bits,row] [-l] [-g] [-v]
+/* usage: insn_diff [-s seed] [-n cases] [-m length] [-r mnemonic] [-c bits,row] [-l] [-g] [-p] [-v]
  *
  * Runs that many random sequences on the host and in the interpreter and compares all that
  * user-mode code can see: general registers, RIP, EFLAGS but for undefined ones (a column of the
@@ -17,6 +17,7 @@
 #include <string.h>
 
 #include "tests/diff/insn_golden.h"
+#include "tests/diff/insn_page.h"
 
 #define MAX_REPORTS 20
 
@@ -298,20 +299,20 @@ static int usage(void)
 {
     fprintf(
         stderr,
-        "usage: insn_diff [-s seed] [-n cases] [-m length] [-r mnemonic] [-c bits,row] [-l] [-g] [-v]\n");
+        "usage: insn_diff [-s seed] [-n cases] [-m length] [-r mnemonic] [-c bits,row] [-l] [-g] [-p] [-v]\n");
     return 2;
 }
 
 int main(int argc, char **argv)
 {
     static struct run t; /* large */
-    unsigned long cases = 100000;
+    unsigned long cases = PAGE_CASES;
     unsigned one_size = 0, one_row = 0;
     bool list = false, record = false;
     int opt;
     t.seed = 1;
     t.max_len = SEQUENCE_MAX;
-    while ((opt = getopt(argc, argv, "s:n:m:r:c:lgv")) != -1) {
+    while ((opt = getopt(argc, argv, "s:n:m:r:c:lgpv")) != -1) {
         switch (opt) {
         case 's': t.seed = strtoull(optarg, NULL, 0); break;
         case 'n': cases = strtoul(optarg, NULL, 0); break;
@@ -323,6 +324,7 @@ int main(int argc, char **argv)
             break;
         case 'l': list = true; break;
         case 'g': record = true; break;
+        case 'p': print_page(); return 0;
         case 'v': t.verbose = true; break;
         default: return usage();
         }

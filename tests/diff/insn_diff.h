@@ -30,7 +30,11 @@ static inline uint64_t rng_below(struct rng *r, uint64_t n)
 
 struct gen;
 
-/* c decodes what is generated. Rows whose results are not the same everywhere are left out. */
+/* Why rows like this are not generated, or NULL: their results are not the same everywhere, or they
+ * can't run in user mode. */
+const char *gen_left_out(const struct op_row *row);
+
+/* c decodes what is generated. */
 struct gen *gen_create(struct cpu *c);
 void gen_free(struct gen *g);
 

@@ -3,6 +3,7 @@
  * selects the row, random bytes behind it; what decodes as the row is taken. In front of an
  * instruction with a memory operand stand moves that make its address point into the test's data;
  * branches skip a few breakpoints. */
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -32,38 +33,38 @@ static bool chance(struct rng *r, unsigned one_in)
 
 /* -- Which rows -------------------------------------------------------------------------------- */
 
-/* Left out: what enters the kernel, far transfers and segment loads (the host's descriptor tables
- * are not ours), what reads clocks, counters, random numbers or model data, whole-state images
- * (they hold model specific fields), and approximations and transcendentals, whose last bits differ
- * between processors. */
-static const char *const unsafe_names[] = {
-    "SYSCALL",   "SYSENTER",   "SYSRET",   "SYSEXIT",  "INT",      "INT1",     "INT3",
-    "INTO",      "IRET",       "IRETD",    "IRETQ",    "RDTSC",    "RDTSCP",   "RDPMC",
-    "CPUID",     "RDRAND",     "RDSEED",   "RDPID",    "XGETBV",   "XSETBV",   "LAR",
-    "LSL",       "VERR",       "VERW",     "SLDT",     "STR",      "SGDT",     "SIDT",
-    "SMSW",      "FXSAVE",     "FXRSTOR",  "XSAVE",    "XRSTOR",   "XSAVEOPT", "FXSAVE64",
-    "FXRSTOR64", "XSAVE64",    "XRSTOR64", "LDS",      "LES",      "LSS",      "LFS",
-    "LGS",       "RDPKRU",     "WRPKRU",   "RDFSBASE", "WRFSBASE", "WRGSBASE", "RCPPS",
-    "RCPSS",     "RSQRTPS",    "RSQRTSS",  "FSIN",     "FCOS",     "FSINCOS",  "FPTAN",
-    "FPATAN",    "F2XM1",      "FYL2X",    "FYL2XP1",  "FNSTENV",  "FSTENV",   "FNSAVE",
-    "FSAVE",     "XSAVEOPT64", "MONITOR",  "MWAIT",    "UD0",      "UD1",
+static const struct {
+    const char *why, *names;
+} left_out[] = {
+    {"enters the kernel", " SYSCALL SYSENTER SYSRET SYSEXIT INT INT1 INT3 INTO IRET IRETD IRETQ "},
+    {"reads a clock, a counter, random numbers or what the model is",
+     " RDTSC RDTSCP RDPMC CPUID RDRAND RDSEED RDPID XGETBV XSETBV RDPKRU WRPKRU MONITOR MWAIT "},
+    {"uses the host's descriptor tables or segment bases",
+     " LAR LSL VERR VERW SLDT STR SGDT SIDT SMSW LDS LES LSS LFS LGS RDFSBASE WRFSBASE WRGSBASE "},
+    {"holds fields that differ between models",
+     " FXSAVE FXSAVE64 FXRSTOR FXRSTOR64 XSAVE XSAVE64 XSAVEOPT XSAVEOPT64 XRSTOR XRSTOR64 FNSTENV "
+     "FNSAVE "},
+    {"approximation, differs between processors", " RCPPS RCPSS RSQRTPS RSQRTSS "},
+    {"transcendental, differs between processors in the last bit (`fp_diff` tests it)",
+     " FSIN FCOS FSINCOS FPTAN FPATAN F2XM1 FYL2X FYL2XP1 "},
+    {"undefined by purpose", " UD0 UD1 "},
 };
 
-static bool row_is_safe(const struct cpu *c, const struct op_row *row)
+const char *gen_left_out(const struct op_row *row)
 {
-    for (size_t k = 0; k < sizeof(unsafe_names) / sizeof(unsafe_names[0]); k++)
-        if (strcmp(row->name, unsafe_names[k]) == 0)
-            return false;
-    if (row->attr & ATTR_NOALIAS)
-        return false;
+    char name[32];
+    snprintf(name, sizeof(name), " %s ", row->name);
+    for (size_t k = 0; k < sizeof(left_out) / sizeof(left_out[0]); k++)
+        if (strstr(left_out[k].names, name) != NULL)
+            return left_out[k].why;
     const char *o = row->operands;
-    if (strstr(o, "Ap") != NULL || strstr(o, "Mp") != NULL || strncmp(o, "Sw", 2) == 0)
-        return false;
-    if (strcmp(row->name, "POP") == 0 && o[0] == 'S')
-        return false;
-    if (strcmp(row->name, "RET") == 0 && row->opcode >= 0xca)
-        return false;
-    return CPU_HAS(c, row->isa);
+    if (row->attr & ATTR_NOALIAS)
+        return "undocumented alias, or what the instruction is without a feature";
+    if (strstr(o, "Ap") != NULL || strstr(o, "Mp") != NULL || strncmp(o, "Sw", 2) == 0 ||
+        (strcmp(row->name, "POP") == 0 && o[0] == 'S') ||
+        (strcmp(row->name, "RET") == 0 && row->opcode >= 0xca))
+        return "far transfer or segment load";
+    return NULL;
 }
 
 /* -- Bytes ------------------------------------------------------------------------------------- */
@@ -178,7 +179,7 @@ static void probe_rows(struct gen *g, enum code_size size)
     for (unsigned k = 0; k < optab_count; k++) {
         bool any = false;
         struct rng r = {row_seed(&optab[k]), 0};
-        if (!row_is_safe(g->c, &optab[k]))
+        if (gen_left_out(&optab[k]) != NULL || !CPU_HAS(g->c, optab[k].isa))
             continue;
         for (unsigned m = 0; m < 256; m++) {
             if (probe_modrm(g, &r, &optab[k], k, size, m)) {
