@@ -16,7 +16,8 @@ bool mmx_refuse(struct cpu *c)
         return cpu_raise_ud(c);
     if (c->cr0 & CR0_TS)
         return cpu_raise(c, VEC_NM, 0);
-    return cpu_raise(c, VEC_MF, 0);
+    /* With NE clear the system reports x87 exceptions by an interrupt. */
+    return !(c->cr0 & CR0_NE) || cpu_raise(c, VEC_MF, 0);
 }
 
 bool sse_fp_fault(struct cpu *c)

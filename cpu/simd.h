@@ -17,7 +17,7 @@
 
 /* -- Checks before execution ------------------------------------------------------------------- */
 
-/* Raise what forbids an SSE or MMX instruction now (#UD, #NM, #MF); always false. */
+/* Raise what forbids an SSE or MMX instruction now (#UD, #NM, #MF); true: nothing does. */
 bool sse_refuse(struct cpu *c);
 bool mmx_refuse(struct cpu *c);
 

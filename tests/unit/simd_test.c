@@ -97,6 +97,7 @@ START_TEST(test_mmx_state)
     ck_assert(RUN(0x0f, 0x77)); /* EMMS */
     ck_assert_uint_eq(c->fpu.valid, 0);
     c->fpu.sw |= FSW_ES | FSW_B | FSW_ZE;
+    c->cr0 |= CR0_NE;
     ck_assert(!RUN(PADDB_MMX));
     ck_assert_uint_eq(c->exc.vec, VEC_MF);
 }
