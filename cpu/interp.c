@@ -93,7 +93,7 @@ static bool run_some(struct cpu *c, unsigned max)
 static bool run_single(struct cpu *c)
 {
     bool in_shadow = c->shadow, debug_shadow = c->shadow_ss;
-    c->shadow = c->shadow_ss = false;
+    c->shadow = c->shadow_ss = c->no_step = false;
     if (!in_shadow && debug_code_breakpoint(c))
         return exception_deliver(c);
     bool trap = c->eflags & EFL_TF;
@@ -102,7 +102,7 @@ static bool run_single(struct cpu *c)
     if (!run_some(c, 1))
         return false;
     bool retired = c->icount != before;
-    if (retired && trap && !debug_shadow)
+    if (retired && trap && !debug_shadow && !c->no_step)
         c->db_pending |= DR6_BS;
     if (c->db_pending != 0 && !c->shadow_ss)
         return debug_trap_deliver(c);
