@@ -322,6 +322,8 @@ static void note_debug_exception(struct cpu *c, uint32_t dr6)
 
 bool exception_deliver(struct cpu *c)
 {
+    /* Breakpoints that the faulting instruction hit will be hit again when it restarts. */
+    c->db_pending = 0;
     for (;;) {
         const struct pending_exc x = c->exc;
         struct event e = {.vec = x.vec, .has_err = x.has_err, .err = x.has_err ? x.err : 0};

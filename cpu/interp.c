@@ -88,13 +88,26 @@ static bool run_some(struct cpu *c, unsigned max)
     return true;
 }
 
-/* One instruction with debug events: code breakpoint before it, single-step trap and data breakpoints after
- * it; and the shadow after STI and MOV SS. */
+/* What the previous instruction left to be delivered before anything else: a fault of a new task, or debug
+ * traps, which wait one more instruction after a load of SS. False: shutdown. */
+static bool settle(struct cpu *c)
+{
+    if (c->fault_pending) {
+        c->fault_pending = false;
+        return exception_deliver(c);
+    }
+    if (c->db_pending != 0 && !c->shadow_ss)
+        return debug_trap_deliver(c);
+    return true;
+}
+
+/* One instruction with debug events: a code breakpoint before it, the single-step trap after it; and the
+ * shadow after STI and MOV SS. */
 static bool run_single(struct cpu *c)
 {
-    bool in_shadow = c->shadow, debug_shadow = c->shadow_ss;
+    bool debug_shadow = c->shadow_ss;
     c->shadow = c->shadow_ss = c->no_step = false;
-    if (!in_shadow && debug_code_breakpoint(c))
+    if (!debug_shadow && debug_code_breakpoint(c))
         return exception_deliver(c);
     bool trap = c->eflags & EFL_TF;
     c->eflags &= ~EFL_RF;
@@ -102,17 +115,15 @@ static bool run_single(struct cpu *c)
     if (!run_some(c, 1))
         return false;
     bool retired = c->icount != before;
-    if (retired && trap && !debug_shadow && !c->no_step)
+    if (retired && trap && !c->shadow_ss && !c->no_step)
         c->db_pending |= DR6_BS;
-    if (c->db_pending != 0 && !c->shadow_ss)
-        return debug_trap_deliver(c);
     return true;
 }
 
-/* What can keep the processor from running whole blocks. */
+/* What can keep the processor from running whole blocks. RF lasts for one instruction. */
 static bool needs_care(const struct cpu *c)
 {
-    return c->single || c->shadow || c->db_pending != 0;
+    return c->single || c->shadow || c->db_pending != 0 || c->eflags & EFL_RF;
 }
 
 /* Between blocks. Returns true to leave cpu_run() with *why. */
@@ -137,6 +148,8 @@ enum cpu_exit cpu_run(struct cpu *c)
 {
     enum cpu_exit why;
     for (;;) {
+        if (needs_care(c) && !settle(c))
+            return CPU_EXIT_SHUTDOWN;
         if ((attention(c) != 0 || c->halted) && service(c, &why))
             return why;
         if (c->halted)
@@ -150,7 +163,9 @@ enum cpu_exit cpu_run(struct cpu *c)
 enum cpu_exit cpu_step(struct cpu *c)
 {
     enum cpu_exit why;
+    if (!settle(c))
+        return CPU_EXIT_SHUTDOWN;
     if ((attention(c) != 0 || c->halted) && service(c, &why))
         return why;
-    return run_single(c) ? CPU_EXIT_ATTENTION : CPU_EXIT_SHUTDOWN;
+    return run_single(c) && settle(c) ? CPU_EXIT_ATTENTION : CPU_EXIT_SHUTDOWN;
 }

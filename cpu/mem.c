@@ -74,6 +74,7 @@ struct access_as {
     bool user;
     bool smap_off;
     struct tlb *fill; /* translation cache to fill; NULL: none */
+    uint64_t mask;    /* linear addresses wrap here */
 };
 
 /* A piece of an access that lies in one page. */
@@ -123,7 +124,7 @@ static unsigned translate(struct cpu *c, const struct access_as *as, uint64_t la
         return 0;
     if (n <= first)
         return 1;
-    out[1] = (struct piece){.la = (la + first) & c->la_mask, .n = n - first};
+    out[1] = (struct piece){.la = (la + first) & as->mask, .n = n - first};
     if (!translate_piece(c, as, &out[1]))
         return 0;
     return 2;
@@ -199,7 +200,8 @@ static bool write_linear(struct cpu *c, const struct access_as *as, uint64_t la,
 static struct access_as ordinary(struct cpu *c, enum access how)
 {
     bool user = c->cpl == 3;
-    return (struct access_as){how, user, !user && c->eflags & EFL_AC, c->tlb == &c->tlbs[MMU_NONE] ? NULL : c->tlb};
+    struct tlb *fill = c->tlb == &c->tlbs[MMU_NONE] ? NULL : c->tlb;
+    return (struct access_as){how, user, !user && c->eflags & EFL_AC, fill, c->la_mask};
 }
 
 /* Alignment check (SDM 3A 6.15, interrupt 17). Accesses of more than 8 bytes are checked by their
@@ -278,48 +280,53 @@ bool mem_probe(struct cpu *c, unsigned sreg, uint64_t off, unsigned n, bool writ
 
 /* -- Linear accesses ------------------------------------------------------------------------------------------ */
 
-static bool read_value(struct cpu *c, const struct access_as *as, uint64_t la, unsigned n,
-                       uint64_t *val)
+/* Descriptor tables, TSSs and handlers' stacks lie anywhere in 64 bits as soon as long mode is active, also
+ * while compatibility code runs. */
+static uint64_t system_mask(const struct cpu *c)
 {
+    return c->mode & MODE_LMA ? ~UINT64_C(0) : UINT64_C(0xffffffff);
+}
+
+/* Accesses made for the processor share the supervisor's translation cache. SMAP applies to implicit ones
+ * whatever EFLAGS.AC says (SDM 3A 4.6.1). */
+static struct access_as system_access(struct cpu *c, enum access how)
+{
+    return (struct access_as){how, false, false, &c->tlbs[MMU_KERNEL], system_mask(c)};
+}
+
+bool sys_read(struct cpu *c, uint64_t la, unsigned n, uint64_t *val)
+{
+    const struct tlb_entry *e = &c->tlbs[MMU_KERNEL].e[la >> 12 & (TLB_SIZE - 1)];
     uint64_t v = 0;
-    if (!read_linear(c, as, la & c->la_mask, &v, n))
+    if (e->rd == (la & PAGE_MASK) && (la & 0xfff) <= 0x1000 - n) {
+        *val = host_load((const uint8_t *)(uintptr_t)(e->host + la), n);
+        return true;
+    }
+    struct access_as as = system_access(c, ACCESS_READ);
+    if (!read_linear(c, &as, la & as.mask, &v, n))
         return false;
     *val = v;
     return true;
 }
 
-/* System accesses share the supervisor's translation cache; SMAP applies to them whatever EFLAGS.AC says
- * only at CPL 3 (SDM 3A 4.6.1: implicit supervisor accesses ignore AC). */
-static const struct access_as system_read = {ACCESS_READ, false, false, NULL};
-static const struct access_as system_write = {ACCESS_WRITE, false, false, NULL};
-
-bool sys_read(struct cpu *c, uint64_t la, unsigned n, uint64_t *val)
-{
-    const struct tlb_entry *e = &c->tlbs[MMU_KERNEL].e[la >> 12 & (TLB_SIZE - 1)];
-    if (e->rd == (la & PAGE_MASK) && (la & 0xfff) <= 0x1000 - n) {
-        *val = host_load((const uint8_t *)(uintptr_t)(e->host + la), n);
-        return true;
-    }
-    struct access_as as = system_read;
-    as.fill = &c->tlbs[MMU_KERNEL];
-    return read_value(c, &as, la, n, val);
-}
-
 bool sys_write(struct cpu *c, uint64_t la, unsigned n, uint64_t val)
 {
-    return write_linear(c, &system_write, la & c->la_mask, &val, n);
-}
-
-bool lin_read_as(struct cpu *c, unsigned cpl, uint64_t la, unsigned n, uint64_t *val)
-{
-    struct access_as as = {ACCESS_READ, cpl == 3, cpl != 3 && c->eflags & EFL_AC, NULL};
-    return read_value(c, &as, la, n, val);
+    struct tlb_entry *e = &c->tlbs[MMU_KERNEL].e[la >> 12 & (TLB_SIZE - 1)];
+    if (e->wr == (la & PAGE_MASK) && (la & 0xfff) <= 0x1000 - n) {
+        host_store((uint8_t *)(uintptr_t)(e->host + la), n, val);
+        return true;
+    }
+    struct access_as as = system_access(c, ACCESS_WRITE);
+    return write_linear(c, &as, la & as.mask, &val, n);
 }
 
 bool lin_write_as(struct cpu *c, unsigned cpl, uint64_t la, unsigned n, uint64_t val)
 {
-    struct access_as as = {ACCESS_WRITE, cpl == 3, cpl != 3 && c->eflags & EFL_AC, NULL};
-    return write_linear(c, &as, la & c->la_mask, &val, n);
+    bool ac = c->eflags & EFL_AC;
+    if (cpl != 3 && !ac)
+        return sys_write(c, la, n, val);
+    struct access_as as = {ACCESS_WRITE, cpl == 3, cpl != 3 && ac, NULL, system_mask(c)};
+    return write_linear(c, &as, la & as.mask, &val, n);
 }
 
 bool mem_fetch_translate(struct cpu *c, uint64_t la, uint64_t *pa)

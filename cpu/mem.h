@@ -125,13 +125,11 @@ bool mem_write_bytes(struct cpu *c, unsigned sreg, uint64_t off, const void *src
 /* Check only: would a write (or read) of n bytes be allowed? Faults as the access would. */
 bool mem_probe(struct cpu *c, unsigned sreg, uint64_t off, unsigned n, bool write);
 
-/* -- System accesses: linear, with supervisor rights whatever the CPL (descriptor tables, TSS,
- * interrupt stacks of inner levels are ordinary stack accesses made after the switch) ------------ */
+/* -- System accesses: linear, with supervisor rights whatever the CPL (descriptor tables, TSSs) ---------- */
 
 bool sys_read(struct cpu *c, uint64_t la, unsigned n, uint64_t *val);
 bool sys_write(struct cpu *c, uint64_t la, unsigned n, uint64_t val);
-/* As the ordinary accesses, at a given privilege: user when `cpl` is 3. Linear, no segment. */
-bool lin_read_as(struct cpu *c, unsigned cpl, uint64_t la, unsigned n, uint64_t *val);
+/* A write with the rights of a privilege level: the stack that a far transfer goes to. */
 bool lin_write_as(struct cpu *c, unsigned cpl, uint64_t la, unsigned n, uint64_t val);
 
 /* -- Paging (paging.c) ------------------------------------------------------------------------------ */
