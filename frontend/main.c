@@ -1,0 +1,84 @@
+/* SPDX-License-Identifier: MIT */
+/* The program: command line in, one machine, exit status out. */
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "cpu/cpu.h"
+#include "devices/pc.h"
+#include "frontend/demo_guest.h"
+#include "frontend/options.h"
+
+static int fail(const char *text)
+{
+    fprintf(stderr, "calque: %s\n", text);
+    return 1;
+}
+
+static void print_line(void *arg, const char *text)
+{
+    fprintf(arg, "%s\n", text);
+}
+
+static int answer(enum question ask)
+{
+    switch (ask) {
+    case ASK_HELP: options_print_help(stdout); break;
+    case ASK_VERSION: printf("Calque %s\n", CALQUE_VERSION); break;
+    case ASK_CPUS: cpu_list_models(print_line, stdout); break;
+    case ASK_DEVICES: printf("%s  %s\n", debug_exit_class.name, debug_exit_class.desc); break;
+    case ASK_LOG_ITEMS: log_list_items(stdout); break;
+    case ASK_NOTHING: break;
+    }
+    return 0;
+}
+
+static int run(struct vm *vm)
+{
+    switch (vm_run(vm)) {
+    case VM_END_DEBUG_EXIT: return vm_exit_code(vm);
+    case VM_END_ERROR: return fail(vm_error(vm));
+    default: return 0;
+    }
+}
+
+static int boot(struct options *o)
+{
+    char err[VM_ERR_LEN] = "";
+    struct vm *vm;
+    int status;
+
+    if (o->vm.kernel == NULL) {
+        o->vm.kernel_data = demo_guest;
+        o->vm.kernel_size = (size_t)(demo_guest_end - demo_guest);
+    }
+    o->vm.take_signals = true;
+    if (vm_create(&vm, &o->vm, &pc_board, err) != 0)
+        return fail(err);
+    if (o->has_debug_exit && device_create(vm, &debug_exit_class, &o->debug_exit) == NULL)
+        status = fail(vm_error(vm));
+    else
+        status = run(vm);
+    vm_destroy(vm);
+    return status;
+}
+
+int main(int argc, char **argv)
+{
+    char err[OPTIONS_ERR_LEN];
+    struct options o;
+
+    if (options_parse(&o, argc, argv, err) != 0)
+        return fail(err);
+    if (o.ask != ASK_NOTHING)
+        return answer(o.ask);
+    o.vm.log = stderr;
+    if (o.log_file != NULL && (o.vm.log = fopen(o.log_file, "w")) == NULL) {
+        snprintf(err, sizeof(err), "-D %s: cannot open: %s", o.log_file, strerror(errno));
+        return fail(err);
+    }
+    int status = boot(&o);
+    if (o.log_file != NULL)
+        fclose(o.vm.log);
+    return status;
+}

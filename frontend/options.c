@@ -1,0 +1,336 @@
+/* SPDX-License-Identifier: MIT */
+/* The command line. Each option's row in options.def names its handler here; handlers check their argument and
+ * say what is wrong with it. */
+#include "frontend/options.h"
+
+#include <ctype.h>
+#include <errno.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define RAM_MAX (UINT64_C(1) << 39)
+
+struct parse {
+    struct options *o;
+    char *err;
+};
+
+typedef int (*option_fn)(struct parse *p, const char *arg);
+
+static int wrong(struct parse *p, const char *option, const char *arg, const char *why)
+{
+    snprintf(p->err, OPTIONS_ERR_LEN, "-%s %s: %s", option, arg, why);
+    return -EINVAL;
+}
+
+/* -- Values ------------------------------------------------------------------------------------------- */
+
+int options_parse_size(const char *text, uint64_t *bytes)
+{
+    static const char suffixes[] = "BKMGT";
+    char *end;
+    if (strncmp(text, "size=", 5) == 0)
+        text += 5;
+    if (!isdigit((unsigned char)*text))
+        return -EINVAL;
+    double v = strtod(text, &end);
+    unsigned shift = 20;
+    if (*end != '\0') {
+        const char *at = strchr(suffixes, toupper((unsigned char)*end));
+        if (at == NULL || end[1] != '\0')
+            return -EINVAL;
+        shift = 10 * (unsigned)(at - suffixes);
+    }
+    v = ldexp(v, (int)shift);
+    if (!(v >= (double)VM_MIN_RAM && v <= (double)RAM_MAX))
+        return -ERANGE;
+    *bytes = ((uint64_t)v + 4095) & ~UINT64_C(4095);
+    return 0;
+}
+
+static bool parse_number(const char *text, unsigned long max, unsigned long *out)
+{
+    char *end;
+    if (!isdigit((unsigned char)*text))
+        return false;
+    errno = 0;
+    *out = strtoul(text, &end, 0);
+    return errno == 0 && *end == '\0' && *out <= max;
+}
+
+/* -- Handlers, in the order of options.def -------------------------------------------------------------- */
+
+static int set_memory(struct parse *p, const char *arg)
+{
+    int err = options_parse_size(arg, &p->o->vm.ram_bytes);
+    if (err == -ERANGE)
+        return wrong(p, "m", arg, "memory must be between 1M and 512G");
+    return err == 0 ? 0 : wrong(p, "m", arg, "not a size");
+}
+
+static int set_cpus(struct parse *p, const char *arg)
+{
+    unsigned long n;
+    const char *number = strncmp(arg, "cpus=", 5) == 0 ? arg + 5 : arg;
+    if (!parse_number(number, 1, &n) || n != 1)
+        return wrong(p, "smp", arg, "only 1 processor is supported");
+    p->o->vm.cpus = 1;
+    return 0;
+}
+
+static int set_cpu(struct parse *p, const char *arg)
+{
+    if (strcmp(arg, "help") == 0)
+        p->o->ask = ASK_CPUS;
+    p->o->vm.cpu_model = arg;
+    return 0;
+}
+
+static int set_kernel(struct parse *p, const char *arg)
+{
+    p->o->vm.kernel = arg;
+    return 0;
+}
+
+static int set_initrd(struct parse *p, const char *arg)
+{
+    p->o->vm.initrd = arg;
+    return 0;
+}
+
+static int set_append(struct parse *p, const char *arg)
+{
+    p->o->vm.append = arg;
+    return 0;
+}
+
+static int set_nographic(struct parse *p, const char *arg)
+{
+    (void)arg;
+    p->o->nographic = true;
+    return 0;
+}
+
+static int add_serial(struct parse *p, const char *arg)
+{
+    if (p->o->serial_count == VM_SERIAL_PORTS)
+        return wrong(p, "serial", arg, "there are only 4 serial ports");
+    p->o->vm.serial[p->o->serial_count++] = strcmp(arg, "none") == 0 ? NULL : arg;
+    return 0;
+}
+
+static int set_debugcon(struct parse *p, const char *arg)
+{
+    p->o->vm.debugcon = arg;
+    return 0;
+}
+
+static int set_no_reboot(struct parse *p, const char *arg)
+{
+    (void)arg;
+    p->o->vm.no_reboot = true;
+    return 0;
+}
+
+static int set_no_shutdown(struct parse *p, const char *arg)
+{
+    (void)arg;
+    p->o->vm.no_shutdown = true;
+    return 0;
+}
+
+static int device_property(struct parse *p, const char *arg, const char *prop, size_t len)
+{
+    char text[64];
+    unsigned long v;
+    struct debug_exit_cfg *cfg = &p->o->debug_exit;
+    if (len >= sizeof(text))
+        return wrong(p, "device", arg, "property is too long");
+    memcpy(text, prop, len);
+    text[len] = '\0';
+    if (strncmp(text, "iobase=", 7) == 0 && parse_number(text + 7, 0xffff, &v))
+        cfg->iobase = (uint16_t)v;
+    else if (strncmp(text, "iosize=", 7) == 0 && parse_number(text + 7, 8, &v) && v != 0)
+        cfg->iosize = (uint16_t)v;
+    else
+        return wrong(p, "device", arg, "wrong property; isa-debug-exit has iobase= and iosize=");
+    return 0;
+}
+
+static int add_device(struct parse *p, const char *arg)
+{
+    size_t name = strcspn(arg, ",");
+    if (strcmp(arg, "help") == 0) {
+        p->o->ask = ASK_DEVICES;
+        return 0;
+    }
+    if (strlen(debug_exit_class.name) != name || strncmp(arg, debug_exit_class.name, name) != 0)
+        return wrong(p, "device", arg, "unknown device");
+    if (p->o->has_debug_exit)
+        return wrong(p, "device", arg, "there can be one");
+    p->o->has_debug_exit = true;
+    p->o->debug_exit = (struct debug_exit_cfg){0x501, 2};
+    for (const char *prop = arg + name; *prop == ',';) {
+        size_t len = strcspn(++prop, ",");
+        int err = device_property(p, arg, prop, len);
+        if (err != 0)
+            return err;
+        prop += len;
+    }
+    return 0;
+}
+
+/* Options that accept one value: it is what Calque does anyway. */
+static int only(struct parse *p, const char *option, const char *arg, const char *value)
+{
+    char why[80];
+    if (strcmp(arg, value) == 0)
+        return 0;
+    snprintf(why, sizeof(why), "only '%s' is supported", value);
+    return wrong(p, option, arg, why);
+}
+
+static int set_machine(struct parse *p, const char *arg)
+{
+    return only(p, "machine", arg, "pc");
+}
+
+static int set_accel(struct parse *p, const char *arg)
+{
+    return only(p, "accel", arg, "interp");
+}
+
+static int set_display(struct parse *p, const char *arg)
+{
+    return only(p, "display", arg, "none");
+}
+
+static int set_monitor(struct parse *p, const char *arg)
+{
+    return only(p, "monitor", arg, "none");
+}
+
+static int set_net(struct parse *p, const char *arg)
+{
+    return only(p, "net", arg, "none");
+}
+
+static int set_log_items(struct parse *p, const char *arg)
+{
+    unsigned mask;
+    const char *bad;
+    if (strcmp(arg, "help") == 0) {
+        p->o->ask = ASK_LOG_ITEMS;
+        return 0;
+    }
+    if (log_parse_items(arg, &mask, &bad) != 0) {
+        snprintf(p->err, OPTIONS_ERR_LEN, "-d %s: unknown item '%.*s' (-d help lists them)", arg,
+                 (int)strcspn(bad, ","), bad);
+        return -EINVAL;
+    }
+    p->o->vm.log_items |= mask;
+    return 0;
+}
+
+static int set_log_file(struct parse *p, const char *arg)
+{
+    p->o->log_file = arg;
+    return 0;
+}
+
+static int set_name(struct parse *p, const char *arg)
+{
+    p->o->vm.name = arg;
+    return 0;
+}
+
+static int show_version(struct parse *p, const char *arg)
+{
+    (void)arg;
+    p->o->ask = ASK_VERSION;
+    return 0;
+}
+
+static int show_help(struct parse *p, const char *arg)
+{
+    (void)arg;
+    p->o->ask = ASK_HELP;
+    return 0;
+}
+
+/* -- The table --------------------------------------------------------------------------------------------- */
+
+static const struct option {
+    const char *name, *arg;
+    option_fn fn;
+    const char *help;
+} options[] = {
+#define OPTION(name, arg, fn, help) {name, arg, fn, help},
+#include "frontend/options.def"
+#undef OPTION
+};
+
+#define OPTION_COUNT (sizeof(options) / sizeof(options[0]))
+
+void options_print_help(FILE *out)
+{
+    fprintf(out, "usage: calque [options]\n\n"
+                 "Boots a kernel, or without -kernel the built-in demo guest, on this terminal.\n\n");
+    for (size_t k = 0; k < OPTION_COUNT; k++) {
+        char left[64];
+        snprintf(left, sizeof(left), "-%s %s", options[k].name,
+                 options[k].arg != NULL ? options[k].arg : "");
+        fprintf(out, "  %-26s %s\n", left, options[k].help);
+    }
+}
+
+static const struct option *find(const char *name)
+{
+    for (size_t k = 0; k < OPTION_COUNT; k++)
+        if (strcmp(options[k].name, name) == 0)
+            return &options[k];
+    return NULL;
+}
+
+/* One option and its argument; returns how many words it took, or -EINVAL. */
+static int parse_one(struct parse *p, int left, char **argv)
+{
+    const char *word = argv[0];
+    if (word[0] != '-' || word[1] == '\0') {
+        snprintf(p->err, OPTIONS_ERR_LEN, "%s: not an option (disk images are not supported)", word);
+        return -EINVAL;
+    }
+    const struct option *opt = find(word + (word[1] == '-' ? 2 : 1));
+    if (opt == NULL) {
+        snprintf(p->err, OPTIONS_ERR_LEN, "%s: unknown option (-help lists them)", word);
+        return -EINVAL;
+    }
+    if (opt->arg == NULL)
+        return opt->fn(p, NULL) == 0 ? 1 : -EINVAL;
+    if (left < 2) {
+        snprintf(p->err, OPTIONS_ERR_LEN, "%s: needs an argument, %s", word, opt->arg);
+        return -EINVAL;
+    }
+    return opt->fn(p, argv[1]) == 0 ? 2 : -EINVAL;
+}
+
+int options_parse(struct options *o, int argc, char **argv, char err[OPTIONS_ERR_LEN])
+{
+    struct parse p = {o, err};
+    *o = (struct options){.vm = {.ram_bytes = UINT64_C(128) << 20, .cpus = 1}};
+    for (int k = 1; k < argc && o->ask == ASK_NOTHING;) {
+        int used = parse_one(&p, argc - k, argv + k);
+        if (used < 0)
+            return -EINVAL;
+        k += used;
+    }
+    /* Without a screen the terminal is always the console, unless -serial says otherwise. */
+    if (o->serial_count == 0)
+        o->vm.serial[0] = "mon:stdio";
+    if (o->ask == ASK_NOTHING && o->vm.kernel == NULL && o->vm.initrd != NULL) {
+        snprintf(err, OPTIONS_ERR_LEN, "-initrd: needs -kernel");
+        return -EINVAL;
+    }
+    return 0;
+}

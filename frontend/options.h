@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: MIT */
+/* Parsing of the command line into a machine's configuration. */
+#ifndef FRONTEND_OPTIONS_H
+#define FRONTEND_OPTIONS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "devices/debug_exit.h"
+#include "vmm/vm.h"
+
+#define OPTIONS_ERR_LEN 512
+
+/* What a question asks for instead of a machine. */
+enum question { ASK_NOTHING, ASK_HELP, ASK_VERSION, ASK_CPUS, ASK_DEVICES, ASK_LOG_ITEMS };
+
+struct options {
+    struct vm_config vm; /* strings point into argv; log is left to the caller */
+    enum question ask;
+    const char *log_file; /* -D, or NULL */
+    bool has_debug_exit;
+    struct debug_exit_cfg debug_exit;
+    unsigned serial_count; /* -serial options seen */
+    bool nographic;
+};
+
+/* 0, or -EINVAL with one line of text in err. Stops at the first question. */
+int options_parse(struct options *o, int argc, char **argv, char err[OPTIONS_ERR_LEN]);
+
+/* "128", "64M", "1.5G" (also "size=..."): bytes, a multiple of 4 KiB. 0 or -EINVAL, -ERANGE. */
+int options_parse_size(const char *text, uint64_t *bytes);
+
+/* Print all options with their help. */
+void options_print_help(FILE *out);
+
+#endif
