@@ -7,18 +7,18 @@
 #include "cpu/mem.h"
 #include "cpu/ops.h"
 
-#define ARENA_BYTES (64u << 20)
-#define HASH_SIZE (1u << 16)
-#define SLOT_COUNT (1u << 13)
+#define ARENA_BYTES    (64u << 20)
+#define HASH_SIZE      (1u << 16)
+#define SLOT_COUNT     (1u << 13)
 #define PAGE_HASH_SIZE (1u << 12)
-#define PAGE_MAX (1u << 14)
-#define FETCH_SIZE 512 /* translations of code pages */
-#define LINE_SHIFT 6   /* a code page's bytes are tracked in 64 lines of 64 */
-#define MAX_INSN_LEN 15
+#define PAGE_MAX       (1u << 14)
+#define FETCH_SIZE     512 /* translations of code pages */
+#define LINE_SHIFT     6   /* a code page's bytes are tracked in 64 lines of 64 */
+#define MAX_INSN_LEN   15
 
 /* Bits of c->mode that a slot depends on: decoding, and rights of fetching. */
 #define DECODE_MODE (MODE_64 | MODE_CS32)
-#define SLOT_MODE (DECODE_MODE | MODE_USER)
+#define SLOT_MODE   (DECODE_MODE | MODE_USER)
 
 struct slot {
     uint64_t la;
@@ -110,7 +110,7 @@ struct block_stats blocks_stats(const struct cpu *c)
     return c->blocks->stats;
 }
 
-/* -- Code pages ------------------------------------------------------------------------------------------ */
+/* -- Code pages -------------------------------------------------------------------------------- */
 
 static struct code_page **page_bucket(struct block_cache *bc, uint64_t pa)
 {
@@ -237,7 +237,7 @@ void cpu_code_written(struct cpu *c, uint64_t pa, uint64_t n)
     }
 }
 
-/* -- Blocks by physical address ---------------------------------------------------------------------------- */
+/* -- Blocks by physical address ---------------------------------------------------------------- */
 
 static struct block **hash_bucket(struct block_cache *bc, uint64_t pa, uint32_t mode)
 {
@@ -267,7 +267,7 @@ static bool translate_code(struct cpu *c, uint64_t la, uint64_t *pa)
     return true;
 }
 
-/* -- Decoding ------------------------------------------------------------------------------------------------ */
+/* -- Decoding ---------------------------------------------------------------------------------- */
 
 static bool raise_ud(struct cpu *c, const struct insn *i)
 {
@@ -304,8 +304,8 @@ static unsigned within_limit(const struct cpu *c, unsigned want)
     return limit - rip + 1 < want ? (unsigned)(limit - rip + 1) : want;
 }
 
-/* Copy up to n code bytes at la into buf, crossing into the next page if need be. The count may stop
- * short at the page's end where the next page faults; the fault is then recorded. */
+/* Copy up to n code bytes at la into buf, crossing into the next page if need be. The count may
+ * stop short at the page's end where the next page faults; the fault is then recorded. */
 static unsigned fetch_bytes(struct cpu *c, uint64_t la, uint64_t pa, uint8_t *buf, unsigned n,
                             uint64_t *pa2)
 {
@@ -324,8 +324,8 @@ static unsigned fetch_bytes(struct cpu *c, uint64_t la, uint64_t pa, uint8_t *bu
     return done;
 }
 
-/* One instruction at la that the fast decoder could not take: it crosses a page, is at the CS limit, or
- * is not in RAM. *pa2 is the tail's page or NO_PAGE. False: fetch fault. */
+/* One instruction at la that the fast decoder could not take: it crosses a page, is at the CS
+ * limit, or is not in RAM. *pa2 is the tail's page or NO_PAGE. False: fetch fault. */
 static bool decode_slow(struct cpu *c, uint64_t la, uint64_t pa, struct insn *out, uint64_t *pa2)
 {
     uint8_t buf[MAX_INSN_LEN];
@@ -352,8 +352,8 @@ static bool decode_slow(struct cpu *c, uint64_t la, uint64_t pa, struct insn *ou
     return true;
 }
 
-/* Decode from the page's bytes until the block ends. Returns the number of instructions; 0 where the
- * first one needs decode_slow(). */
+/* Decode from the page's bytes until the block ends. Returns the number of instructions; 0 where
+ * the first one needs decode_slow(). */
 static unsigned decode_run(struct cpu *c, const uint8_t *page, unsigned off, struct block *b)
 {
     unsigned count = 0, pos = off, end = off + within_limit(c, 0x1000 - off);
@@ -390,7 +390,12 @@ static struct block *arena_next(struct cpu *c)
 static struct block *block_single(struct cpu *c, uint64_t pa, const struct insn *i)
 {
     struct block *b = &c->blocks->single.block;
-    *b = (struct block){.pa = pa, .pa2 = NO_PAGE, .mode = c->mode & DECODE_MODE, .len = i->len, .count = 1, .dead = true};
+    *b = (struct block){.pa = pa,
+                        .pa2 = NO_PAGE,
+                        .mode = c->mode & DECODE_MODE,
+                        .len = i->len,
+                        .count = 1,
+                        .dead = true};
     b->insn[0] = *i;
     return b;
 }
@@ -431,7 +436,7 @@ static struct block *block_decode(struct cpu *c, uint64_t la, uint64_t pa)
     return block_commit(c, b);
 }
 
-/* -- Look-up ------------------------------------------------------------------------------------------------- */
+/* -- Look-up ----------------------------------------------------------------------------------- */
 
 static struct block *block_by_pa(struct cpu *c, uint64_t la, uint64_t pa)
 {

@@ -1,16 +1,16 @@
 /* SPDX-License-Identifier: MIT */
 /* The interpreter's cache of decoded blocks.
  *
- * A block is a run of instructions that ends at a control transfer, at the end of its page, or after
- * BLOCK_MAX_INSNS. It is found by the physical address of its first byte and the bits of c->mode that
- * decoding depends on, so it survives address-space switches.
+ * A block is a run of instructions that ends at a control transfer, at the end of its page, or
+ * after BLOCK_MAX_INSNS. It is found by the physical address of its first byte and the bits of
+ * c->mode that decoding depends on, so it survives address-space switches.
  *
  * Invariants:
- * 1. A page that holds a byte of a live block is a code page: no translation cache entry allows direct
- *    writes to it, so every write to it comes through cpu_code_written().
- * 2. cpu_code_written() kills exactly the blocks that overlap the bytes written, and stops the running
- *    block. A dead block's memory stays valid until the cache is emptied, which happens only between
- *    blocks.
+ * 1. A page that holds a byte of a live block is a code page: no translation cache entry allows
+ * direct writes to it, so every write to it comes through cpu_code_written().
+ * 2. cpu_code_written() kills exactly the blocks that overlap the bytes written, and stops the
+ * running block. A dead block's memory stays valid until the cache is emptied, which happens only
+ * between blocks.
  * 3. A slot of the look-up table is good only while its generation is current;
  *    blocks_forget_translations() makes a new one. */
 #ifndef CPU_BLOCK_H
@@ -19,14 +19,14 @@
 #include "cpu/insn.h"
 
 #define BLOCK_MAX_INSNS 32
-#define NO_PAGE UINT64_MAX
+#define NO_PAGE         UINT64_MAX
 
 struct block {
-    uint64_t pa;       /* of the first byte */
-    uint64_t pa2;      /* page of the tail where the (only) instruction crosses pages, else NO_PAGE */
-    uint32_t mode;     /* MODE_64 and MODE_CS32 as decoded */
-    uint16_t len;      /* bytes */
-    uint8_t count;     /* instructions */
+    uint64_t pa;   /* of the first byte */
+    uint64_t pa2;  /* page of the tail where the (only) instruction crosses pages, else NO_PAGE */
+    uint32_t mode; /* MODE_64 and MODE_CS32 as decoded */
+    uint16_t len;  /* bytes */
+    uint8_t count; /* instructions */
     bool dead;
     struct block *hash_next;
     struct block *page_next[2]; /* other blocks on the first and on the tail's page */
@@ -36,7 +36,8 @@ struct block {
 struct block_cache *blocks_create(void);
 void blocks_free(struct block_cache *bc);
 
-/* The block at CS:RIP, decoded now if need be. NULL: fetching faulted, the exception is recorded. */
+/* The block at CS:RIP, decoded now if need be. NULL: fetching faulted, the exception is recorded.
+ */
 struct block *block_lookup(struct cpu *c);
 
 /* Linear-to-physical mappings or rights have changed. */

@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: MIT */
-/* One x86 processor: its architectural state, what is derived from it, and the calls that the machine
- * makes on it. What the processor asks of the machine is declared at the end and defined in vmm/ (unit
- * tests link a small fake instead).
+/* One x86 processor: its architectural state, what is derived from it, and the calls that the
+ * machine makes on it. What the processor asks of the machine is declared at the end and defined in
+ * vmm/ (unit tests link a small fake instead).
  *
  * Error convention inside cpu/: a function that the guest can make fault returns bool; false means
- * that the exception has been recorded in c->exc by cpu_raise() and nothing architectural has changed
- * that the SDM says must not. The caller passes the false on; interp.c delivers the exception. */
+ * that the exception has been recorded in c->exc by cpu_raise() and nothing architectural has
+ * changed that the SDM says must not. The caller passes the false on; interp.c delivers the
+ * exception. */
 #ifndef CPU_CPU_H
 #define CPU_CPU_H
 
@@ -25,13 +26,15 @@ struct block_cache;
 
 /* Segment register: selector and descriptor cache (SDM 3A 3.4.3). rd_end and wr_end are derived by
  * seg_update(): an access of n bytes at off is inside the segment and allowed where off + n <=
- * *_end. 0 where the fast check can't tell (null, expand-down, not readable): the slow path decides. */
+ * *_end. 0 where the fast check can't tell (null, expand-down, not readable): the slow path
+ * decides. */
 struct seg {
     uint64_t base;
     uint64_t rd_end, wr_end;
     uint32_t limit; /* in bytes, granularity applied */
     uint16_t sel;
-    uint16_t attr; /* descriptor bits 40-55: type 0-3, S 4, DPL 5-6, P 7, AVL 12, L 13, D/B 14, G 15 */
+    uint16_t
+        attr; /* descriptor bits 40-55: type 0-3, S 4, DPL 5-6, P 7, AVL 12, L 13, D/B 14, G 15 */
     uint32_t desc_base; /* base as loaded: that of ES, CS, SS and DS is 0 in 64-bit code */
     bool usable;        /* false: null selector loaded */
 };
@@ -91,13 +94,14 @@ struct msrs {
     uint64_t mtrr_def_type, mtrr_fix[11], mtrr_base[MTRR_VAR_COUNT], mtrr_mask[MTRR_VAR_COUNT];
 };
 
-/* -- Translation cache --------------------------------------------------------------------------- */
+/* -- Translation cache ------------------------------------------------------------------------- */
 
 #define TLB_BITS 10
 #define TLB_SIZE (1u << TLB_BITS)
 
-/* One linear page. A tag is the linear page address, or 1 (never equal to a page address) where that
- * kind of access must take the slow path. host is the page's host address minus its linear address. */
+/* One linear page. A tag is the linear page address, or 1 (never equal to a page address) where
+ * that kind of access must take the slow path. host is the page's host address minus its linear
+ * address. */
 struct tlb_entry {
     uint64_t rd, wr;
     uint64_t host;
@@ -112,7 +116,7 @@ struct tlb {
     struct tlb_entry e[TLB_SIZE];
 };
 
-/* -- The processor -------------------------------------------------------------------------------- */
+/* -- The processor ----------------------------------------------------------------------------- */
 
 struct cpu {
     /* Architectural state: saved in snapshots. */
@@ -143,15 +147,15 @@ struct cpu {
     /* Execution. */
     const struct insn *run_end; /* interpreter: end of the running block; NULL: leave it now */
     struct pending_exc exc;
-    bool shadow;         /* the next instruction runs without interrupts: STI, MOV SS, POP SS */
-    bool shadow_ss;      /* ... and without debug traps: MOV SS, POP SS */
-    uint32_t db_pending; /* DR6 bits to report by #DB after this instruction */
-    bool single;         /* one instruction at a time: TF, code breakpoints */
-    bool fault_pending;  /* c->exc is a fault of a new task, due before its first instruction */
-    bool no_step;        /* the instruction entered a handler: no single-step trap after it */
-    bool in_delivery;    /* an exception or interrupt is being delivered (for -d and #DF) */
-    bool ext;            /* EXT bit of error codes: an external event is being delivered */
-    uint64_t icount;     /* instructions executed */
+    bool shadow;           /* the next instruction runs without interrupts: STI, MOV SS, POP SS */
+    bool shadow_ss;        /* ... and without debug traps: MOV SS, POP SS */
+    uint32_t db_pending;   /* DR6 bits to report by #DB after this instruction */
+    bool single;           /* one instruction at a time: TF, code breakpoints */
+    bool fault_pending;    /* c->exc is a fault of a new task, due before its first instruction */
+    bool no_step;          /* the instruction entered a handler: no single-step trap after it */
+    bool in_delivery;      /* an exception or interrupt is being delivered (for -d and #DF) */
+    bool ext;              /* EXT bit of error codes: an external event is being delivered */
+    uint64_t icount;       /* instructions executed */
     atomic_uint attention; /* ATT_* from any thread */
 
     /* Model. */
@@ -187,11 +191,11 @@ enum cpu_exit {
     CPU_EXIT_SHUTDOWN,  /* triple fault: c is as it was at the fault */
 };
 
-/* -- Life ----------------------------------------------------------------------------------------- */
+/* -- Life -------------------------------------------------------------------------------------- */
 
-/* New processor in its reset state. model is a -cpu name with optional ",+feature,-feature"; NULL: the
- * default. On failure NULL and a one-line reason in err (256 bytes). The caller frees with cpu_free().
- * `c` is allocated by the caller (it is embedded in the machine's vcpu) and zeroed. */
+/* New processor in its reset state. model is a -cpu name with optional ",+feature,-feature"; NULL:
+ * the default. On failure NULL and a one-line reason in err (256 bytes). The caller frees with
+ * cpu_free(). `c` is allocated by the caller (it is embedded in the machine's vcpu) and zeroed. */
 bool cpu_init(struct cpu *c, const char *model, char *err);
 void cpu_free(struct cpu *c);
 
@@ -201,7 +205,7 @@ void cpu_reset(struct cpu *c);
 /* Print the names of the processor models, one a line, by calling line(arg, text). */
 void cpu_list_models(void (*line)(void *arg, const char *text), void *arg);
 
-/* -- Execution ------------------------------------------------------------------------------------ */
+/* -- Execution --------------------------------------------------------------------------------- */
 
 /* Run until there is a reason to return. */
 enum cpu_exit cpu_run(struct cpu *c);
@@ -216,10 +220,10 @@ void cpu_attend(struct cpu *c, unsigned set, unsigned clear);
 /* True where a halted processor must wake: NMI, or INTR with IF. */
 bool cpu_has_work(const struct cpu *c);
 
-/* -- State ---------------------------------------------------------------------------------------- */
+/* -- State ------------------------------------------------------------------------------------- */
 
-/* Recompute what is derived from control registers and segments; call after changing any of them. Ends
- * the running block. */
+/* Recompute what is derived from control registers and segments; call after changing any of them.
+ * Ends the running block. */
 void cpu_update_mode(struct cpu *c);
 
 /* Record an exception; always false. cpu_raise() has error code `err` where the vector has one by
@@ -234,13 +238,14 @@ bool cpu_raise_pf(struct cpu *c, uint64_t la, uint32_t err);
 
 /* A cheap non-cryptographic 64-bit random number for RDRAND/RDSEED comes from the machine. */
 
-/* -- What the processor asks of the machine (defined in vmm/) --------------------------------------- */
+/* -- What the processor asks of the machine (defined in vmm/) ---------------------------------- */
 
-/* Host address of the 4 KiB guest-physical page at pa where it can be accessed directly (RAM; ROM for
- * reads), or NULL. The pointer stays valid until the machine calls cpu_flush_tlb(). */
+/* Host address of the 4 KiB guest-physical page at pa where it can be accessed directly (RAM; ROM
+ * for reads), or NULL. The pointer stays valid until the machine calls cpu_flush_tlb(). */
 uint8_t *phys_page(struct cpu *c, uint64_t pa, bool write);
 
-/* Any physical access of n = 1, 2, 4 or 8 bytes that does not cross a page. Nothing there: all ones. */
+/* Any physical access of n = 1, 2, 4 or 8 bytes that does not cross a page. Nothing there: all
+ * ones. */
 uint64_t phys_read(struct cpu *c, uint64_t pa, unsigned n);
 void phys_write(struct cpu *c, uint64_t pa, unsigned n, uint64_t val);
 
@@ -267,9 +272,10 @@ bool apic_msr_write(struct cpu *c, uint32_t msr, uint64_t val);
 uint64_t random_u64(struct cpu *c);
 
 /* printf to the log; only called where c->log_items has `item`. */
-void cpu_log(struct cpu *c, unsigned item, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
+void cpu_log(struct cpu *c, unsigned item, const char *fmt, ...)
+    __attribute__((format(printf, 3, 4)));
 
-/* -- What the machine tells the processor ------------------------------------------------------------ */
+/* -- What the machine tells the processor ------------------------------------------------------ */
 
 /* Guest-physical memory changed its layout (region mapped or moved, A20): drop all translations. On
  * the processor's own thread, or while it does not run. */

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* CPUID (SDM 2A CPUID). Feature bits come from the list in isa.h; the leaves below add what is not a plain
- * feature: signature, caches, topology, frequencies, extended state, the hypervisor's signature. */
+/* CPUID (SDM 2A CPUID). Feature bits come from the list in isa.h; the leaves below add what is not
+ * a plain feature: signature, caches, topology, frequencies, extended state, the hypervisor's
+ * signature. */
+#include <stdio.h>
 #include <string.h>
 
 #include "cpu/isa.h"
@@ -41,7 +43,7 @@ uint32_t cpuid_signature(const struct cpu_model *m)
     return m->stepping | (m->model & 15u) << 4 | low << 8 | (m->model >> 4 & 15u) << 16 | ext << 20;
 }
 
-/* -- Leaves ----------------------------------------------------------------------------------------------- */
+/* -- Leaves ------------------------------------------------------------------------------------ */
 
 static uint32_t max_basic(const struct cpu *c)
 {
@@ -167,7 +169,7 @@ static void leaf_brand(const struct cpu *c, uint32_t leaf, uint32_t out[4])
 {
     char text[48] = {0};
     if (c->model->brand != NULL)
-        strncpy(text, c->model->brand, sizeof(text) - 1);
+        snprintf(text, sizeof(text), "%s", c->model->brand);
     for (unsigned k = 0; k < 4; k++)
         out[k] = text4(text + (leaf - 0x80000002) * 16 + k * 4);
 }

@@ -108,7 +108,7 @@ void debug_update(struct cpu *c)
     cpu_update_mode(c);
 }
 
-/* -- The register dump of -d cpu -------------------------------------------------------------------------- */
+/* -- The register dump of -d cpu --------------------------------------------------------------- */
 
 static void log_segment(struct cpu *c, const char *name, const struct seg *s)
 {

@@ -1,16 +1,17 @@
 /* SPDX-License-Identifier: MIT */
-/* Bytes to struct insn. Zydis finds prefixes, opcode, ModRM, displacement, immediates and the mnemonic;
- * the instruction table says what the operands are. Nothing else in cpu/ knows that Zydis exists, but
- * the table, whose rows carry its mnemonics. */
+/* Bytes to struct insn. Zydis finds prefixes, opcode, ModRM, displacement, immediates and the
+ * mnemonic; the instruction table says what the operands are. Nothing else in cpu/ knows that Zydis
+ * exists, but the table, whose rows carry its mnemonics. */
 #include "cpu/insn.h"
 
 #include <Zydis/Zydis.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #define MAX_OPERANDS 4
-#define NO_ROW 0xffff
-#define MAP_MASK 7
+#define NO_ROW       0xffff
+#define MAP_MASK     7
 
 /* What an operand of the table's notation names. */
 enum kind {
@@ -24,20 +25,20 @@ enum kind {
     K_M,        /* ModRM.rm: memory only */
     K_I,
     K_J,
-    K_A, /* far pointer */
-    K_O, /* memory at an absolute offset */
-    K_S, /* ModRM.reg: segment register */
+    K_A,    /* far pointer */
+    K_O,    /* memory at an absolute offset */
+    K_S,    /* ModRM.reg: segment register */
     K_SFIX, /* S0..S5: that segment register */
-    K_CD, /* ModRM.reg: control or debug register */
-    K_V,  /* ModRM.reg: xmm */
-    K_W,  /* ModRM.rm: xmm or memory */
-    K_U,  /* ModRM.rm: xmm only */
-    K_P,  /* ModRM.reg: mmx */
-    K_Q,  /* ModRM.rm: mmx or memory */
-    K_N,  /* ModRM.rm: mmx only */
-    K_B,  /* VEX.vvvv: general register */
-    K_H,  /* VEX.vvvv: xmm */
-    K_ST, /* ModRM.rm: x87 stack register */
+    K_CD,   /* ModRM.reg: control or debug register */
+    K_V,    /* ModRM.reg: xmm */
+    K_W,    /* ModRM.rm: xmm or memory */
+    K_U,    /* ModRM.rm: xmm only */
+    K_P,    /* ModRM.reg: mmx */
+    K_Q,    /* ModRM.rm: mmx or memory */
+    K_N,    /* ModRM.rm: mmx only */
+    K_B,    /* VEX.vvvv: general register */
+    K_H,    /* VEX.vvvv: xmm */
+    K_ST,   /* ModRM.rm: x87 stack register */
 };
 
 enum size_rule { SIZE_EFFECTIVE, SIZE_B, SIZE_W, SIZE_D, SIZE_Q, SIZE_Y, SIZE_Z };
@@ -62,25 +63,29 @@ struct decoder {
     struct row_info *info;
 };
 
-/* -- The table's operand notation --------------------------------------------------------------------- */
+/* -- The table's operand notation -------------------------------------------------------------- */
 
 static const struct {
     const char *name;
     uint8_t kind, size_rule;
     bool is_byte;
 } special_operands[] = {
-    {"AL", K_ACC, SIZE_B, true},          {"rAX", K_ACC, SIZE_EFFECTIVE, false},
-    {"eAX", K_ACC, SIZE_Z, false},        {"DX", K_IMPLICIT, SIZE_EFFECTIVE, false},
-    {"CL", K_IMPLICIT, SIZE_EFFECTIVE, false}, {"1", K_IMPLICIT, SIZE_EFFECTIVE, false},
-    {"ST0", K_IMPLICIT, SIZE_EFFECTIVE, false}, {"STi", K_ST, SIZE_EFFECTIVE, false},
+    {"AL", K_ACC, SIZE_B, true},
+    {"rAX", K_ACC, SIZE_EFFECTIVE, false},
+    {"eAX", K_ACC, SIZE_Z, false},
+    {"DX", K_IMPLICIT, SIZE_EFFECTIVE, false},
+    {"CL", K_IMPLICIT, SIZE_EFFECTIVE, false},
+    {"1", K_IMPLICIT, SIZE_EFFECTIVE, false},
+    {"ST0", K_IMPLICIT, SIZE_EFFECTIVE, false},
+    {"STi", K_ST, SIZE_EFFECTIVE, false},
 };
 
 static enum kind kind_of_letter(char letter)
 {
     static const char letters[] = "EGZRMIJAOSCDVWUPQNBHXY";
-    static const uint8_t kinds[] = {K_E, K_G,  K_Z,  K_R, K_M, K_I, K_J, K_A, K_O, K_S, K_CD,
-                                    K_CD, K_V, K_W,  K_U, K_P, K_Q, K_N, K_B, K_H, K_IMPLICIT,
-                                    K_IMPLICIT};
+    static const uint8_t kinds[] = {K_E, K_G, K_Z,  K_R,  K_M,        K_I,       K_J, K_A,
+                                    K_O, K_S, K_CD, K_CD, K_V,        K_W,       K_U, K_P,
+                                    K_Q, K_N, K_B,  K_H,  K_IMPLICIT, K_IMPLICIT};
     const char *at = strchr(letters, letter);
     return at != NULL ? kinds[at - letters] : K_NONE;
 }
@@ -97,7 +102,8 @@ static uint8_t size_of_suffix(const char *suffix)
 /* Immediates, branch targets and segment registers do not tell the operand size. */
 static bool decides_size(enum kind kind)
 {
-    return kind != K_I && kind != K_J && kind != K_A && kind != K_S && kind != K_SFIX && kind != K_CD;
+    return kind != K_I && kind != K_J && kind != K_A && kind != K_S && kind != K_SFIX &&
+           kind != K_CD;
 }
 
 static struct operand parse_operand(const char *text, uint8_t *size_rule)
@@ -127,16 +133,15 @@ static struct row_info parse_row(const struct op_row *row)
     struct row_info info = {0};
     bool sized = false;
     char text[32];
-    strncpy(text, row->operands, sizeof(text) - 1);
-    text[sizeof(text) - 1] = '\0';
+    snprintf(text, sizeof(text), "%s", row->operands);
     char *save = NULL;
     for (char *t = strtok_r(text, ",", &save); t != NULL && info.count < MAX_OPERANDS;
          t = strtok_r(NULL, ",", &save)) {
         uint8_t rule;
         struct operand o = parse_operand(t, &rule);
         info.operand[info.count++] = o;
-        bool implicit_unsized = o.kind == K_IMPLICIT && rule == SIZE_EFFECTIVE && t[0] != 'X' &&
-                                t[0] != 'Y';
+        bool implicit_unsized =
+            o.kind == K_IMPLICIT && rule == SIZE_EFFECTIVE && t[0] != 'X' && t[0] != 'Y';
         if (!sized && decides_size((enum kind)o.kind) && !implicit_unsized) {
             info.size_rule = rule;
             sized = true;
@@ -145,7 +150,7 @@ static struct row_info parse_row(const struct op_row *row)
     return info;
 }
 
-/* -- Building the index ---------------------------------------------------------------------------------- */
+/* -- Building the index ------------------------------------------------------------------------ */
 
 static void chain_append(struct decoder *d, unsigned map, unsigned opcode, uint16_t row)
 {
@@ -211,7 +216,7 @@ void decoder_free(struct decoder *d)
     free(d);
 }
 
-/* -- Decoding ----------------------------------------------------------------------------------------------- */
+/* -- Decoding ---------------------------------------------------------------------------------- */
 
 struct decoding {
     ZydisDecodedInstruction z;
@@ -456,8 +461,8 @@ static bool is_rm_operand(enum kind k)
 }
 
 /* Fill dst, src, src2, memory and immediate; returns the form of the first two operands. */
-static enum form decode_operands(struct insn *i, const struct decoding *x, const struct row_info *info,
-                                 uint8_t seg)
+static enum form decode_operands(struct insn *i, const struct decoding *x,
+                                 const struct row_info *info, uint8_t seg)
 {
     bool have_dst = false, have_src = false, first_mem = false, second_imm = false;
     for (unsigned k = 0; k < info->count; k++) {

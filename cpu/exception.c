@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: MIT */
-/* Exceptions and interrupts (SDM 3A chapter 6; 2A INT n operation; 20.3 for virtual-8086 extensions).
+/* Exceptions and interrupts (SDM 3A chapter 6; 2A INT n operation; 20.3 for virtual-8086
+ * extensions).
  *
- * A frame is built on its stack, and every check made, before any register changes; so a fault on the way
- * finds the processor as it was at the interrupted instruction, and is delivered from there. */
+ * A frame is built on its stack, and every check made, before any register changes; so a fault on
+ * the way finds the processor as it was at the interrupted instruction, and is delivered from
+ * there. */
 #include "cpu/exception.h"
 
 #include "cpu/far.h"
@@ -14,13 +16,13 @@
 /* What is being delivered. */
 struct event {
     uint8_t vec;
-    bool soft;     /* INT n, INT3, INTO: the gate's DPL counts */
+    bool soft; /* INT n, INT3, INTO: the gate's DPL counts */
     bool has_err;
     uint32_t err;
     uint32_t flags; /* EFLAGS to save */
 };
 
-/* -- Recording -------------------------------------------------------------------------------------------- */
+/* -- Recording --------------------------------------------------------------------------------- */
 
 static bool vector_has_error(unsigned vec)
 {
@@ -37,7 +39,8 @@ bool cpu_raise(struct cpu *c, unsigned vec, uint32_t err)
 {
     if (c->ext && vector_has_ext(vec))
         err |= 1;
-    c->exc = (struct pending_exc){.vec = (uint8_t)vec, .has_err = vector_has_error(vec), .err = err};
+    c->exc =
+        (struct pending_exc){.vec = (uint8_t)vec, .has_err = vector_has_error(vec), .err = err};
     return false;
 }
 
@@ -58,7 +61,7 @@ bool cpu_raise_pf(struct cpu *c, uint64_t la, uint32_t err)
     return false;
 }
 
-/* -- Real mode, and redirected INT n in virtual-8086 mode -------------------------------------------------- */
+/* -- Real mode, and redirected INT n in virtual-8086 mode -------------------------------------- */
 
 /* Push FLAGS, CS and IP as 16 bits, and enter the handler that the vector at `la` names. */
 static bool enter_real_handler(struct cpu *c, uint64_t la, uint32_t flags, uint32_t clear)
@@ -87,7 +90,7 @@ static bool deliver_real(struct cpu *c, const struct event *e)
                               EFL_IF | EFL_TF | EFL_RF | EFL_AC);
 }
 
-/* -- Gates ------------------------------------------------------------------------------------------------ */
+/* -- Gates ------------------------------------------------------------------------------------- */
 
 struct gate {
     uint64_t off;
@@ -127,8 +130,10 @@ static bool fetch_gate(struct cpu *c, const struct event *e, struct desc *d)
 
 static struct gate unpack_gate(const struct cpu *c, const struct desc *d)
 {
-    struct gate g = {
-        .off = d->raw & 0xffff, .sel = (uint16_t)(d->raw >> 16), .type = (uint8_t)desc_type(d), .w = 1};
+    struct gate g = {.off = d->raw & 0xffff,
+                     .sel = (uint16_t)(d->raw >> 16),
+                     .type = (uint8_t)desc_type(d),
+                     .w = 1};
     if (g.type & 8) {
         g.off |= d->raw >> 32 & 0xffff0000u;
         g.w = 2;
@@ -141,9 +146,10 @@ static struct gate unpack_gate(const struct cpu *c, const struct desc *d)
     return g;
 }
 
-/* -- Stacks of handlers ----------------------------------------------------------------------------------- */
+/* -- Stacks of handlers ------------------------------------------------------------------------ */
 
-/* Long mode: an IST stack, the inner level's, or the current one, aligned to 16 bytes (SDM 3A 6.14.2). */
+/* Long mode: an IST stack, the inner level's, or the current one, aligned to 16 bytes (SDM
+ * 3A 6.14.2). */
 static bool pick_stack64(struct cpu *c, const struct gate *g, unsigned cpl, struct stack *st)
 {
     bool inner = cpl != c->cpl;
@@ -185,10 +191,11 @@ static bool push_frame(struct cpu *c, const struct event *e, const struct gate *
            (!e->has_err || stack_push(c, st, g->w, e->err));
 }
 
-/* -- Protected and long mode -------------------------------------------------------------------------------- */
+/* -- Protected and long mode ------------------------------------------------------------------- */
 
 /* The level that a handler runs at, or a fault where the gate's segment forbids it. */
-static bool handler_level(struct cpu *c, const struct gate *g, const struct desc *code, unsigned *cpl)
+static bool handler_level(struct cpu *c, const struct gate *g, const struct desc *code,
+                          unsigned *cpl)
 {
     bool conforming = desc_is_conforming(code);
     *cpl = conforming ? c->cpl : desc_dpl(code);
@@ -260,7 +267,7 @@ static bool deliver_event(struct cpu *c, const struct event *e, enum task_result
     return ok;
 }
 
-/* -- Double faults ---------------------------------------------------------------------------------------- */
+/* -- Double faults ----------------------------------------------------------------------------- */
 
 enum fault_class { BENIGN, CONTRIBUTORY, PAGE_FAULT, DOUBLE_FAULT };
 
@@ -294,8 +301,9 @@ static bool combine(struct cpu *c, enum fault_class first)
     return true;
 }
 
-/* Faults restart their instruction: RF in the saved EFLAGS keeps code breakpoints from matching again.
- * Traps and aborts save it as it is, and so does #DB of a code breakpoint (SDM 3B 17.3.1.1). */
+/* Faults restart their instruction: RF in the saved EFLAGS keeps code breakpoints from matching
+ * again. Traps and aborts save it as it is, and so does #DB of a code breakpoint (SDM 3B 17.3.1.1).
+ */
 static bool saves_rf(const struct pending_exc *x)
 {
     if (x->vec == VEC_DB)
@@ -307,8 +315,9 @@ static void log_event(struct cpu *c, const char *what, const struct event *e)
 {
     if (!(c->log_items & LOG_INT))
         return;
-    cpu_log(c, LOG_INT, "%s %02x err %04x cpl %u at %04x:%016llx sp %04x:%016llx cr2 %016llx ax %llx",
-            what, e->vec, e->err, c->cpl, c->seg[SEG_CS].sel, (unsigned long long)c->r[REG_RIP],
+    cpu_log(c, LOG_INT,
+            "%s %02x err %04x cpl %u at %04x:%016llx sp %04x:%016llx cr2 %016llx ax %llx", what,
+            e->vec, e->err, c->cpl, c->seg[SEG_CS].sel, (unsigned long long)c->r[REG_RIP],
             c->seg[SEG_SS].sel, (unsigned long long)c->r[RSP], (unsigned long long)c->cr2,
             (unsigned long long)c->r[RAX]);
 }
@@ -341,7 +350,7 @@ bool exception_deliver(struct cpu *c)
     }
 }
 
-/* -- Interrupts ------------------------------------------------------------------------------------------- */
+/* -- Interrupts -------------------------------------------------------------------------------- */
 
 static bool deliver_interrupt(struct cpu *c, uint8_t vec, const char *what)
 {
@@ -370,10 +379,10 @@ bool debug_trap_deliver(struct cpu *c)
     return deliver_interrupt(c, VEC_DB, "debug trap");
 }
 
-/* -- Software interrupts ------------------------------------------------------------------------------------ */
+/* -- Software interrupts ----------------------------------------------------------------------- */
 
-/* INT n in virtual-8086 mode with VME (SDM 3A table 20-2): *done where it went through the vector table at
- * address 0, which the redirection bitmap in the TSS decides. */
+/* INT n in virtual-8086 mode with VME (SDM 3A table 20-2): *done where it went through the vector
+ * table at address 0, which the redirection bitmap in the TSS decides. */
 static bool redirect_v86(struct cpu *c, uint8_t vec, bool *done)
 {
     uint64_t map, bits;

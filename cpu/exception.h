@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: MIT */
-/* Delivery of exceptions and interrupts (SDM 3A chapter 6) and debug exceptions (SDM 3B chapter 17).
+/* Delivery of exceptions and interrupts (SDM 3A chapter 6) and debug exceptions (SDM 3B chapter
+ * 17).
  *
- * The functions that deliver return false where the processor shuts down (triple fault): its state is
- * then that at the fault. Otherwise the processor is at the first instruction of the handler. A fault
- * during delivery leaves registers and segments as they were at the interrupted instruction, and is
- * itself delivered (or #DF in its place) before the function returns. */
+ * The functions that deliver return false where the processor shuts down (triple fault): its state
+ * is then that at the fault. Otherwise the processor is at the first instruction of the handler. A
+ * fault during delivery leaves registers and segments as they were at the interrupted instruction,
+ * and is itself delivered (or #DF in its place) before the function returns. */
 #ifndef CPU_EXCEPTION_H
 #define CPU_EXCEPTION_H
 
@@ -13,14 +14,15 @@
 /* The exception in c->exc. For faults r[REG_RIP] is the start of the instruction. */
 bool exception_deliver(struct cpu *c);
 
-/* An external interrupt whose vector intr_ack() returned. The caller has checked IF and the shadow. */
+/* An external interrupt whose vector intr_ack() returned. The caller has checked IF and the shadow.
+ */
 bool interrupt_deliver(struct cpu *c, uint8_t vec);
 
 /* NMI: also blocks further ones until IRET. */
 bool nmi_deliver(struct cpu *c);
 
-/* INT n, INT3, INTO, INT1, from their handlers; r[REG_RIP] is behind the instruction. False: a fault of
- * the instruction is recorded, as from any handler. */
+/* INT n, INT3, INTO, INT1, from their handlers; r[REG_RIP] is behind the instruction. False: a
+ * fault of the instruction is recorded, as from any handler. */
 enum soft_kind {
     SOFT_INTN,
     SOFT_INT3_INTO,
@@ -28,10 +30,10 @@ enum soft_kind {
 };
 bool soft_interrupt(struct cpu *c, uint8_t vec, enum soft_kind kind);
 
-/* -- Debug registers (debug.c) ----------------------------------------------------------------------- */
+/* -- Debug registers (debug.c) ----------------------------------------------------------------- */
 
-/* Does a code breakpoint match the instruction at CS:RIP? True: #DB is recorded, to be delivered as a
- * fault before the instruction runs. Honours RF. */
+/* Does a code breakpoint match the instruction at CS:RIP? True: #DB is recorded, to be delivered as
+ * a fault before the instruction runs. Honours RF. */
 bool debug_code_breakpoint(struct cpu *c);
 
 /* Deliver the #DB trap for what is in c->db_pending, and clear that. r[REG_RIP] is the next

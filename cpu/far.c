@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Far JMP, CALL and RET: direct, through call gates, to tasks (SDM 2A CALL, JMP; 2B RET; 3A 5.8). */
+/* Far JMP, CALL and RET: direct, through call gates, to tasks (SDM 2A CALL, JMP; 2B RET; 3A 5.8).
+ */
 #include "cpu/far.h"
 
 #include "cpu/exception.h"
@@ -18,7 +19,7 @@ static bool is_code64(const struct cpu *c, const struct desc *d)
     return c->mode & MODE_LMA && d->attr & SEG_L;
 }
 
-/* -- Shared checks ---------------------------------------------------------------------------------------- */
+/* -- Shared checks ----------------------------------------------------------------------------- */
 
 bool far_check_target(struct cpu *c, const struct desc *d, uint64_t off)
 {
@@ -70,7 +71,7 @@ static bool check_gate(struct cpu *c, uint16_t sel, const struct desc *d)
     return true;
 }
 
-/* -- Gates ------------------------------------------------------------------------------------------------ */
+/* -- Gates ------------------------------------------------------------------------------------- */
 
 struct call_gate {
     uint64_t off;
@@ -79,7 +80,8 @@ struct call_gate {
     uint8_t w; /* width of what is pushed */
 };
 
-/* In long mode every call gate is a 64-bit one; desc_fetch() has put offset bits 32-63 into base. */
+/* In long mode every call gate is a 64-bit one; desc_fetch() has put offset bits 32-63 into base.
+ */
 static struct call_gate unpack_call_gate(const struct cpu *c, const struct desc *d)
 {
     struct call_gate g = {
@@ -115,7 +117,8 @@ static enum system_target classify(const struct cpu *c, const struct desc *d)
     }
 }
 
-/* A descriptor in the GDT that JMP or CALL reached: code (returns *is_code), or a system one, checked. */
+/* A descriptor in the GDT that JMP or CALL reached: code (returns *is_code), or a system one,
+ * checked. */
 static bool fetch_target(struct cpu *c, uint16_t sel, struct desc *d, bool *is_code)
 {
     if (sel_is_null(sel))
@@ -138,7 +141,7 @@ static bool to_task(struct cpu *c, uint16_t sel, struct desc *d, enum task_reaso
     return task_finish(c, task_switch(c, sel, d, why, NULL));
 }
 
-/* -- JMP ------------------------------------------------------------------------------------------------- */
+/* -- JMP --------------------------------------------------------------------------------------- */
 
 static bool jump_real(struct cpu *c, uint16_t sel, uint64_t off)
 {
@@ -187,7 +190,7 @@ bool far_jump(struct cpu *c, unsigned w, uint16_t sel, uint64_t off)
     return true;
 }
 
-/* -- CALL ------------------------------------------------------------------------------------------------- */
+/* -- CALL -------------------------------------------------------------------------------------- */
 
 static bool push_return(struct cpu *c, struct stack *st, unsigned w)
 {
@@ -267,7 +270,7 @@ bool far_call(struct cpu *c, unsigned w, uint16_t sel, uint64_t off)
     return call_same(c, w, sel, &d, off);
 }
 
-/* -- RET ------------------------------------------------------------------------------------------------- */
+/* -- RET --------------------------------------------------------------------------------------- */
 
 static bool return_real(struct cpu *c, unsigned w, unsigned drop)
 {

@@ -6,7 +6,7 @@
 #include "cpu/ops.h"
 #include "cpu/task.h"
 
-/* -- Protected and long mode: code segment and stack ------------------------------------------------------ */
+/* -- Protected and long mode: code segment and stack ------------------------------------------- */
 
 /* The code segment that a return leads to; its privilege level is the selector's RPL. */
 static bool check_return_code(struct cpu *c, uint16_t sel, struct desc *d)
@@ -87,7 +87,7 @@ bool far_return_protected(struct cpu *c, unsigned w, const struct far_frame *f)
     return true;
 }
 
-/* -- IRET ------------------------------------------------------------------------------------------------- */
+/* -- IRET -------------------------------------------------------------------------------------- */
 
 struct iret_frame {
     uint64_t rip;

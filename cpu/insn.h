@@ -12,8 +12,8 @@
 
 struct insn;
 
-/* Execute one instruction. r[REG_RIP] already points behind it. false: an exception is recorded, and
- * the interpreter sets RIP back to the instruction's start. */
+/* Execute one instruction. r[REG_RIP] already points behind it. false: an exception is recorded,
+ * and the interpreter sets RIP back to the instruction's start. */
 typedef bool (*op_fn)(struct cpu *c, const struct insn *i);
 
 /* Immutable after decoding. Register numbers dst and src are byte offsets into c->r for general
@@ -28,16 +28,25 @@ struct insn {
     uint8_t osz;  /* operand size, log2 of bytes: 0..3 */
     uint8_t asz;  /* address size, log2 of bytes: 1..3 */
     uint8_t seg;  /* segment of the memory operand, override applied */
-    uint8_t base, idx, scale; /* address: r[base] + (r[idx] << scale) + disp; REG_NONE where absent */
-    uint8_t dst, src, src2;   /* src2: VEX.vvvv */
-    uint8_t opc;              /* last opcode byte: condition in bits 0-3 of Jcc, SETcc, CMOVcc */
+    uint8_t base, idx,
+        scale;              /* address: r[base] + (r[idx] << scale) + disp; REG_NONE where absent */
+    uint8_t dst, src, src2; /* src2: VEX.vvvv */
+    uint8_t opc;            /* last opcode byte: condition in bits 0-3 of Jcc, SETcc, CMOVcc */
     uint8_t modrm;
     uint8_t prefix; /* INSN_* */
     bool mem;       /* the E/M/W/Q operand is in memory */
 };
 
-enum { INSN_REP = 1, INSN_REPNE = 2, INSN_LOCK = 4, INSN_REXW = 8, INSN_OSIZE = 16, INSN_VEX = 32, INSN_L256 = 64,
-       INSN_SEG = 128 /* a segment override was written (FS, GS; ES..DS outside 64-bit code) */ };
+enum {
+    INSN_REP = 1,
+    INSN_REPNE = 2,
+    INSN_LOCK = 4,
+    INSN_REXW = 8,
+    INSN_OSIZE = 16,
+    INSN_VEX = 32,
+    INSN_L256 = 64,
+    INSN_SEG = 128 /* a segment override was written (FS, GS; ES..DS outside 64-bit code) */
+};
 
 /* How a row's handler array is indexed; a row with several variants has one function for each
  * combination of operand kinds and sizes, so that handlers hold no run-time tests of them. */
@@ -53,23 +62,24 @@ enum form { FORM_RR, FORM_RM, FORM_MR, FORM_RI, FORM_MI, FORM_COUNT };
 
 /* Row attributes */
 enum {
-    ATTR_END = 1 << 0,  /* ends a block: control transfer, or changes what decoding or fetch depends on */
-    ATTR_STR = 1 << 1,  /* string instruction: REP prefixes repeat it */
-    ATTR_X87 = 1 << 2,  /* reports pending x87 exceptions (#MF) */
+    ATTR_END =
+        1 << 0, /* ends a block: control transfer, or changes what decoding or fetch depends on */
+    ATTR_STR = 1 << 1,     /* string instruction: REP prefixes repeat it */
+    ATTR_X87 = 1 << 2,     /* reports pending x87 exceptions (#MF) */
     ATTR_NOALIAS = 1 << 3, /* undocumented alias; left out of generated tests */
 };
 
 struct op_row {
-    uint16_t mnemonic;    /* ZYDIS_MNEMONIC_* */
-    uint8_t map;          /* 0: one byte, 1: 0F, 2: 0F38, 3: 0F3A; + MAP_VEX */
+    uint16_t mnemonic; /* ZYDIS_MNEMONIC_* */
+    uint8_t map;       /* 0: one byte, 1: 0F, 2: 0F38, 3: 0F3A; + MAP_VEX */
     uint8_t opcode;
-    uint8_t prefix;       /* enum opcode_prefix */
-    uint8_t variant;      /* enum variant */
-    uint8_t isa;          /* enum isa */
-    uint8_t attr;         /* ATTR_* */
+    uint8_t prefix;                      /* enum opcode_prefix */
+    uint8_t variant;                     /* enum variant */
+    uint8_t isa;                         /* enum isa */
+    uint8_t attr;                        /* ATTR_* */
     uint8_t fl_read, fl_write, fl_undef; /* FL_* */
-    const char *name;     /* "ADD" */
-    const char *operands; /* "Ev,Gv": SDM 2D appendix A notation */
+    const char *name;                    /* "ADD" */
+    const char *operands;                /* "Ev,Gv": SDM 2D appendix A notation */
     const op_fn *fn;
 };
 

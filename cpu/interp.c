@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
-/* The interpreter's loop: run decoded blocks, and between blocks (or, when something asks for it, between
- * instructions) look at interrupts, debug traps and the machine's wishes.
+/* The interpreter's loop: run decoded blocks, and between blocks (or, when something asks for it,
+ * between instructions) look at interrupts, debug traps and the machine's wishes.
  *
- * Priorities between instructions follow SDM 3A 6.9: traps of the previous instruction, then NMI and
- * maskable interrupts, then code breakpoints and faults of the next instruction. */
+ * Priorities between instructions follow SDM 3A 6.9: traps of the previous instruction, then NMI
+ * and maskable interrupts, then code breakpoints and faults of the next instruction. */
 #include "cpu/block.h"
 #include "cpu/exception.h"
 #include "cpu/mem.h"
@@ -47,8 +47,8 @@ static bool take_interrupt(struct cpu *c)
     return true;
 }
 
-/* Run at most `max` instructions of a block. False: an exception is recorded, RIP is at the faulting
- * instruction. */
+/* Run at most `max` instructions of a block. False: an exception is recorded, RIP is at the
+ * faulting instruction. */
 static bool run_block(struct cpu *c, const struct block *b, unsigned max)
 {
     const struct insn *i = b->insn;
@@ -88,8 +88,8 @@ static bool run_some(struct cpu *c, unsigned max)
     return true;
 }
 
-/* What the previous instruction left to be delivered before anything else: a fault of a new task, or debug
- * traps, which wait one more instruction after a load of SS. False: shutdown. */
+/* What the previous instruction left to be delivered before anything else: a fault of a new task,
+ * or debug traps, which wait one more instruction after a load of SS. False: shutdown. */
 static bool settle(struct cpu *c)
 {
     if (c->fault_pending) {
@@ -101,8 +101,8 @@ static bool settle(struct cpu *c)
     return true;
 }
 
-/* One instruction with debug events: a code breakpoint before it, the single-step trap after it; and the
- * shadow after STI and MOV SS. */
+/* One instruction with debug events: a code breakpoint before it, the single-step trap after it;
+ * and the shadow after STI and MOV SS. */
 static bool run_single(struct cpu *c)
 {
     bool debug_shadow = c->shadow_ss;

@@ -4,15 +4,15 @@
 #define CPU_LOG_ITEMS_H
 
 /* LOG_ITEM(constant, name, description) */
-#define LOG_ITEMS(LOG_ITEM)                                                              \
-    LOG_ITEM(IN_ASM, "in_asm", "guest code of each block when it is first decoded")      \
-    LOG_ITEM(EXEC, "exec", "each block that is executed (slow)")                         \
-    LOG_ITEM(CPU, "cpu", "registers before each executed block (slow)")                  \
-    LOG_ITEM(INT, "int", "interrupts and exceptions as they are delivered")              \
-    LOG_ITEM(MMU, "mmu", "page faults and translation cache flushes")                    \
-    LOG_ITEM(GUEST_ERROR, "guest_errors", "wrong things that the guest does to devices") \
-    LOG_ITEM(UNIMP, "unimp", "features that a guest asks for and we lack")               \
-    LOG_ITEM(IO, "io", "port and MMIO accesses")                                         \
+#define LOG_ITEMS(LOG_ITEM)                                                                        \
+    LOG_ITEM(IN_ASM, "in_asm", "guest code of each block when it is first decoded")                \
+    LOG_ITEM(EXEC, "exec", "each block that is executed (slow)")                                   \
+    LOG_ITEM(CPU, "cpu", "registers before each executed block (slow)")                            \
+    LOG_ITEM(INT, "int", "interrupts and exceptions as they are delivered")                        \
+    LOG_ITEM(MMU, "mmu", "page faults and translation cache flushes")                              \
+    LOG_ITEM(GUEST_ERROR, "guest_errors", "wrong things that the guest does to devices")           \
+    LOG_ITEM(UNIMP, "unimp", "features that a guest asks for and we lack")                         \
+    LOG_ITEM(IO, "io", "port and MMIO accesses")                                                   \
     LOG_ITEM(RESET, "cpu_reset", "resets")
 
 enum log_bit {

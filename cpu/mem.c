@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* The slow side of memory accesses: segment checks, canonical addresses, alignment checks, page walks,
- * filling the translation cache, page-crossing accesses, MMIO, writes to pages with decoded code, and
- * data breakpoints. An access is checked in full, both pages of it, before anything is written. */
+/* The slow side of memory accesses: segment checks, canonical addresses, alignment checks, page
+ * walks, filling the translation cache, page-crossing accesses, MMIO, writes to pages with decoded
+ * code, and data breakpoints. An access is checked in full, both pages of it, before anything is
+ * written. */
 #include "cpu/mem.h"
 
 #include "cpu/block.h"
@@ -10,7 +11,7 @@
 
 #define TLB_MISS 1 /* a tag that no page address equals */
 
-/* -- Translation cache --------------------------------------------------------------------------------- */
+/* -- Translation cache ------------------------------------------------------------------------- */
 
 static void entry_clear(struct tlb_entry *e)
 {
@@ -66,7 +67,7 @@ void cpu_set_a20(struct cpu *c, bool enabled)
     cpu_flush_tlb(c);
 }
 
-/* -- One page's part of an access ------------------------------------------------------------------------ */
+/* -- One page's part of an access -------------------------------------------------------------- */
 
 /* How an access is made: rights and purpose, apart from its address. */
 struct access_as {
@@ -95,7 +96,8 @@ static void tlb_fill(struct cpu *c, struct tlb *t, uint64_t la, const struct tra
     e->pa = tr->pa | (tr->global ? 1 : 0);
     e->host = (uint64_t)(uintptr_t)host - page;
     e->rd = host_rd != NULL && tr->readable && !watched ? page : TLB_MISS;
-    e->wr = host_wr != NULL && tr->writable && !watched && !blocks_has_code(c, tr->pa) ? page : TLB_MISS;
+    e->wr = host_wr != NULL && tr->writable && !watched && !blocks_has_code(c, tr->pa) ? page
+                                                                                       : TLB_MISS;
 }
 
 static bool translate_piece(struct cpu *c, const struct access_as *as, struct piece *p)
@@ -170,7 +172,8 @@ static void piece_write(struct cpu *c, const struct piece *p, const uint8_t *src
     }
 }
 
-static bool read_linear(struct cpu *c, const struct access_as *as, uint64_t la, void *dst, unsigned n)
+static bool read_linear(struct cpu *c, const struct access_as *as, uint64_t la, void *dst,
+                        unsigned n)
 {
     struct piece p[2];
     unsigned count = translate(c, as, la, n, p);
@@ -195,7 +198,7 @@ static bool write_linear(struct cpu *c, const struct access_as *as, uint64_t la,
     return true;
 }
 
-/* -- Segmented accesses ------------------------------------------------------------------------------------ */
+/* -- Segmented accesses ------------------------------------------------------------------------ */
 
 static struct access_as ordinary(struct cpu *c, enum access how)
 {
@@ -263,8 +266,8 @@ bool rmw_begin_slow(struct cpu *c, unsigned sreg, uint64_t off, unsigned n, uint
                     struct rmw *w)
 {
     *w = (struct rmw){NULL, off, sreg};
-    /* The read must be allowed too: an execute-only or write-only view does not exist for data, so a
-     * segment that may be written may be read; paging reports the fault as a write. */
+    /* The read must be allowed too: an execute-only or write-only view does not exist for data, so
+     * a segment that may be written may be read; paging reports the fault as a write. */
     if (!mem_probe(c, sreg, off, n, true))
         return false;
     return mem_read_slow(c, sreg, off, n, val);
@@ -278,17 +281,17 @@ bool mem_probe(struct cpu *c, unsigned sreg, uint64_t off, unsigned n, bool writ
     return linear_address(c, sreg, off, n, write, &la) && translate(c, &as, la, n, p) != 0;
 }
 
-/* -- Linear accesses ------------------------------------------------------------------------------------------ */
+/* -- Linear accesses --------------------------------------------------------------------------- */
 
-/* Descriptor tables, TSSs and handlers' stacks lie anywhere in 64 bits as soon as long mode is active, also
- * while compatibility code runs. */
+/* Descriptor tables, TSSs and handlers' stacks lie anywhere in 64 bits as soon as long mode is
+ * active, also while compatibility code runs. */
 static uint64_t system_mask(const struct cpu *c)
 {
     return c->mode & MODE_LMA ? ~UINT64_C(0) : UINT64_C(0xffffffff);
 }
 
-/* Accesses made for the processor share the supervisor's translation cache. SMAP applies to implicit ones
- * whatever EFLAGS.AC says (SDM 3A 4.6.1). */
+/* Accesses made for the processor share the supervisor's translation cache. SMAP applies to
+ * implicit ones whatever EFLAGS.AC says (SDM 3A 4.6.1). */
 static struct access_as system_access(struct cpu *c, enum access how)
 {
     return (struct access_as){how, false, false, &c->tlbs[MMU_KERNEL], system_mask(c)};

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* Guest memory as instructions see it: segment:offset with all checks. The inline part is the hit in the
- * translation cache; everything else (page walks, page crossing, MMIO, code pages, alignment checks,
- * watchpoints, faults) is in mem.c. An access that faults has read or written nothing.
+/* Guest memory as instructions see it: segment:offset with all checks. The inline part is the hit
+ * in the translation cache; everything else (page walks, page crossing, MMIO, code pages, alignment
+ * checks, watchpoints, faults) is in mem.c. An access that faults has read or written nothing.
  *
  * n is a constant 1, 2, 4 or 8 at every call of the inline functions. */
 #ifndef CPU_MEM_H
@@ -85,8 +85,8 @@ static inline bool mem_write(struct cpu *c, unsigned sreg, uint64_t off, unsigne
     return mem_write_slow(c, sreg, off, n, val);
 }
 
-/* A read-modify-write: rmw_begin() reads after checking that writing is allowed too; rmw_end() can't
- * fail. Nothing that can fault may stand between them. */
+/* A read-modify-write: rmw_begin() reads after checking that writing is allowed too; rmw_end()
+ * can't fail. Nothing that can fault may stand between them. */
 struct rmw {
     uint8_t *host; /* NULL: through mem_write_slow() */
     uint64_t off;
@@ -117,28 +117,29 @@ static inline void rmw_end(struct cpu *c, const struct rmw *w, unsigned n, uint6
         (void)mem_write_slow(c, w->sreg, w->off, n, val);
 }
 
-/* Any number of bytes up to 4096 (80-bit, 128-bit, state images). All of it is checked before any of it
- * is written. */
+/* Any number of bytes up to 4096 (80-bit, 128-bit, state images). All of it is checked before any
+ * of it is written. */
 bool mem_read_bytes(struct cpu *c, unsigned sreg, uint64_t off, void *dst, unsigned n);
 bool mem_write_bytes(struct cpu *c, unsigned sreg, uint64_t off, const void *src, unsigned n);
 
 /* Check only: would a write (or read) of n bytes be allowed? Faults as the access would. */
 bool mem_probe(struct cpu *c, unsigned sreg, uint64_t off, unsigned n, bool write);
 
-/* -- System accesses: linear, with supervisor rights whatever the CPL (descriptor tables, TSSs) ---------- */
+/* -- System accesses: linear, with supervisor rights whatever the CPL (descriptor tables, TSSs) ---
+ */
 
 bool sys_read(struct cpu *c, uint64_t la, unsigned n, uint64_t *val);
 bool sys_write(struct cpu *c, uint64_t la, unsigned n, uint64_t val);
 /* A write with the rights of a privilege level: the stack that a far transfer goes to. */
 bool lin_write_as(struct cpu *c, unsigned cpl, uint64_t la, unsigned n, uint64_t val);
 
-/* -- Paging (paging.c) ------------------------------------------------------------------------------ */
+/* -- Paging (paging.c) ------------------------------------------------------------------------- */
 
 enum access { ACCESS_READ, ACCESS_WRITE, ACCESS_FETCH };
 
 struct translation {
-    uint64_t pa;    /* of the page */
-    bool writable;  /* and dirty: a later write needs no walk */
+    uint64_t pa;   /* of the page */
+    bool writable; /* and dirty: a later write needs no walk */
     bool readable;
     bool global;
 };
@@ -148,7 +149,8 @@ struct translation {
 bool page_walk(struct cpu *c, uint64_t la, enum access how, bool user, bool smap_off,
                struct translation *out);
 
-/* MOV CR3 in PAE mode: load the four PDPTEs; false: #GP recorded (reserved bits), nothing changed. */
+/* MOV CR3 in PAE mode: load the four PDPTEs; false: #GP recorded (reserved bits), nothing changed.
+ */
 bool paging_load_pdptes(struct cpu *c, uint64_t cr3);
 
 /* Translate for fetching at linear address la; *pa is exact. Faults are recorded. */
@@ -161,7 +163,7 @@ void tlb_flush_all(struct cpu *c);
 /* Stop direct writes to a physical page (it holds decoded code now). */
 void tlb_protect_code(struct cpu *c, uint64_t pa);
 
-/* -- Canonical addresses ---------------------------------------------------------------------------- */
+/* -- Canonical addresses ----------------------------------------------------------------------- */
 
 static inline bool is_canonical(uint64_t la)
 {

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Processor models (-cpu), and the beginning and end of a processor's life. A model is a family, a name and
- * a list of features; only what the interpreter implements is listed. */
+/* Processor models (-cpu), and the beginning and end of a processor's life. A model is a family, a
+ * name and a list of features; only what the interpreter implements is listed. */
 #include <stdio.h>
 #include <string.h>
 
@@ -47,7 +47,7 @@ static const char *const isa_names[ISA_COUNT] = {
 
 _Static_assert(ISA_COUNT <= 128, "cpu.isa has 128 bits");
 
-/* -- Names ------------------------------------------------------------------------------------------------ */
+/* -- Names ------------------------------------------------------------------------------------- */
 
 static char plain(char ch)
 {
@@ -174,7 +174,7 @@ void cpu_list_models(void (*line)(void *arg, const char *text), void *arg)
     }
 }
 
-/* -- Life ------------------------------------------------------------------------------------------------- */
+/* -- Life -------------------------------------------------------------------------------------- */
 
 bool cpu_init(struct cpu *c, const char *model, char *err)
 {

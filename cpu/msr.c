@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* Model-specific registers (SDM Vol. 4): a table of the plain ones, functions for those that do something.
- * There are no performance counters, machine-check banks or branch traces; IA32_DEBUGCTL is accepted and
- * has no effect. Unknown numbers raise #GP(0) and are logged. */
+/* Model-specific registers (SDM Vol. 4): a table of the plain ones, functions for those that do
+ * something. There are no performance counters, machine-check banks or branch traces; IA32_DEBUGCTL
+ * is accepted and has no effect. Unknown numbers raise #GP(0) and are logged. */
 #include <stddef.h>
 
 #include "cpu/isa.h"
@@ -24,9 +24,10 @@ enum {
 };
 #define MSR_EFER 0xc0000080u
 
-/* IA32_ARCH_CAPABILITIES: not susceptible to the known transient-execution attacks, as an interpreter
- * without speculation is not: RDCL_NO, IBRS_ALL, SKIP_L1DFL, SSB_NO, MDS_NO, IF_PSCHANGE_MC_NO, TAA_NO,
- * SBDR_SSDP_NO, FBSDP_NO, PSDP_NO, BHI_NO, PBRSB_NO, GDS_NO, RFDS_NO, ITS_NO. */
+/* IA32_ARCH_CAPABILITIES: not susceptible to the known transient-execution attacks, as an
+ * interpreter without speculation is not: RDCL_NO, IBRS_ALL, SKIP_L1DFL, SSB_NO, MDS_NO,
+ * IF_PSCHANGE_MC_NO, TAA_NO, SBDR_SSDP_NO, FBSDP_NO, PSDP_NO, BHI_NO, PBRSB_NO, GDS_NO, RFDS_NO,
+ * ITS_NO. */
 #define ARCH_CAPS                                                                                  \
     (UINT64_C(1) << 0 | UINT64_C(1) << 1 | UINT64_C(1) << 3 | UINT64_C(1) << 4 |                   \
      UINT64_C(1) << 5 | UINT64_C(1) << 6 | UINT64_C(1) << 8 | UINT64_C(1) << 13 |                  \
@@ -35,7 +36,7 @@ enum {
 
 #define MTRR_CAPS (MTRR_VAR_COUNT | 1u << 8 | 1u << 10) /* variable, fixed, write-combining */
 
-/* -- The plain ones --------------------------------------------------------------------------------------- */
+/* -- The plain ones ---------------------------------------------------------------------------- */
 
 enum rule {
     RULE_STORE,     /* kept; bits outside the mask: #GP */
@@ -48,8 +49,8 @@ struct msr_row {
     uint32_t msr;
     uint8_t isa;
     uint8_t rule;
-    uint16_t field;  /* RULE_STORE, RULE_CANONICAL: offset in struct msrs */
-    uint64_t value;  /* the mask, or the value read */
+    uint16_t field; /* RULE_STORE, RULE_CANONICAL: offset in struct msrs */
+    uint64_t value; /* the mask, or the value read */
 };
 
 #define FIELD_OF(name) offsetof(struct msrs, name)
@@ -61,9 +62,9 @@ static const struct msr_row rows[] = {
     {0x17, ISA_P6, RULE_CONST, 0, 0},   /* PLATFORM_ID */
     {0x3a, ISA_LM, RULE_CONST, 0, 1},   /* FEATURE_CONTROL: locked */
     {0x48, ISA_SPEC_CTRL, RULE_STORE, FIELD_OF(spec_ctrl), 7},
-    {0x79, ISA_P6, RULE_IGNORE, 0, 0},                   /* BIOS_UPDT_TRIG */
-    {0x8b, ISA_P6, RULE_IGNORE, 0, UINT64_C(1) << 32},   /* BIOS_SIGN_ID: microcode revision 1 */
-    {0xce, ISA_LM, RULE_CONST, 0, 0},                    /* PLATFORM_INFO */
+    {0x79, ISA_P6, RULE_IGNORE, 0, 0},                 /* BIOS_UPDT_TRIG */
+    {0x8b, ISA_P6, RULE_IGNORE, 0, UINT64_C(1) << 32}, /* BIOS_SIGN_ID: microcode revision 1 */
+    {0xce, ISA_LM, RULE_CONST, 0, 0},                  /* PLATFORM_INFO */
     {0xfe, ISA_MTRR, RULE_CONST, 0, MTRR_CAPS},
     {0x10a, ISA_ARCH_CAPS, RULE_CONST, 0, ARCH_CAPS},
     {0x174, ISA_SEP, RULE_STORE, FIELD_OF(sysenter_cs), 0xffffffff},
@@ -113,7 +114,7 @@ static bool row_write(struct cpu *c, const struct msr_row *row, uint64_t v)
     return true;
 }
 
-/* -- Memory types ----------------------------------------------------------------------------------------- */
+/* -- Memory types ------------------------------------------------------------------------------ */
 
 /* UC, WC, WT, WP, WB; in the PAT also UC- (7). */
 static bool is_memory_type(uint64_t t, bool in_pat)
@@ -171,7 +172,7 @@ static bool memory_type_value_ok(uint32_t msr, uint64_t v)
     return msr & 1 ? !(v & 0x7ff) : !(v & 0xf00) && is_memory_type(v & 0xff, false);
 }
 
-/* -- Those that do something ------------------------------------------------------------------------------ */
+/* -- Those that do something ------------------------------------------------------------------- */
 
 static bool write_efer(struct cpu *c, uint64_t v)
 {
@@ -282,7 +283,7 @@ static bool write_special(struct cpu *c, uint32_t msr, uint64_t v, bool *known)
     return true;
 }
 
-/* -- Interface -------------------------------------------------------------------------------------------- */
+/* -- Interface --------------------------------------------------------------------------------- */
 
 bool msr_read(struct cpu *c, uint32_t msr, uint64_t *val)
 {

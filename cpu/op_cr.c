@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Control and debug registers (SDM 3A 2.5, 3B 17.2; 2B MOV to and from control and debug registers), and
- * what invalidates translations. */
+/* Control and debug registers (SDM 3A 2.5, 3B 17.2; 2B MOV to and from control and debug
+ * registers), and what invalidates translations. */
 #include "cpu/exception.h"
 #include "cpu/isa.h"
 #include "cpu/ops.h"
@@ -16,10 +16,11 @@ static bool at_level0(struct cpu *c)
     return c->cpl == 0 || cpu_raise_gp(c, 0);
 }
 
-/* -- CR0 -------------------------------------------------------------------------------------------------- */
+/* -- CR0 --------------------------------------------------------------------------------------- */
 
 #define CR0_KNOWN                                                                                  \
-    (CR0_PE | CR0_MP | CR0_EM | CR0_TS | CR0_ET | CR0_NE | CR0_WP | CR0_AM | CR0_NW | CR0_CD | CR0_PG)
+    (CR0_PE | CR0_MP | CR0_EM | CR0_TS | CR0_ET | CR0_NE | CR0_WP | CR0_AM | CR0_NW | CR0_CD |     \
+     CR0_PG)
 
 /* Turning paging on with EFER.LME activates long mode, turning it off leaves it (SDM 3A 9.8.5). */
 static bool check_paging_change(struct cpu *c, uint64_t v, uint64_t *efer)
@@ -59,12 +60,12 @@ static bool write_cr0(struct cpu *c, uint64_t v)
     return true;
 }
 
-/* -- CR3, CR4, CR8 ---------------------------------------------------------------------------------------- */
+/* -- CR3, CR4, CR8 ----------------------------------------------------------------------------- */
 
 #define CR3_NO_FLUSH (UINT64_C(1) << 63)
 
-/* The translation cache has no PCID tags, so bit 63 ("keep the entries of the new PCID"), which permits but
- * does not demand, changes nothing. */
+/* The translation cache has no PCID tags, so bit 63 ("keep the entries of the new PCID"), which
+ * permits but does not demand, changes nothing. */
 static bool write_cr3(struct cpu *c, uint64_t v)
 {
     if (c->cr4 & CR4_PCIDE)
@@ -85,11 +86,11 @@ static uint64_t cr4_allowed(const struct cpu *c)
         uint32_t bits;
         uint8_t isa;
     } rules[] = {
-        {CR4_VME | CR4_PVI, ISA_VME}, {CR4_TSD, ISA_TSC},           {CR4_DE, ISA_DE},
-        {CR4_PSE, ISA_PSE},           {CR4_PAE, ISA_PAE},           {CR4_MCE, ISA_MCE},
-        {CR4_PGE, ISA_PGE},           {CR4_PCE, ISA_P6},            {CR4_OSFXSR, ISA_FXSR},
-        {CR4_OSXMMEXCPT, ISA_SSE},    {CR4_UMIP, ISA_UMIP},         {CR4_FSGSBASE, ISA_FSGSBASE},
-        {CR4_PCIDE, ISA_PCID},        {CR4_OSXSAVE, ISA_XSAVE},     {CR4_SMEP, ISA_SMEP},
+        {CR4_VME | CR4_PVI, ISA_VME}, {CR4_TSD, ISA_TSC},       {CR4_DE, ISA_DE},
+        {CR4_PSE, ISA_PSE},           {CR4_PAE, ISA_PAE},       {CR4_MCE, ISA_MCE},
+        {CR4_PGE, ISA_PGE},           {CR4_PCE, ISA_P6},        {CR4_OSFXSR, ISA_FXSR},
+        {CR4_OSXMMEXCPT, ISA_SSE},    {CR4_UMIP, ISA_UMIP},     {CR4_FSGSBASE, ISA_FSGSBASE},
+        {CR4_PCIDE, ISA_PCID},        {CR4_OSXSAVE, ISA_XSAVE}, {CR4_SMEP, ISA_SMEP},
         {CR4_SMAP, ISA_SMAP},         {CR4_PKE, ISA_PKU},
     };
     uint64_t allowed = 0;
@@ -110,8 +111,7 @@ static bool write_cr4(struct cpu *c, uint64_t v)
     if (pae && changed & (CR4_PAE | CR4_PGE | CR4_PSE | CR4_SMEP) && !paging_load_pdptes(c, c->cr3))
         return false;
     c->cr4 = v;
-    if (changed &
-        (CR4_PSE | CR4_PAE | CR4_PGE | CR4_PCIDE | CR4_SMEP | CR4_SMAP | CR4_PKE))
+    if (changed & (CR4_PSE | CR4_PAE | CR4_PGE | CR4_PCIDE | CR4_SMEP | CR4_SMAP | CR4_PKE))
         tlb_flush_all(c);
     cpu_update_mode(c);
     return true;
@@ -188,7 +188,7 @@ OP_NONE(smsw)
     return true;
 }
 
-/* -- Debug registers -------------------------------------------------------------------------------------- */
+/* -- Debug registers --------------------------------------------------------------------------- */
 
 #define DR7_KNOWN 0xffff23ffu
 #define DR6_KNOWN 0x0000e00fu
@@ -235,7 +235,7 @@ OP_NONE(mov_dr_write)
     return true;
 }
 
-/* -- Translations and caches ------------------------------------------------------------------------------ */
+/* -- Translations and caches ------------------------------------------------------------------- */
 
 OP_NONE(invlpg)
 {

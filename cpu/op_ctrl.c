@@ -7,7 +7,8 @@ OP_WIDTH(jmp)
     return jump_near(c, w, c->r[REG_RIP] + i->imm);
 }
 
-OP_INLINE bool target_operand(struct cpu *c, const struct insn *i, bool mem, unsigned w, uint64_t *v)
+OP_INLINE bool target_operand(struct cpu *c, const struct insn *i, bool mem, unsigned w,
+                              uint64_t *v)
 {
     if (mem)
         return mem_load(c, i, w, v);
@@ -21,7 +22,8 @@ OP_UNARY(jmp_ind)
     return target_operand(c, i, mem, w, &target) && jump_near(c, w, target);
 }
 
-/* The target is checked before the push becomes visible; a fault of either leaves RSP and RIP alone. */
+/* The target is checked before the push becomes visible; a fault of either leaves RSP and RIP
+ * alone. */
 OP_INLINE bool call_near(struct cpu *c, unsigned w, uint64_t target)
 {
     uint64_t ret = c->r[REG_RIP];
@@ -64,12 +66,12 @@ OP_WIDTH(ret_imm)
 }
 
 /* One handler array a condition, so that the test is a constant. */
-#define JCC(n)                                                  \
-    OP_WIDTH(jcc_##n)                                           \
-    {                                                           \
-        if (!flags_cond(c, n))                                  \
-            return true;                                        \
-        return jump_near(c, w, c->r[REG_RIP] + i->imm);         \
+#define JCC(n)                                                                                     \
+    OP_WIDTH(jcc_##n)                                                                              \
+    {                                                                                              \
+        if (!flags_cond(c, n))                                                                     \
+            return true;                                                                           \
+        return jump_near(c, w, c->r[REG_RIP] + i->imm);                                            \
     }
 JCC(0)
 JCC(1)

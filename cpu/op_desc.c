@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Descriptor tables and questions about descriptors: LGDT... STR, LAR, LSL, VERR, VERW, ARPL (SDM 2A, 2B;
- * 3A 5.10). */
+/* Descriptor tables and questions about descriptors: LGDT... STR, LAR, LSL, VERR, VERW, ARPL (SDM
+ * 2A, 2B; 3A 5.10). */
 #include "cpu/exception.h"
 #include "cpu/ops.h"
 #include "cpu/segment.h"
@@ -23,7 +23,7 @@ static bool umip_allows(struct cpu *c)
     return !(c->cr4 & CR4_UMIP) || at_level0(c);
 }
 
-/* -- GDTR and IDTR ---------------------------------------------------------------------------------------- */
+/* -- GDTR and IDTR ----------------------------------------------------------------------------- */
 
 static bool store_table(struct cpu *c, const struct insn *i, const struct dtable *t)
 {
@@ -69,7 +69,7 @@ OP_NONE(lidt)
     return load_table(c, i, &c->idt);
 }
 
-/* -- LDTR and TR ------------------------------------------------------------------------------------------ */
+/* -- LDTR and TR ------------------------------------------------------------------------------- */
 
 /* A selector to memory (16 bits) or to a register (zero-extended). */
 static bool store_selector(struct cpu *c, const struct insn *i, uint16_t sel)
@@ -105,7 +105,7 @@ OP_NONE(ltr)
            seg_load_tr(c, (uint16_t)v);
 }
 
-/* -- Questions -------------------------------------------------------------------------------------------- */
+/* -- Questions --------------------------------------------------------------------------------- */
 
 static void set_zf(struct cpu *c, bool z)
 {
@@ -145,7 +145,9 @@ OP_NONE(verw)
 }
 
 /* System descriptors that LAR and LSL know, as bit sets of types: all modes, and long mode. */
-#define LAR_TYPES   ((1u << 1) | (1u << 2) | (1u << 3) | (1u << 4) | (1u << 5) | (1u << 9) | (1u << 11) | (1u << 12))
+#define LAR_TYPES                                                                                  \
+    ((1u << 1) | (1u << 2) | (1u << 3) | (1u << 4) | (1u << 5) | (1u << 9) | (1u << 11) |          \
+     (1u << 12))
 #define LAR_TYPES64 ((1u << 2) | (1u << 9) | (1u << 11) | (1u << 12))
 #define LSL_TYPES   ((1u << 1) | (1u << 2) | (1u << 3) | (1u << 9) | (1u << 11))
 #define LSL_TYPES64 ((1u << 2) | (1u << 9) | (1u << 11))

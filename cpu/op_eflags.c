@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* The system side of EFLAGS: PUSHF, POPF, CLI, STI, CLAC, STAC, in all modes with IOPL and the virtual
- * interrupt flag (SDM 2A, 2B; 3A 20.3, 20.4). */
+/* The system side of EFLAGS: PUSHF, POPF, CLI, STI, CLAC, STAC, in all modes with IOPL and the
+ * virtual interrupt flag (SDM 2A, 2B; 3A 20.3, 20.4). */
 #include "cpu/exception.h"
 #include "cpu/ops.h"
 
@@ -14,7 +14,7 @@ static bool in_v86(const struct cpu *c)
     return (c->mode & MODE_V86) != 0;
 }
 
-/* -- PUSHF, POPF ------------------------------------------------------------------------------------------ */
+/* -- PUSHF, POPF ------------------------------------------------------------------------------- */
 
 OP_WIDTH(pushf)
 {
@@ -61,7 +61,7 @@ OP_WIDTH(popf)
     return true;
 }
 
-/* -- CLI, STI --------------------------------------------------------------------------------------------- */
+/* -- CLI, STI ---------------------------------------------------------------------------------- */
 
 /* Which flag CLI and STI act on: EFL_IF, EFL_VIF, or 0 where they fault. */
 static uint32_t interrupt_flag(const struct cpu *c)
@@ -97,7 +97,7 @@ OP_NONE(sti)
     return true;
 }
 
-/* -- CLAC, STAC ------------------------------------------------------------------------------------------- */
+/* -- CLAC, STAC -------------------------------------------------------------------------------- */
 
 OP_NONE(clac)
 {

@@ -5,7 +5,7 @@
 #include "cpu/far.h"
 #include "cpu/ops.h"
 
-/* -- Far pointers ----------------------------------------------------------------------------------------- */
+/* -- Far pointers ------------------------------------------------------------------------------ */
 
 /* Offset of the operand size, then a 16-bit selector. */
 OP_INLINE bool load_pointer(struct cpu *c, const struct insn *i, unsigned w, uint64_t *off,
@@ -61,7 +61,7 @@ OP_WIDTH(iret)
     return far_iret(c, w);
 }
 
-/* -- Software interrupts ---------------------------------------------------------------------------------- */
+/* -- Software interrupts ----------------------------------------------------------------------- */
 
 OP_NONE(int3)
 {
@@ -86,7 +86,7 @@ OP_NONE(int1)
     return soft_interrupt(c, VEC_DB, SOFT_INT1);
 }
 
-/* -- Segment registers ------------------------------------------------------------------------------------ */
+/* -- Segment registers ------------------------------------------------------------------------- */
 
 /* Loading SS holds off interrupts and debug traps for one instruction (SDM 3A 6.8.3). */
 static void after_load(struct cpu *c, unsigned sreg)

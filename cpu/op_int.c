@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
-/* Integer arithmetic, logic and decimal adjustment (SDM 2A/2B, alphabetical). Each body is written once
- * and instantiated for every operand form and width by the macros of ops.h. */
+/* Integer arithmetic, logic and decimal adjustment (SDM 2A/2B, alphabetical). Each body is written
+ * once and instantiated for every operand form and width by the macros of ops.h. */
 #include "cpu/ops.h"
 
-/* -- Two-operand helpers ----------------------------------------------------------------------------------- */
+/* -- Two-operand helpers ----------------------------------------------------------------------- */
 
 /* The source of a two-operand instruction: register, memory or immediate. */
 OP_INLINE bool source(struct cpu *c, const struct insn *i, enum form form, unsigned w, uint64_t *b)
@@ -43,30 +43,30 @@ OP_INLINE void dest_end(struct cpu *c, const struct insn *i, bool mem, unsigned 
 }
 
 /* dst = dst OP src with all flags. */
-#define ALU_OP(name, expr, flags)                                             \
-    OP_BINARY(name)                                                           \
-    {                                                                         \
-        uint64_t a, b, res;                                                   \
-        struct rmw m;                                                         \
-        if (!source(c, i, form, w, &b) || !dest_begin(c, i, form_is_mem(form), w, &a, &m)) \
-            return false;                                                     \
-        res = expr;                                                           \
-        flags;                                                                \
-        dest_end(c, i, form_is_mem(form), w, res, &m);                        \
-        return true;                                                          \
+#define ALU_OP(name, expr, flags)                                                                  \
+    OP_BINARY(name)                                                                                \
+    {                                                                                              \
+        uint64_t a, b, res;                                                                        \
+        struct rmw m;                                                                              \
+        if (!source(c, i, form, w, &b) || !dest_begin(c, i, form_is_mem(form), w, &a, &m))         \
+            return false;                                                                          \
+        res = expr;                                                                                \
+        flags;                                                                                     \
+        dest_end(c, i, form_is_mem(form), w, res, &m);                                             \
+        return true;                                                                               \
     }
 
 ALU_OP(add, a + b, flags_add(c, a, b, res, w))
 ALU_OP(adc, a + b + flag_c(c), flags_add(c, a, b, res, w))
 ALU_OP(sub, a - b, flags_sub(c, a, b, res, w))
 ALU_OP(sbb, a - b - flag_c(c), flags_sub(c, a, b, res, w))
-ALU_OP(and, a & b, flags_logic(c, res, w))
+ALU_OP(and, a &b, flags_logic(c, res, w))
 ALU_OP(or, a | b, flags_logic(c, res, w))
 ALU_OP(xor, a ^ b, flags_logic(c, res, w))
 
 /* Both operands read, nothing written but flags. */
-OP_INLINE bool operands(struct cpu *c, const struct insn *i, enum form form, unsigned w, uint64_t *a,
-                        uint64_t *b)
+OP_INLINE bool operands(struct cpu *c, const struct insn *i, enum form form, unsigned w,
+                        uint64_t *a, uint64_t *b)
 {
     if (!source(c, i, form, w, b))
         return false;
@@ -94,7 +94,7 @@ OP_BINARY(test)
     return true;
 }
 
-/* -- One operand ------------------------------------------------------------------------------------------------- */
+/* -- One operand ------------------------------------------------------------------------------- */
 
 OP_UNARY(inc)
 {
@@ -133,7 +133,7 @@ OP_UNARY(neg)
     return true;
 }
 
-OP_UNARY(not)
+OP_UNARY(not )
 {
     uint64_t a;
     struct rmw m;
@@ -143,7 +143,7 @@ OP_UNARY(not)
     return true;
 }
 
-/* -- Multiplication ------------------------------------------------------------------------------------------------ */
+/* -- Multiplication ---------------------------------------------------------------------------- */
 
 /* The E operand of MUL, DIV and their like: memory or register dst. */
 OP_INLINE bool operand_e(struct cpu *c, const struct insn *i, bool mem, unsigned w, uint64_t *v)
@@ -165,7 +165,8 @@ OP_INLINE void set_double(struct cpu *c, unsigned w, uint64_t lo, uint64_t hi)
     reg_set(c, REG_OFF(RDX), w, hi);
 }
 
-/* CF = OF = overflow; the others are undefined: as recent Intel processors leave them, from the low half. */
+/* CF = OF = overflow; the others are undefined: as recent Intel processors leave them, from the low
+ * half. */
 OP_INLINE void flags_mul(struct cpu *c, uint64_t lo, bool overflow, unsigned w)
 {
     flags_result(c, lo, w);
@@ -228,7 +229,7 @@ OP_BINARY(imul3)
     return true;
 }
 
-/* -- Division (flags are undefined: left alone) ------------------------------------------------------------------------ */
+/* -- Division (flags are undefined: left alone) ------------------------------------------------ */
 
 OP_INLINE unsigned __int128 get_double(struct cpu *c, unsigned w)
 {
@@ -273,11 +274,12 @@ OP_UNARY(idiv)
     return true;
 }
 
-/* -- Conversions within the accumulator -------------------------------------------------------------------------------- */
+/* -- Conversions within the accumulator -------------------------------------------------------- */
 
 OP_WIDTH(cbw)
 {
-    reg_set(c, REG_OFF(RAX), w, (uint64_t)sign_extend(reg_get(c, REG_OFF(RAX), w ? w - 1 : 0), w ? w - 1 : 0));
+    reg_set(c, REG_OFF(RAX), w,
+            (uint64_t)sign_extend(reg_get(c, REG_OFF(RAX), w ? w - 1 : 0), w ? w - 1 : 0));
     return (void)i, true;
 }
 
@@ -287,7 +289,7 @@ OP_WIDTH(cwd)
     return (void)i, true;
 }
 
-/* -- Compare and exchange ------------------------------------------------------------------------------------------------ */
+/* -- Compare and exchange ---------------------------------------------------------------------- */
 
 /* The destination is written in any case (SDM 2A CMPXCHG): a store that may fault. */
 OP_BINARY(cmpxchg)
@@ -379,7 +381,7 @@ OP_NONE(cmpxchg16b)
     return true;
 }
 
-/* -- Decimal adjustment (undefined flags as recent Intel processors compute them) ------------------------------------------- */
+/* -- Decimal adjustment (undefined flags as recent Intel processors compute them) -------------- */
 
 static void set_al(struct cpu *c, uint8_t al)
 {
@@ -467,7 +469,7 @@ OP_NONE(aad)
     return true;
 }
 
-/* -- Flag instructions ----------------------------------------------------------------------------------------------------- */
+/* -- Flag instructions ------------------------------------------------------------------------- */
 
 OP_NONE(cmc)
 {

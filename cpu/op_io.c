@@ -4,8 +4,8 @@
 #include "cpu/ops.h"
 #include "cpu/segment.h"
 
-/* Are the bits of all n ports clear in the TSS's bitmap? The two bytes that may hold them must both be
- * inside the limit. */
+/* Are the bits of all n ports clear in the TSS's bitmap? The two bytes that may hold them must both
+ * be inside the limit. */
 static bool bitmap_allows(struct cpu *c, uint16_t port, unsigned n)
 {
     uint64_t map, bits;

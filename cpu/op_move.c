@@ -28,14 +28,14 @@ OP_INLINE bool extend_source(struct cpu *c, const struct insn *i, enum form form
     return true;
 }
 
-#define EXTEND(name, from, expr)                     \
-    OP_BINARY(name)                                  \
-    {                                                \
-        uint64_t v;                                  \
-        if (!extend_source(c, i, form, from, &v))    \
-            return false;                            \
-        reg_set(c, i->dst, w, expr);                 \
-        return true;                                 \
+#define EXTEND(name, from, expr)                                                                   \
+    OP_BINARY(name)                                                                                \
+    {                                                                                              \
+        uint64_t v;                                                                                \
+        if (!extend_source(c, i, form, from, &v))                                                  \
+            return false;                                                                          \
+        reg_set(c, i->dst, w, expr);                                                               \
+        return true;                                                                               \
     }
 EXTEND(movzx_b, 0, v)
 EXTEND(movzx_w, 1, v)
@@ -49,8 +49,8 @@ OP_WIDTH(lea)
     return true;
 }
 
-/* The source is read, with its faults, whatever the condition; a false one still clears the upper half of
- * a 32-bit destination. */
+/* The source is read, with its faults, whatever the condition; a false one still clears the upper
+ * half of a 32-bit destination. */
 OP_BINARY(cmovcc)
 {
     uint64_t v;
@@ -83,7 +83,7 @@ OP_NONE(nop)
     return true;
 }
 
-/* -- Stack ---------------------------------------------------------------------------------------------------- */
+/* -- Stack ------------------------------------------------------------------------------------- */
 
 OP_UNARY(push)
 {

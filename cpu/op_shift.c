@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: MIT */
-/* Shifts, rotates, double shifts, bit tests and scans. Counts are masked to 5 bits (6 for 64-bit operands).
- * Flags that the SDM leaves undefined are set as recent Intel processors set them where that is known. */
+/* Shifts, rotates, double shifts, bit tests and scans. Counts are masked to 5 bits (6 for 64-bit
+ * operands). Flags that the SDM leaves undefined are set as recent Intel processors set them where
+ * that is known. */
 #include "cpu/ops.h"
 
 /* Number of bits rotated or shifted, by its source. */
 enum count_from { COUNT_IMM, COUNT_ONE, COUNT_CL };
 
-OP_INLINE unsigned shift_count(struct cpu *c, const struct insn *i, enum count_from from, unsigned w)
+OP_INLINE unsigned shift_count(struct cpu *c, const struct insn *i, enum count_from from,
+                               unsigned w)
 {
     unsigned n = from == COUNT_ONE ? 1 : from == COUNT_IMM ? (unsigned)i->imm : (unsigned)c->r[RCX];
     return n & (w == 3 ? 63 : 31);
@@ -38,7 +40,7 @@ OP_INLINE uint64_t bit_of(uint64_t v, unsigned n)
     return v >> n & 1;
 }
 
-/* -- Shifts --------------------------------------------------------------------------------------------------- */
+/* -- Shifts ------------------------------------------------------------------------------------ */
 
 OP_INLINE uint64_t do_shl(struct cpu *c, uint64_t a, unsigned n, unsigned w)
 {
@@ -73,7 +75,7 @@ OP_INLINE uint64_t do_sar(struct cpu *c, uint64_t a, unsigned n, unsigned w)
     return res;
 }
 
-/* -- Rotates: only CF and OF change ---------------------------------------------------------------------------- */
+/* -- Rotates: only CF and OF change ------------------------------------------------------------ */
 
 OP_INLINE uint64_t do_rol(struct cpu *c, uint64_t a, unsigned n, unsigned w)
 {
@@ -115,23 +117,24 @@ OP_INLINE uint64_t do_rcl(struct cpu *c, uint64_t a, unsigned n, unsigned w)
 OP_INLINE uint64_t do_rcr(struct cpu *c, uint64_t a, unsigned n, unsigned w)
 {
     unsigned bits = WIDTH_BITS(w), k = n % (bits + 1);
-    uint64_t res = rotate_carry_left(a, &c->f.carry, k == 0 ? 0 : bits + 1 - k, bits) & WIDTH_MASK(w);
+    uint64_t res =
+        rotate_carry_left(a, &c->f.carry, k == 0 ? 0 : bits + 1 - k, bits) & WIDTH_MASK(w);
     c->f.over = bit_of(res, bits - 1) ^ bit_of(res, bits - 2) ? -1 : 0;
     return res;
 }
 
-#define SHIFT_OPS(name)                                          \
-    OP_UNARY(name##_imm)                                         \
-    {                                                            \
-        return shift_op(c, i, mem, w, COUNT_IMM, do_##name);     \
-    }                                                            \
-    OP_UNARY(name##_1)                                           \
-    {                                                            \
-        return shift_op(c, i, mem, w, COUNT_ONE, do_##name);     \
-    }                                                            \
-    OP_UNARY(name##_cl)                                          \
-    {                                                            \
-        return shift_op(c, i, mem, w, COUNT_CL, do_##name);      \
+#define SHIFT_OPS(name)                                                                            \
+    OP_UNARY(name##_imm)                                                                           \
+    {                                                                                              \
+        return shift_op(c, i, mem, w, COUNT_IMM, do_##name);                                       \
+    }                                                                                              \
+    OP_UNARY(name##_1)                                                                             \
+    {                                                                                              \
+        return shift_op(c, i, mem, w, COUNT_ONE, do_##name);                                       \
+    }                                                                                              \
+    OP_UNARY(name##_cl)                                                                            \
+    {                                                                                              \
+        return shift_op(c, i, mem, w, COUNT_CL, do_##name);                                        \
     }
 SHIFT_OPS(shl)
 SHIFT_OPS(shr)
@@ -141,7 +144,7 @@ SHIFT_OPS(ror)
 SHIFT_OPS(rcl)
 SHIFT_OPS(rcr)
 
-/* -- Double shifts ------------------------------------------------------------------------------------------------ */
+/* -- Double shifts ----------------------------------------------------------------------------- */
 
 /* For 16-bit operands a count above 16 is undefined; processors shift dst:src:dst. */
 OP_INLINE uint64_t do_shld(struct cpu *c, uint64_t a, uint64_t b, unsigned n, unsigned w)
@@ -182,31 +185,31 @@ OP_INLINE uint64_t do_shrd(struct cpu *c, uint64_t a, uint64_t b, unsigned n, un
     return res;
 }
 
-#define DOUBLE_SHIFT(name, from, fn)                                           \
-    OP_BINARY(name)                                                            \
-    {                                                                          \
-        uint64_t a, b = reg_get(c, i->src, w);                                 \
-        struct rmw m;                                                          \
-        unsigned n = shift_count(c, i, from, w);                               \
-        if (form == FORM_MR) {                                                 \
-            if (!rmw_begin(c, i->seg, ea(c, i), 1u << w, &a, &m))              \
-                return false;                                                  \
-            rmw_end(c, &m, 1u << w, n == 0 ? a : fn(c, a, b, n, w));           \
-            return true;                                                       \
-        }                                                                      \
-        a = reg_get(c, i->dst, w);                                             \
-        reg_set(c, i->dst, w, n == 0 ? a : fn(c, a, b, n, w));                 \
-        return true;                                                           \
+#define DOUBLE_SHIFT(name, from, fn)                                                               \
+    OP_BINARY(name)                                                                                \
+    {                                                                                              \
+        uint64_t a, b = reg_get(c, i->src, w);                                                     \
+        struct rmw m;                                                                              \
+        unsigned n = shift_count(c, i, from, w);                                                   \
+        if (form == FORM_MR) {                                                                     \
+            if (!rmw_begin(c, i->seg, ea(c, i), 1u << w, &a, &m))                                  \
+                return false;                                                                      \
+            rmw_end(c, &m, 1u << w, n == 0 ? a : fn(c, a, b, n, w));                               \
+            return true;                                                                           \
+        }                                                                                          \
+        a = reg_get(c, i->dst, w);                                                                 \
+        reg_set(c, i->dst, w, n == 0 ? a : fn(c, a, b, n, w));                                     \
+        return true;                                                                               \
     }
 DOUBLE_SHIFT(shld_imm, COUNT_IMM, do_shld)
 DOUBLE_SHIFT(shld_cl, COUNT_CL, do_shld)
 DOUBLE_SHIFT(shrd_imm, COUNT_IMM, do_shrd)
 DOUBLE_SHIFT(shrd_cl, COUNT_CL, do_shrd)
 
-/* -- Bit test ------------------------------------------------------------------------------------------------------- */
+/* -- Bit test ---------------------------------------------------------------------------------- */
 
-/* With a register as bit offset a memory operand is a bit string: the offset, signed, moves the address
- * in steps of the operand size. */
+/* With a register as bit offset a memory operand is a bit string: the offset, signed, moves the
+ * address in steps of the operand size. */
 OP_INLINE uint64_t bit_address(struct cpu *c, const struct insn *i, enum form form, unsigned w)
 {
     uint64_t addr = ea(c, i);
@@ -217,23 +220,23 @@ OP_INLINE uint64_t bit_address(struct cpu *c, const struct insn *i, enum form fo
     return addr & asz_mask(i);
 }
 
-#define BIT_OP(name, expr)                                                                  \
-    OP_BINARY(name)                                                                         \
-    {                                                                                       \
-        bool imm = form == FORM_RI || form == FORM_MI;                                      \
-        unsigned n = (unsigned)(imm ? i->imm : reg_get(c, i->src, w)) & (WIDTH_BITS(w) - 1); \
-        uint64_t a, bit = UINT64_C(1) << n;                                                 \
-        struct rmw m;                                                                       \
-        if (form == FORM_MR || form == FORM_MI) {                                           \
-            if (!rmw_begin(c, i->seg, bit_address(c, i, form, w), 1u << w, &a, &m))         \
-                return false;                                                               \
-            rmw_end(c, &m, 1u << w, expr);                                                  \
-        } else {                                                                            \
-            a = reg_get(c, i->dst, w);                                                      \
-            reg_set(c, i->dst, w, expr);                                                    \
-        }                                                                                   \
-        c->f.carry = (a & bit) != 0;                                                        \
-        return true;                                                                        \
+#define BIT_OP(name, expr)                                                                         \
+    OP_BINARY(name)                                                                                \
+    {                                                                                              \
+        bool imm = form == FORM_RI || form == FORM_MI;                                             \
+        unsigned n = (unsigned)(imm ? i->imm : reg_get(c, i->src, w)) & (WIDTH_BITS(w) - 1);       \
+        uint64_t a, bit = UINT64_C(1) << n;                                                        \
+        struct rmw m;                                                                              \
+        if (form == FORM_MR || form == FORM_MI) {                                                  \
+            if (!rmw_begin(c, i->seg, bit_address(c, i, form, w), 1u << w, &a, &m))                \
+                return false;                                                                      \
+            rmw_end(c, &m, 1u << w, expr);                                                         \
+        } else {                                                                                   \
+            a = reg_get(c, i->dst, w);                                                             \
+            reg_set(c, i->dst, w, expr);                                                           \
+        }                                                                                          \
+        c->f.carry = (a & bit) != 0;                                                               \
+        return true;                                                                               \
     }
 BIT_OP(bts, a | bit)
 BIT_OP(btr, a & ~bit)
@@ -254,7 +257,7 @@ OP_BINARY(bt)
     return true;
 }
 
-/* -- Bit scan: with a zero source the destination keeps its value (as processors do) ------------------------------------ */
+/* -- Bit scan: with a zero source the destination keeps its value (as processors do) ----------- */
 
 OP_INLINE void flags_scan(struct cpu *c, uint64_t a)
 {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* String instructions with all their prefixes. Each iteration leaves rSI, rDI and rCX as the SDM says, so
- * that a fault or an interrupt in the middle restarts the instruction where it stopped. MOVS and STOS move
- * forward in page-sized pieces where the translation cache allows it. */
+/* String instructions with all their prefixes. Each iteration leaves rSI, rDI and rCX as the SDM
+ * says, so that a fault or an interrupt in the middle restarts the instruction where it stopped.
+ * MOVS and STOS move forward in page-sized pieces where the translation cache allows it. */
 #include "cpu/ops.h"
 
 /* Iterations between two looks at pending interrupts. */
@@ -30,8 +30,8 @@ typedef bool (*str_fn)(struct cpu *c, const struct insn *i, unsigned w);
 /* Up to n iterations at once; the number done, 0 where it must go one by one. */
 typedef uint64_t (*str_bulk_fn)(struct cpu *c, const struct insn *i, unsigned w, uint64_t n);
 
-/* With 32-bit addresses a repeated instruction clears the upper half of RCX, and MOVS and STOS those of their
- * index registers, even if nothing is repeated. */
+/* With 32-bit addresses a repeated instruction clears the upper half of RCX, and MOVS and STOS
+ * those of their index registers, even if nothing is repeated. */
 enum str_regs { CLEARS_NONE, CLEARS_SI = 1, CLEARS_DI = 2, CLEARS_BOTH = 3 };
 
 static inline void str_truncate(struct cpu *c, const struct insn *i, enum str_regs clears)
@@ -45,7 +45,8 @@ static inline void str_truncate(struct cpu *c, const struct insn *i, enum str_re
         str_set(c, i, RDI, c->r[RDI]);
 }
 
-/* The repetition of compare instructions also ends on ZF: REPE (F3) while equal, REPNE (F2) while not. */
+/* The repetition of compare instructions also ends on ZF: REPE (F3) while equal, REPNE (F2) while
+ * not. */
 enum rep_kind { REP_PLAIN, REP_COMPARE };
 
 static inline bool rep_ended(const struct cpu *c, const struct insn *i, enum rep_kind kind)
@@ -95,12 +96,12 @@ OP_INLINE bool string_op(struct cpu *c, const struct insn *i, unsigned w, enum r
     }
 }
 
-/* -- Moving in pieces ------------------------------------------------------------------------------------------ */
+/* -- Moving in pieces -------------------------------------------------------------------------- */
 
-/* Elements of width w from offset off on, at most n, that lie in one page and in the segment's fast part;
- * *host is their address. 0: none. */
-static uint64_t piece_of(struct cpu *c, const struct insn *i, unsigned sreg, uint64_t off, unsigned w,
-                         uint64_t n, bool write, uint8_t **host)
+/* Elements of width w from offset off on, at most n, that lie in one page and in the segment's fast
+ * part; *host is their address. 0: none. */
+static uint64_t piece_of(struct cpu *c, const struct insn *i, unsigned sreg, uint64_t off,
+                         unsigned w, uint64_t n, bool write, uint8_t **host)
 {
     const struct seg *s = &c->seg[sreg];
     uint64_t end = write ? s->wr_end : s->rd_end;
@@ -148,7 +149,7 @@ static uint64_t stos_bulk(struct cpu *c, const struct insn *i, unsigned w, uint6
     return n;
 }
 
-/* -- Iterations -------------------------------------------------------------------------------------------------- */
+/* -- Iterations -------------------------------------------------------------------------------- */
 
 static bool movs_one(struct cpu *c, const struct insn *i, unsigned w)
 {

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* System instructions that are not about segments or control registers: fast system calls, MSRs, CPUID,
- * time, FS and GS bases, HLT, MONITOR (SDM 2A-2D, operation sections). */
+/* System instructions that are not about segments or control registers: fast system calls, MSRs,
+ * CPUID, time, FS and GS bases, HLT, MONITOR (SDM 2A-2D, operation sections). */
 #include "cpu/exception.h"
 #include "cpu/isa.h"
 #include "cpu/ops.h"
@@ -23,7 +23,7 @@ static void set_edx_eax(struct cpu *c, uint64_t v)
     c->r[RDX] = v >> 32;
 }
 
-/* -- SYSCALL, SYSRET, SYSENTER, SYSEXIT ------------------------------------------------------------------- */
+/* -- SYSCALL, SYSRET, SYSENTER, SYSEXIT -------------------------------------------------------- */
 
 /* Flat segments, whatever the descriptor tables say. extra: SEG_L or SEG_DB for code. */
 static void set_flat(struct cpu *c, unsigned sreg, uint16_t sel, unsigned dpl, uint16_t extra)
@@ -109,7 +109,7 @@ OP_NONE(sysexit)
     return true;
 }
 
-/* -- FS and GS bases -------------------------------------------------------------------------------------- */
+/* -- FS and GS bases --------------------------------------------------------------------------- */
 
 OP_NONE(swapgs)
 {
@@ -167,7 +167,7 @@ OP_NONE(wrgsbase)
     return write_base(c, i, SEG_GS);
 }
 
-/* -- CPUID, time, randomness ------------------------------------------------------------------------------ */
+/* -- CPUID, time, randomness ------------------------------------------------------------------- */
 
 OP_NONE(cpuid)
 {
@@ -238,7 +238,7 @@ OP_WIDTH(rdseed)
     return random_to(c, i, w);
 }
 
-/* -- MSRs and extended control registers ------------------------------------------------------------------ */
+/* -- MSRs and extended control registers ------------------------------------------------------- */
 
 OP_NONE(rdmsr)
 {
@@ -324,7 +324,7 @@ OP_NONE(wrpkru)
     return true;
 }
 
-/* -- Waiting ---------------------------------------------------------------------------------------------- */
+/* -- Waiting ----------------------------------------------------------------------------------- */
 
 OP_NONE(hlt)
 {
@@ -346,7 +346,8 @@ OP_NONE(monitor)
     return mem_probe(c, i->seg, c->r[RAX] & asz_mask(i), 1, false);
 }
 
-/* With interrupts disabled only an extension (ECX bit 0) would wake it, so it does not wait at all then. */
+/* With interrupts disabled only an extension (ECX bit 0) would wake it, so it does not wait at all
+ * then. */
 OP_NONE(mwait)
 {
     (void)i;

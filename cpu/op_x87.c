@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* x87 arithmetic, compares and transcendentals (SDM 2A, F...). The numbers are computed by fpu80.c; here are
- * the operands, the register stack and the exceptions. */
+/* x87 arithmetic, compares and transcendentals (SDM 2A, F...). The numbers are computed by fpu80.c;
+ * here are the operands, the register stack and the exceptions. */
 #include "cpu/x87.h"
 
 bool x87_available(struct cpu *c)
@@ -64,7 +64,7 @@ void x87_init(struct cpu *c)
     c->fpu.fip = c->fpu.fdp = 0;
 }
 
-/* -- Operands ------------------------------------------------------------------------------------------------ */
+/* -- Operands ---------------------------------------------------------------------------------- */
 
 enum source { SRC_ST, SRC_M32, SRC_M64, SRC_I16, SRC_I32 };
 
@@ -90,7 +90,7 @@ static bool load_source(struct cpu *c, const struct insn *i, enum source src, st
     return true;
 }
 
-/* -- Two-operand arithmetic ------------------------------------------------------------------------------------ */
+/* -- Two-operand arithmetic -------------------------------------------------------------------- */
 
 typedef struct f80 (*binary_fn)(struct f80_env *e, struct f80 a, struct f80 b);
 
@@ -149,34 +149,34 @@ static bool arith_sti(struct cpu *c, const struct insn *i, binary_fn fn, bool po
     return true;
 }
 
-#define ARITH(name, fn)                         \
-    OP_NONE(name##_st0)                         \
-    {                                           \
-        return arith_st0(c, i, SRC_ST, fn);     \
-    }                                           \
-    OP_NONE(name##_m32)                         \
-    {                                           \
-        return arith_st0(c, i, SRC_M32, fn);    \
-    }                                           \
-    OP_NONE(name##_m64)                         \
-    {                                           \
-        return arith_st0(c, i, SRC_M64, fn);    \
-    }                                           \
-    OP_NONE(name##_i16)                         \
-    {                                           \
-        return arith_st0(c, i, SRC_I16, fn);    \
-    }                                           \
-    OP_NONE(name##_i32)                         \
-    {                                           \
-        return arith_st0(c, i, SRC_I32, fn);    \
-    }                                           \
-    OP_NONE(name##_sti)                         \
-    {                                           \
-        return arith_sti(c, i, fn, false);      \
-    }                                           \
-    OP_NONE(name##_pop)                         \
-    {                                           \
-        return arith_sti(c, i, fn, true);       \
+#define ARITH(name, fn)                                                                            \
+    OP_NONE(name##_st0)                                                                            \
+    {                                                                                              \
+        return arith_st0(c, i, SRC_ST, fn);                                                        \
+    }                                                                                              \
+    OP_NONE(name##_m32)                                                                            \
+    {                                                                                              \
+        return arith_st0(c, i, SRC_M32, fn);                                                       \
+    }                                                                                              \
+    OP_NONE(name##_m64)                                                                            \
+    {                                                                                              \
+        return arith_st0(c, i, SRC_M64, fn);                                                       \
+    }                                                                                              \
+    OP_NONE(name##_i16)                                                                            \
+    {                                                                                              \
+        return arith_st0(c, i, SRC_I16, fn);                                                       \
+    }                                                                                              \
+    OP_NONE(name##_i32)                                                                            \
+    {                                                                                              \
+        return arith_st0(c, i, SRC_I32, fn);                                                       \
+    }                                                                                              \
+    OP_NONE(name##_sti)                                                                            \
+    {                                                                                              \
+        return arith_sti(c, i, fn, false);                                                         \
+    }                                                                                              \
+    OP_NONE(name##_pop)                                                                            \
+    {                                                                                              \
+        return arith_sti(c, i, fn, true);                                                          \
     }
 ARITH(fadd, f80_add)
 ARITH(fmul, f80_mul)
@@ -185,7 +185,7 @@ ARITH(fsubr, subr)
 ARITH(fdiv, f80_div)
 ARITH(fdivr, divr)
 
-/* -- Compares ----------------------------------------------------------------------------------------------------- */
+/* -- Compares ---------------------------------------------------------------------------------- */
 
 /* Where a compare's result goes. */
 enum compare_to { TO_STATUS, TO_EFLAGS };
@@ -196,8 +196,8 @@ static void set_relation(struct cpu *c, enum compare_to to, enum fp_rel rel)
         c->fpu.sw = (uint16_t)((c->fpu.sw & ~(FSW_C0 | FSW_C2 | FSW_C3)) | f80_rel_cc(rel));
         return;
     }
-    uint32_t fl = rel == FP_UNORD ? EFL_ZF | EFL_PF | EFL_CF
-                  : rel == FP_LESS ? EFL_CF
+    uint32_t fl = rel == FP_UNORD   ? EFL_ZF | EFL_PF | EFL_CF
+                  : rel == FP_LESS  ? EFL_CF
                   : rel == FP_EQUAL ? EFL_ZF
                                     : 0;
     flags_set_arith(c, fl);
@@ -234,10 +234,10 @@ static bool compare(struct cpu *c, const struct insn *i, enum source src, bool q
     return true;
 }
 
-#define COMPARE(name, src, quiet, to, pops)             \
-    OP_NONE(name)                                       \
-    {                                                   \
-        return compare(c, i, src, quiet, to, pops);     \
+#define COMPARE(name, src, quiet, to, pops)                                                        \
+    OP_NONE(name)                                                                                  \
+    {                                                                                              \
+        return compare(c, i, src, quiet, to, pops);                                                \
     }
 COMPARE(fcom_st, SRC_ST, false, TO_STATUS, 0)
 COMPARE(fcom_m32, SRC_M32, false, TO_STATUS, 0)
@@ -288,7 +288,7 @@ OP_NONE(fxam)
     return true;
 }
 
-/* -- One operand: ST(0) = fn(ST(0)) --------------------------------------------------------------------------------- */
+/* -- One operand: ST(0) = fn(ST(0)) ------------------------------------------------------------ */
 
 typedef struct f80 (*unary_fn)(struct f80_env *e, struct f80 a);
 
@@ -323,10 +323,10 @@ static struct f80 do_fabs(struct f80_env *e, struct f80 a)
     return f80_abs(a);
 }
 
-#define UNARY(name, fn)             \
-    OP_NONE(name)                   \
-    {                               \
-        return unary(c, i, fn);     \
+#define UNARY(name, fn)                                                                            \
+    OP_NONE(name)                                                                                  \
+    {                                                                                              \
+        return unary(c, i, fn);                                                                    \
     }
 UNARY(fchs, do_fchs)
 UNARY(fabs, do_fabs)
@@ -336,7 +336,7 @@ UNARY(f2xm1, f80_2xm1)
 UNARY(fsin, f80_sin)
 UNARY(fcos, f80_cos)
 
-/* -- Two stack operands, result in ST(0) or in ST(1) with a pop --------------------------------------------------------- */
+/* -- Two stack operands, result in ST(0) or in ST(1) with a pop -------------------------------- */
 
 static bool stack_binary(struct cpu *c, const struct insn *i, binary_fn fn, bool pops)
 {
@@ -370,10 +370,10 @@ static struct f80 rem_nearest(struct f80_env *e, struct f80 a, struct f80 b)
     return f80_rem(e, a, b, true);
 }
 
-#define STACK_BINARY(name, fn, pops)              \
-    OP_NONE(name)                                 \
-    {                                             \
-        return stack_binary(c, i, fn, pops);      \
+#define STACK_BINARY(name, fn, pops)                                                               \
+    OP_NONE(name)                                                                                  \
+    {                                                                                              \
+        return stack_binary(c, i, fn, pops);                                                       \
     }
 
 /* C2 tells of a partial remainder, so that it is clear after a stack fault, too. */
@@ -398,7 +398,7 @@ STACK_BINARY(fyl2x, f80_yl2x, true)
 STACK_BINARY(fyl2xp1, f80_yl2xp1, true)
 STACK_BINARY(fpatan, f80_patan, true)
 
-/* -- One operand, two results: the first replaces ST(0), the second is pushed -------------------------------------------- */
+/* -- One operand, two results: the first replaces ST(0), the second is pushed ------------------ */
 
 /* Computes both; returns what is pushed. */
 typedef struct f80 (*pair_fn)(struct f80_env *e, struct f80 a, struct f80 *replaced);

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
-/* x87 loads, stores, register moves, control and environment (SDM 2A; SDM 1 8.1.10 for the images). */
+/* x87 loads, stores, register moves, control and environment (SDM 2A; SDM 1 8.1.10 for the images).
+ */
 #include "cpu/x87.h"
 
-/* -- Loads ----------------------------------------------------------------------------------------------------- */
+/* -- Loads ------------------------------------------------------------------------------------- */
 
 enum format { FMT_F32, FMT_F64, FMT_I16, FMT_I32, FMT_I64 };
 
@@ -34,10 +35,10 @@ static bool load(struct cpu *c, const struct insn *i, enum format f)
     return true;
 }
 
-#define LOAD(name, fmt)             \
-    OP_NONE(name)                   \
-    {                               \
-        return load(c, i, fmt);     \
+#define LOAD(name, fmt)                                                                            \
+    OP_NONE(name)                                                                                  \
+    {                                                                                              \
+        return load(c, i, fmt);                                                                    \
     }
 LOAD(fld_m32, FMT_F32)
 LOAD(fld_m64, FMT_F64)
@@ -102,7 +103,7 @@ OP_NONE(fld_const)
     return true;
 }
 
-/* -- Stores ------------------------------------------------------------------------------------------------------- */
+/* -- Stores ------------------------------------------------------------------------------------ */
 
 /* Value of ST(0) in a memory format; *store: false after an unmasked exception. */
 static uint64_t convert(struct cpu *c, enum format f, bool trunc, bool *store)
@@ -123,7 +124,8 @@ static uint64_t convert(struct cpu *c, enum format f, bool trunc, bool *store)
     return v;
 }
 
-/* After an unmasked exception memory is not accessed at all; a fault of the access leaves the x87 state alone. */
+/* After an unmasked exception memory is not accessed at all; a fault of the access leaves the x87
+ * state alone. */
 static bool store(struct cpu *c, const struct insn *i, enum format f, bool trunc, bool pops)
 {
     bool do_store;
@@ -142,10 +144,10 @@ static bool store(struct cpu *c, const struct insn *i, enum format f, bool trunc
     return true;
 }
 
-#define STORE(name, fmt, trunc, pops)              \
-    OP_NONE(name)                                  \
-    {                                              \
-        return store(c, i, fmt, trunc, pops);      \
+#define STORE(name, fmt, trunc, pops)                                                              \
+    OP_NONE(name)                                                                                  \
+    {                                                                                              \
+        return store(c, i, fmt, trunc, pops);                                                      \
     }
 STORE(fst_m32, FMT_F32, false, false)
 STORE(fst_m64, FMT_F64, false, false)
@@ -237,7 +239,7 @@ OP_NONE(fstp_st)
     return store_st(c, i, true);
 }
 
-/* -- Registers ------------------------------------------------------------------------------------------------------ */
+/* -- Registers --------------------------------------------------------------------------------- */
 
 OP_NONE(fxch)
 {
@@ -290,14 +292,14 @@ OP_NONE(ffree)
     if (!simple(c, i))
         return false;
     c->fpu.sw &= (uint16_t)~FSW_C1;
-    c->fpu.valid &= (uint8_t)~(1u << x87_phys(c, x87_sti(i)));
+    c->fpu.valid &= (uint8_t) ~(1u << x87_phys(c, x87_sti(i)));
     return true;
 }
 OP_NONE(ffreep)
 {
     if (!simple(c, i))
         return false;
-    c->fpu.valid &= (uint8_t)~(1u << x87_phys(c, x87_sti(i)));
+    c->fpu.valid &= (uint8_t) ~(1u << x87_phys(c, x87_sti(i)));
     x87_pop(c);
     return true;
 }
@@ -322,7 +324,7 @@ OP_NONE(fnop)
     return simple(c, i);
 }
 
-/* -- Control ----------------------------------------------------------------------------------------------------------- */
+/* -- Control ----------------------------------------------------------------------------------- */
 
 OP_NONE(fwait)
 {
@@ -348,7 +350,7 @@ OP_NONE(fnclex)
     (void)i;
     if (!x87_available(c))
         return false;
-    c->fpu.sw &= (uint16_t)~(FP_ALL | FSW_SF | FSW_ES | FSW_B);
+    c->fpu.sw &= (uint16_t) ~(FP_ALL | FSW_SF | FSW_ES | FSW_B);
     return true;
 }
 
@@ -374,7 +376,7 @@ OP_NONE(fnstcw)
 /* ES and B follow from which exceptions are flagged and unmasked. */
 static void control_changed(struct cpu *c)
 {
-    c->fpu.sw &= (uint16_t)~(FSW_ES | FSW_B);
+    c->fpu.sw &= (uint16_t) ~(FSW_ES | FSW_B);
     if (c->fpu.sw & ~c->fpu.cw & FP_ALL)
         c->fpu.sw |= FSW_ES | FSW_B;
 }
@@ -394,7 +396,7 @@ OP_NONE(fldcw)
     return true;
 }
 
-/* -- Environment and state images ------------------------------------------------------------------------------------------ */
+/* -- Environment and state images -------------------------------------------------------------- */
 
 static unsigned tag_of(const struct cpu *c, unsigned p)
 {
@@ -449,7 +451,8 @@ static unsigned env_build(const struct cpu *c, unsigned osz, uint8_t *b)
     unsigned size = osz == 1 ? 2 : 4;
     for (unsigned k = 0; k < 7; k++) {
         /* Unused upper halves of the 32-bit form are ones. */
-        uint32_t v = size == 4 && (k < 3 || (k == 6 && !is_real_format(c))) ? f[k] | 0xffff0000u : f[k];
+        uint32_t v =
+            size == 4 && (k < 3 || (k == 6 && !is_real_format(c))) ? f[k] | 0xffff0000u : f[k];
         memcpy(b + k * size, &v, size);
     }
     return 7 * size;

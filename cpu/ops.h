@@ -8,10 +8,10 @@
 #include "cpu/insn.h"
 #include "cpu/mem.h"
 
-/* -- General registers ------------------------------------------------------------------------------ */
+/* -- General registers ------------------------------------------------------------------------- */
 
 /* Byte offset of a register number in c->r, as insn.dst and insn.src hold it. */
-#define REG_OFF(reg) ((uint8_t)((reg) * 8))
+#define REG_OFF(reg) ((uint8_t)((reg)*8))
 
 static inline uint64_t reg_get(const struct cpu *c, unsigned off, unsigned w)
 {
@@ -27,7 +27,7 @@ static inline void reg_set(struct cpu *c, unsigned off, unsigned w, uint64_t v)
         host_store((uint8_t *)c->r + off, 1u << w, v);
 }
 
-/* -- Addresses -------------------------------------------------------------------------------------- */
+/* -- Addresses --------------------------------------------------------------------------------- */
 
 static inline uint64_t asz_mask(const struct insn *i)
 {
@@ -39,7 +39,7 @@ static inline uint64_t ea(const struct cpu *c, const struct insn *i)
     return (c->r[i->base] + (c->r[i->idx] << i->scale) + (uint64_t)i->disp) & asz_mask(i);
 }
 
-/* -- Operands ---------------------------------------------------------------------------------------- */
+/* -- Operands ---------------------------------------------------------------------------------- */
 
 /* The memory operand. */
 static inline bool mem_load(struct cpu *c, const struct insn *i, unsigned w, uint64_t *v)
@@ -69,7 +69,7 @@ static inline bool dst_store(struct cpu *c, const struct insn *i, unsigned w, ui
     return true;
 }
 
-/* -- Stack (SDM 3A 6.2): SS:rSP in the stack segment's width ------------------------------------------ */
+/* -- Stack (SDM 3A 6.2): SS:rSP in the stack segment's width ----------------------------------- */
 
 static inline void sp_set(struct cpu *c, uint64_t sp)
 {
@@ -100,17 +100,17 @@ static inline bool pop(struct cpu *c, unsigned w, uint64_t *v)
     return true;
 }
 
-/* -- Control ------------------------------------------------------------------------------------------- */
+/* -- Control ----------------------------------------------------------------------------------- */
 
-/* Leave the running block after this instruction: state that decoding, fetching or interrupts depend on
- * has changed. */
+/* Leave the running block after this instruction: state that decoding, fetching or interrupts
+ * depend on has changed. */
 static inline void run_stop(struct cpu *c)
 {
     c->run_end = NULL;
 }
 
-/* Near branch to `target` at operand size w: wraps it, checks the CS limit or canonicality (#GP(0)), sets
- * RIP. */
+/* Near branch to `target` at operand size w: wraps it, checks the CS limit or canonicality
+ * (#GP(0)), sets RIP. */
 static inline bool jump_near(struct cpu *c, unsigned w, uint64_t target)
 {
     if (w < 3)
@@ -121,11 +121,12 @@ static inline bool jump_near(struct cpu *c, unsigned w, uint64_t target)
     return true;
 }
 
-/* May the current privilege use ports [port, port + n)? Checks IOPL and the TSS's bitmap; false: #GP(0) or a
- * fault of reading the TSS is recorded. (op_sys.c) */
+/* May the current privilege use ports [port, port + n)? Checks IOPL and the TSS's bitmap; false:
+ * #GP(0) or a fault of reading the TSS is recorded. (op_sys.c) */
 bool io_allowed(struct cpu *c, uint16_t port, unsigned n);
 
-/* -- Handler arrays --------------------------------------------------------------------------------------
+/* -- Handler arrays
+ * --------------------------------------------------------------------------------------
  * OP_NONE(name):   bool name_body(c, i)                        -> op_name[1]
  * OP_WIDTH(name):  bool name_body(c, i, w)                     -> op_name[4]
  * OP_UNARY(name):  bool name_body(c, i, mem, w)                -> op_name[8]
@@ -134,50 +135,50 @@ bool io_allowed(struct cpu *c, uint16_t port, unsigned n);
 
 #define OP_INLINE static inline __attribute__((always_inline))
 
-#define OP_NONE(name)                                       \
-    static bool name##_body(struct cpu *c, const struct insn *i); \
-    const op_fn op_##name[1] = {name##_body};               \
+#define OP_NONE(name)                                                                              \
+    static bool name##_body(struct cpu *c, const struct insn *i);                                  \
+    const op_fn op_##name[1] = {name##_body};                                                      \
     static bool name##_body(struct cpu *c, const struct insn *i)
 
-#define OP_DEF_W(name, w)                                          \
-    static bool name##_##w(struct cpu *c, const struct insn *i)    \
-    {                                                              \
-        return name##_body(c, i, w);                               \
+#define OP_DEF_W(name, w)                                                                          \
+    static bool name##_##w(struct cpu *c, const struct insn *i)                                    \
+    {                                                                                              \
+        return name##_body(c, i, w);                                                               \
     }
-#define OP_WIDTH(name)                                                              \
-    OP_INLINE bool name##_body(struct cpu *c, const struct insn *i, unsigned w);    \
-    OP_DEF_W(name, 0)                                                               \
-    OP_DEF_W(name, 1)                                                               \
-    OP_DEF_W(name, 2)                                                               \
-    OP_DEF_W(name, 3)                                                               \
-    const op_fn op_##name[4] = {name##_0, name##_1, name##_2, name##_3};            \
+#define OP_WIDTH(name)                                                                             \
+    OP_INLINE bool name##_body(struct cpu *c, const struct insn *i, unsigned w);                   \
+    OP_DEF_W(name, 0)                                                                              \
+    OP_DEF_W(name, 1)                                                                              \
+    OP_DEF_W(name, 2)                                                                              \
+    OP_DEF_W(name, 3)                                                                              \
+    const op_fn op_##name[4] = {name##_0, name##_1, name##_2, name##_3};                           \
     OP_INLINE bool name##_body(struct cpu *c, const struct insn *i, unsigned w)
 
-#define OP_DEF_MW(name, m, w)                                        \
-    static bool name##_##m##_##w(struct cpu *c, const struct insn *i) \
-    {                                                                \
-        return name##_body(c, i, m, w);                              \
+#define OP_DEF_MW(name, m, w)                                                                      \
+    static bool name##_##m##_##w(struct cpu *c, const struct insn *i)                              \
+    {                                                                                              \
+        return name##_body(c, i, m, w);                                                            \
     }
-#define OP_DEF_M(name, m) \
+#define OP_DEF_M(name, m)                                                                          \
     OP_DEF_MW(name, m, 0) OP_DEF_MW(name, m, 1) OP_DEF_MW(name, m, 2) OP_DEF_MW(name, m, 3)
 #define OP_REF_M(name, m) name##_##m##_0, name##_##m##_1, name##_##m##_2, name##_##m##_3
-#define OP_UNARY(name)                                                                      \
-    OP_INLINE bool name##_body(struct cpu *c, const struct insn *i, bool mem, unsigned w);  \
-    OP_DEF_M(name, 0)                                                                       \
-    OP_DEF_M(name, 1)                                                                       \
-    const op_fn op_##name[8] = {OP_REF_M(name, 0), OP_REF_M(name, 1)};                      \
+#define OP_UNARY(name)                                                                             \
+    OP_INLINE bool name##_body(struct cpu *c, const struct insn *i, bool mem, unsigned w);         \
+    OP_DEF_M(name, 0)                                                                              \
+    OP_DEF_M(name, 1)                                                                              \
+    const op_fn op_##name[8] = {OP_REF_M(name, 0), OP_REF_M(name, 1)};                             \
     OP_INLINE bool name##_body(struct cpu *c, const struct insn *i, bool mem, unsigned w)
 
-#define OP_BINARY(name)                                                                             \
-    OP_INLINE bool name##_body(struct cpu *c, const struct insn *i, enum form form, unsigned w);    \
-    OP_DEF_M(name, FORM_RR)                                                                         \
-    OP_DEF_M(name, FORM_RM)                                                                         \
-    OP_DEF_M(name, FORM_MR)                                                                         \
-    OP_DEF_M(name, FORM_RI)                                                                         \
-    OP_DEF_M(name, FORM_MI)                                                                         \
-    const op_fn op_##name[20] = {OP_REF_M(name, FORM_RR), OP_REF_M(name, FORM_RM),                  \
-                                 OP_REF_M(name, FORM_MR), OP_REF_M(name, FORM_RI),                  \
-                                 OP_REF_M(name, FORM_MI)};                                          \
+#define OP_BINARY(name)                                                                            \
+    OP_INLINE bool name##_body(struct cpu *c, const struct insn *i, enum form form, unsigned w);   \
+    OP_DEF_M(name, FORM_RR)                                                                        \
+    OP_DEF_M(name, FORM_RM)                                                                        \
+    OP_DEF_M(name, FORM_MR)                                                                        \
+    OP_DEF_M(name, FORM_RI)                                                                        \
+    OP_DEF_M(name, FORM_MI)                                                                        \
+    const op_fn op_##name[20] = {OP_REF_M(name, FORM_RR), OP_REF_M(name, FORM_RM),                 \
+                                 OP_REF_M(name, FORM_MR), OP_REF_M(name, FORM_RI),                 \
+                                 OP_REF_M(name, FORM_MI)};                                         \
     OP_INLINE bool name##_body(struct cpu *c, const struct insn *i, enum form form, unsigned w)
 
 #endif

@@ -4,12 +4,13 @@
 
 #include "cpu/insn.h"
 
-/* Handlers: one array per handler name (ops.h). Rows that share one declare it again, which is legal. */
-#define OP(map, opc, pfx, mn, operands, rd, wr, undef, attr, isa, variant, handler) \
+/* Handlers: one array per handler name (ops.h). Rows that share one declare it again, which is
+ * legal. */
+#define OP(map, opc, pfx, mn, operands, rd, wr, undef, attr, isa, variant, handler)                \
     extern const op_fn op_##handler[VARIANT_COUNT_##variant];
-#define VARIANT_COUNT_NONE 1
-#define VARIANT_COUNT_WIDTH 4
-#define VARIANT_COUNT_UNARY 8
+#define VARIANT_COUNT_NONE   1
+#define VARIANT_COUNT_WIDTH  4
+#define VARIANT_COUNT_UNARY  8
 #define VARIANT_COUNT_BINARY 20
 #include "cpu/optab_simd.def"
 
@@ -48,8 +49,19 @@ enum {
 };
 
 #define OP(map, opc, pfx, mn, operands, rd, wr, undef, attr, isa, variant, handler)                \
-    {ZYDIS_MNEMONIC_##mn, (map), (opc),   PFX_##pfx, VARIANT_##variant, ISA_##isa, (attr), (rd),   \
-     (wr),                (undef), #mn,   operands,  op_##handler},
+    {ZYDIS_MNEMONIC_##mn,                                                                          \
+     (map),                                                                                        \
+     (opc),                                                                                        \
+     PFX_##pfx,                                                                                    \
+     VARIANT_##variant,                                                                            \
+     ISA_##isa,                                                                                    \
+     (attr),                                                                                       \
+     (rd),                                                                                         \
+     (wr),                                                                                         \
+     (undef),                                                                                      \
+     #mn,                                                                                          \
+     operands,                                                                                     \
+     op_##handler},
 
 const struct op_row optab[] = {
 #include "cpu/optab_simd.def"

@@ -1,22 +1,22 @@
 /* SPDX-License-Identifier: MIT */
-/* Page walks: 2-level with PSE and PSE-36, PAE, 4-level (SDM 3A chapter 4). One walker for all modes,
- * driven by a description of the mode's levels. Entries are read and updated by physical address; A and
- * D bits are set only once the whole walk is known to allow the access. */
+/* Page walks: 2-level with PSE and PSE-36, PAE, 4-level (SDM 3A chapter 4). One walker for all
+ * modes, driven by a description of the mode's levels. Entries are read and updated by physical
+ * address; A and D bits are set only once the whole walk is known to allow the access. */
 #include "cpu/isa.h"
 #include "cpu/mem.h"
 
-#define PTE_P 0x001u
-#define PTE_W 0x002u
-#define PTE_U 0x004u
-#define PTE_A 0x020u
-#define PTE_D 0x040u
-#define PTE_PS 0x080u
-#define PTE_G 0x100u
-#define PTE_NX (UINT64_C(1) << 63)
+#define PTE_P    0x001u
+#define PTE_W    0x002u
+#define PTE_U    0x004u
+#define PTE_A    0x020u
+#define PTE_D    0x040u
+#define PTE_PS   0x080u
+#define PTE_G    0x100u
+#define PTE_NX   (UINT64_C(1) << 63)
 #define PTE_ADDR UINT64_C(0x000ffffffffff000)
 
-#define PHYS_BITS 40
-#define PHYS_RSVD (PTE_ADDR & ~((UINT64_C(1) << PHYS_BITS) - 1))
+#define PHYS_BITS  40
+#define PHYS_RSVD  (PTE_ADDR & ~((UINT64_C(1) << PHYS_BITS) - 1))
 #define MAX_LEVELS 4
 
 /* One walk in progress. */
@@ -123,7 +123,8 @@ static bool is_allowed(const struct cpu *c, const struct walk *w)
 /* Protection keys for user pages of data accesses (SDM 3A 4.6.2). */
 static bool is_allowed_by_key(const struct cpu *c, const struct walk *w)
 {
-    if (!(c->cr4 & CR4_PKE) || !(c->mode & MODE_LMA) || !(w->rights & PTE_U) || w->how == ACCESS_FETCH)
+    if (!(c->cr4 & CR4_PKE) || !(c->mode & MODE_LMA) || !(w->rights & PTE_U) ||
+        w->how == ACCESS_FETCH)
         return true;
     unsigned key = w->pte[w->depth - 1] >> 59 & 15;
     uint32_t bits = c->pkru >> (2 * key) & 3;
@@ -184,7 +185,8 @@ static bool walk_tables(struct cpu *c, struct walk *w, uint64_t table, unsigned 
             return false;
         if (leaf)
             return walk_finish(c, w, out);
-        table = w->entry == 4 ? w->pte[w->depth - 1] & 0xfffff000u : w->pte[w->depth - 1] & PTE_ADDR;
+        table =
+            w->entry == 4 ? w->pte[w->depth - 1] & 0xfffff000u : w->pte[w->depth - 1] & PTE_ADDR;
         shift -= step;
     }
 }
@@ -196,7 +198,8 @@ bool page_walk(struct cpu *c, uint64_t la, enum access how, bool user, bool smap
         *out = (struct translation){la & PAGE_MASK & a20_mask(c), true, true, false};
         return true;
     }
-    struct walk w = {.la = la, .how = how, .user = user, .smap_off = smap_off, .rights = ~UINT64_C(0)};
+    struct walk w = {
+        .la = la, .how = how, .user = user, .smap_off = smap_off, .rights = ~UINT64_C(0)};
     if (c->mode & MODE_LMA) {
         w.entry = 8;
         return walk_tables(c, &w, c->cr3 & PTE_ADDR, 39, out);

@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: MIT */
-/* Segment descriptors and registers (SDM 3A 3.4, 5.2-5.8; 2A/2B MOV, LLDT, LTR). Far transfers are in
- * far.c, delivery through gates in exception.c, task switches in task.c. */
+/* Segment descriptors and registers (SDM 3A 3.4, 5.2-5.8; 2A/2B MOV, LLDT, LTR). Far transfers are
+ * in far.c, delivery through gates in exception.c, task switches in task.c. */
 #include "cpu/segment.h"
 
 #include "cpu/exception.h"
 #include "cpu/flags.h"
 #include "cpu/mem.h"
 
-/* -- Derived state ---------------------------------------------------------------------------------------- */
+/* -- Derived state ----------------------------------------------------------------------------- */
 
 static bool is_expand_down(const struct seg *s)
 {
@@ -64,7 +64,8 @@ static uint32_t mode_bits(const struct cpu *c)
     return m;
 }
 
-/* The privilege level is SS.DPL: kept right for null selectors, real mode (0) and virtual-8086 (3). */
+/* The privilege level is SS.DPL: kept right for null selectors, real mode (0) and virtual-8086 (3).
+ */
 static unsigned current_level(const struct cpu *c)
 {
     return (c->seg[SEG_SS].attr & SEG_DPL) >> SEG_DPL_SHIFT;
@@ -107,7 +108,7 @@ void eflags_set(struct cpu *c, uint32_t val)
     cpu_update_mode(c);
 }
 
-/* -- Checks of accesses ----------------------------------------------------------------------------------- */
+/* -- Checks of accesses ------------------------------------------------------------------------ */
 
 bool seg_limit_allows(const struct seg *s, uint64_t off, unsigned n)
 {
@@ -134,7 +135,7 @@ bool seg_check(struct cpu *c, unsigned sreg, uint64_t off, unsigned n, bool writ
     return cpu_raise(c, sreg == SEG_SS ? VEC_SS : VEC_GP, 0);
 }
 
-/* -- Descriptors ------------------------------------------------------------------------------------------ */
+/* -- Descriptors ------------------------------------------------------------------------------- */
 
 static void desc_unpack(struct desc *d)
 {
@@ -145,8 +146,8 @@ static void desc_unpack(struct desc *d)
         d->limit = d->limit << 12 | 0xfff;
 }
 
-/* In long mode LDT, TSS and call gate descriptors have 16 bytes (SDM 3A 3.5.2, 5.8.3.1); the type field
- * of the upper half must be 0. */
+/* In long mode LDT, TSS and call gate descriptors have 16 bytes (SDM 3A 3.5.2, 5.8.3.1); the type
+ * field of the upper half must be 0. */
 static enum desc_status fetch_upper(struct cpu *c, uint16_t sel, uint64_t limit, struct desc *d)
 {
     uint64_t upper;
@@ -178,8 +179,8 @@ enum desc_status desc_fetch(struct cpu *c, uint16_t sel, struct desc *d)
         return DESC_FAULT;
     desc_unpack(d);
     unsigned type = d->attr & SEG_TYPE;
-    bool is_wide = type == DESC_LDT || type == DESC_TSS32 || type == DESC_TSS32_BUSY ||
-                   type == DESC_CALL32;
+    bool is_wide =
+        type == DESC_LDT || type == DESC_TSS32 || type == DESC_TSS32_BUSY || type == DESC_CALL32;
     if (c->mode & MODE_LMA && !(d->attr & SEG_S) && is_wide)
         return fetch_upper(c, sel, limit, d);
     return DESC_OK;
@@ -202,7 +203,7 @@ bool desc_set_accessed(struct cpu *c, struct desc *d)
     return sys_write(c, d->la + 5, 1, d->attr & 0xff);
 }
 
-/* -- Segment registers ------------------------------------------------------------------------------------ */
+/* -- Segment registers ------------------------------------------------------------------------- */
 
 struct seg seg_from_desc(uint16_t sel, const struct desc *d)
 {
@@ -315,7 +316,7 @@ void seg_drop_privileged(struct cpu *c, unsigned cpl)
     }
 }
 
-/* -- LDTR and TR ------------------------------------------------------------------------------------------ */
+/* -- LDTR and TR ------------------------------------------------------------------------------- */
 
 bool seg_load_ldtr(struct cpu *c, uint16_t sel, unsigned vec)
 {
@@ -345,8 +346,8 @@ bool seg_load_tr(struct cpu *c, uint16_t sel)
         return cpu_raise_gp(c, sel_error(sel));
     if (!desc_read(c, sel, VEC_GP, &d))
         return false;
-    bool available = desc_type(&d) == DESC_TSS32 ||
-                     (desc_type(&d) == DESC_TSS16 && !(c->mode & MODE_LMA));
+    bool available =
+        desc_type(&d) == DESC_TSS32 || (desc_type(&d) == DESC_TSS16 && !(c->mode & MODE_LMA));
     if (!available || ((c->mode & MODE_LMA) && !is_canonical(d.base)))
         return cpu_raise_gp(c, sel_error(sel));
     if (!(d.attr & SEG_P))

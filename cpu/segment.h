@@ -1,14 +1,16 @@
 /* SPDX-License-Identifier: MIT */
-/* Segments: descriptors, loading of segment registers, checks of accesses (SDM 3A chapters 3 and 5). */
+/* Segments: descriptors, loading of segment registers, checks of accesses (SDM 3A chapters 3 and
+ * 5). */
 #ifndef CPU_SEGMENT_H
 #define CPU_SEGMENT_H
 
 #include "cpu/cpu.h"
 
-/* -- Accesses ------------------------------------------------------------------------------------------ */
+/* -- Accesses ---------------------------------------------------------------------------------- */
 
-/* May n bytes at off be read or written through a segment register? Limit, type and null selector; #SS(0)
- * for SS, else #GP(0). Always true in 64-bit mode: canonical addresses are the caller's business. */
+/* May n bytes at off be read or written through a segment register? Limit, type and null selector;
+ * #SS(0) for SS, else #GP(0). Always true in 64-bit mode: canonical addresses are the caller's
+ * business. */
 bool seg_check(struct cpu *c, unsigned sreg, uint64_t off, unsigned n, bool write);
 
 /* Are n bytes at off inside the limit? */
@@ -17,7 +19,7 @@ bool seg_limit_allows(const struct seg *s, uint64_t off, unsigned n);
 /* Recompute base, rd_end and wr_end from the descriptor and the mode. */
 void seg_update(struct cpu *c, unsigned sreg);
 
-/* -- Descriptors --------------------------------------------------------------------------------------- */
+/* -- Descriptors ------------------------------------------------------------------------------- */
 
 struct desc {
     uint64_t raw;   /* the first 8 bytes */
@@ -33,8 +35,8 @@ enum desc_status {
     DESC_FAULT, /* reading faulted: the exception is recorded */
 };
 
-/* Read the descriptor that a selector names. In long mode the upper half of system descriptors is read
- * too. */
+/* Read the descriptor that a selector names. In long mode the upper half of system descriptors is
+ * read too. */
 enum desc_status desc_fetch(struct cpu *c, uint16_t sel, struct desc *d);
 
 /* The same; DESC_NONE raises `vec` with the selector as error code. */
@@ -96,7 +98,7 @@ static inline uint16_t sel_error(uint16_t sel)
     return sel & 0xfffc;
 }
 
-/* -- Segment registers --------------------------------------------------------------------------------- */
+/* -- Segment registers ------------------------------------------------------------------------- */
 
 /* MOV, POP, LDS...: load ES, SS, DS, FS or GS (not CS) with all checks of the current mode. */
 bool seg_load(struct cpu *c, unsigned sreg, uint16_t sel);
@@ -113,8 +115,8 @@ void seg_set_null(struct cpu *c, unsigned sreg, uint16_t sel, unsigned dpl);
 /* A segment value from a descriptor. */
 struct seg seg_from_desc(uint16_t sel, const struct desc *d);
 
-/* Checks of an SS selector for privilege level `cpl` (TSS stacks and returns): errors are `vec`, #SS where
- * not present. Not for null selectors. */
+/* Checks of an SS selector for privilege level `cpl` (TSS stacks and returns): errors are `vec`,
+ * #SS where not present. Not for null selectors. */
 bool seg_check_stack(struct cpu *c, uint16_t sel, unsigned cpl, unsigned vec, struct desc *d);
 /* Checks of a selector for DS, ES, FS or GS at privilege level `cpl`; not for null selectors. */
 bool seg_check_data(struct cpu *c, uint16_t sel, unsigned cpl, unsigned vec, struct desc *d);

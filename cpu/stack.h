@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* A stack that need not be the current one: far calls and interrupts build their frame on it before any
- * register changes, so that a fault on the way leaves the processor as it was. */
+/* A stack that need not be the current one: far calls and interrupts build their frame on it before
+ * any register changes, so that a fault on the way leaves the processor as it was. */
 #ifndef CPU_STACK_H
 #define CPU_STACK_H
 
@@ -39,7 +39,8 @@ static inline struct stack stack_in(const struct seg *ss, uint64_t sp, unsigned 
 /* Push 1 << w bytes; faults as a push onto that stack would. Moves only st->sp. */
 bool stack_push(struct cpu *c, struct stack *st, unsigned w, uint64_t v);
 
-/* The stack of an inner privilege level from the current TSS, with all checks (SDM 3A 5.8.5, 6.14.2). */
+/* The stack of an inner privilege level from the current TSS, with all checks (SDM
+ * 3A 5.8.5, 6.14.2). */
 bool stack_from_tss(struct cpu *c, unsigned dpl, struct stack *st);
 
 /* Make it SS:rSP: of the same segment, or of a new one. cpu_update_mode() is left to the caller. */

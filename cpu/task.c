@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
-/* Hardware task switching with 16- and 32-bit TSSs (SDM 3A chapter 7). Legacy protected mode only: long mode
- * has none, and its callers never come here.
+/* Hardware task switching with 16- and 32-bit TSSs (SDM 3A chapter 7). Legacy protected mode only:
+ * long mode has none, and its callers never come here.
  *
- * Everything that can fault in the old task is read or probed first. From load_state() on the new task is
- * current: faults of its segment registers are faults of the new task. */
+ * Everything that can fault in the old task is read or probed first. From load_state() on the new
+ * task is current: faults of its segment registers are faults of the new task. */
 #include "cpu/task.h"
 
 #include "cpu/exception.h"
@@ -23,10 +23,10 @@ struct tss_layout {
     uint16_t min_limit;
 };
 
-static const struct tss_layout layout16 = {
-    1, 0x0e, 0x10, 0x12, 0x22, 4, 2, 0x2a, 0x0e, 0x1c, TSS16_MIN_LIMIT};
-static const struct tss_layout layout32 = {
-    2, 0x20, 0x24, 0x28, 0x48, 6, 4, 0x60, 0x20, 0x40, TSS32_MIN_LIMIT};
+static const struct tss_layout layout16 = {1, 0x0e, 0x10, 0x12, 0x22,           4,
+                                           2, 0x2a, 0x0e, 0x1c, TSS16_MIN_LIMIT};
+static const struct tss_layout layout32 = {2, 0x20, 0x24, 0x28, 0x48,           6,
+                                           4, 0x60, 0x20, 0x40, TSS32_MIN_LIMIT};
 
 static const struct tss_layout *layout_of(uint16_t attr)
 {
@@ -39,7 +39,7 @@ struct task_state {
     bool trap;
 };
 
-/* -- Reading and writing TSSs ----------------------------------------------------------------------------- */
+/* -- Reading and writing TSSs ------------------------------------------------------------------ */
 
 static bool read_state(struct cpu *c, const struct desc *tss, struct task_state *t)
 {
@@ -107,7 +107,7 @@ static void set_busy(struct cpu *c, uint16_t sel, bool busy)
     (void)sys_write(c, la, 1, v);
 }
 
-/* -- Loading the new task --------------------------------------------------------------------------------- */
+/* -- Loading the new task ---------------------------------------------------------------------- */
 
 /* The address space of the new task. */
 static bool load_cr3(struct cpu *c, uint64_t cr3)
@@ -141,8 +141,7 @@ static bool load_task_code(struct cpu *c, uint16_t sel)
         return cpu_raise(c, VEC_TS, 0);
     if (!desc_read(c, sel, VEC_TS, &d))
         return false;
-    if (!desc_is_code(&d) ||
-        (desc_is_conforming(&d) ? desc_dpl(&d) > rpl : desc_dpl(&d) != rpl))
+    if (!desc_is_code(&d) || (desc_is_conforming(&d) ? desc_dpl(&d) > rpl : desc_dpl(&d) != rpl))
         return cpu_raise(c, VEC_TS, sel_error(sel));
     if (!(d.attr & SEG_P))
         return cpu_raise(c, VEC_NP, sel_error(sel));
@@ -213,7 +212,7 @@ static bool enter_task(struct cpu *c, const struct task_state *t, const struct t
     return true;
 }
 
-/* -- The switch ------------------------------------------------------------------------------------------- */
+/* -- The switch -------------------------------------------------------------------------------- */
 
 static bool check_before(struct cpu *c, uint16_t sel, const struct desc *tss,
                          const struct tss_layout *l, struct task_state *t)

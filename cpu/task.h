@@ -14,7 +14,8 @@ enum task_result {
 };
 
 /* Switch to the task of an available TSS (a busy one for TASK_IRET); the caller has checked the
- * descriptor's type, privilege and presence. TASK_INT with *err: push that error code in the new task. */
+ * descriptor's type, privilege and presence. TASK_INT with *err: push that error code in the new
+ * task. */
 enum task_result task_switch(struct cpu *c, uint16_t sel, struct desc *tss, enum task_reason reason,
                              const uint32_t *err);
 
@@ -22,8 +23,8 @@ enum task_result task_switch(struct cpu *c, uint16_t sel, struct desc *tss, enum
 enum task_result task_gate(struct cpu *c, const struct desc *gate, enum task_reason reason,
                            const uint32_t *err);
 
-/* What a handler returns after a switch: a fault inside the new task is kept for delivery before its first
- * instruction, because the interpreter would set RIP back. */
+/* What a handler returns after a switch: a fault inside the new task is kept for delivery before
+ * its first instruction, because the interpreter would set RIP back. */
 bool task_finish(struct cpu *c, enum task_result r);
 
 #endif

@@ -29,7 +29,7 @@ static inline void x87_set(struct cpu *c, unsigned n, struct f80 v)
 
 static inline void x87_pop(struct cpu *c)
 {
-    c->fpu.valid &= (uint8_t)~(1u << c->fpu.top);
+    c->fpu.valid &= (uint8_t) ~(1u << c->fpu.top);
     c->fpu.top = (c->fpu.top + 1) & 7;
 }
 
@@ -55,18 +55,19 @@ static inline void x87_done(struct cpu *c, const struct f80_env *e)
     c->fpu.sw = f80_env_status(e, c->fpu.sw);
 }
 
-/* Every x87 instruction but the non-waiting control ones: #NM where the unit is not available, #MF where an
- * unmasked exception is pending. */
+/* Every x87 instruction but the non-waiting control ones: #NM where the unit is not available, #MF
+ * where an unmasked exception is pending. */
 bool x87_begin(struct cpu *c);
 
 /* #NM only: FNINIT, FNCLEX, FNSTSW, FNSTCW, FNSTENV, FNSAVE. */
 bool x87_available(struct cpu *c);
 
-/* Remember the instruction (and its memory operand) for FSTENV; after the last fault that would restart it. */
+/* Remember the instruction (and its memory operand) for FSTENV; after the last fault that would
+ * restart it. */
 void x87_note(struct cpu *c, const struct insn *i);
 
-/* A stack fault: IE and SF, C1 tells overflow from underflow. True where it is masked, and the caller goes on
- * with the indefinite value. */
+/* A stack fault: IE and SF, C1 tells overflow from underflow. True where it is masked, and the
+ * caller goes on with the indefinite value. */
 bool x87_stack_fault(struct cpu *c, bool overflow);
 
 /* Push v, or take a stack overflow (masked: the indefinite value is pushed). */

@@ -1,22 +1,22 @@
 /* SPDX-License-Identifier: MIT */
-/* FXSAVE, FXRSTOR, XSAVE, XSAVEOPT, XRSTOR (SDM 1 10.5 and chapter 13; 2A FXSAVE, 2C XSAVE). Standard form
- * only; all enabled components count as in use, as an implementation may say. The image is read whole,
- * changed, and written whole, so that a fault leaves memory as it was. */
+/* FXSAVE, FXRSTOR, XSAVE, XSAVEOPT, XRSTOR (SDM 1 10.5 and chapter 13; 2A FXSAVE, 2C XSAVE).
+ * Standard form only; all enabled components count as in use, as an implementation may say. The
+ * image is read whole, changed, and written whole, so that a fault leaves memory as it was. */
 #include "cpu/ops.h"
 #include "cpu/system.h"
 #include "cpu/x87.h"
 
-#define FX_BYTES     512
-#define FX_SAVED     416 /* bytes that FXSAVE defines; software may use the rest */
-#define FX_MXCSR     24
-#define FX_ST        32
-#define FX_XMM       160
-#define XS_HEADER    512
-#define XS_AVX       576
-#define XS_MAX       832
-#define MXCSR_VALID  0x0000ffffu
+#define FX_BYTES    512
+#define FX_SAVED    416 /* bytes that FXSAVE defines; software may use the rest */
+#define FX_MXCSR    24
+#define FX_ST       32
+#define FX_XMM      160
+#define XS_HEADER   512
+#define XS_AVX      576
+#define XS_MAX      832
+#define MXCSR_VALID 0x0000ffffu
 
-/* -- The legacy area -------------------------------------------------------------------------------------- */
+/* -- The legacy area --------------------------------------------------------------------------- */
 
 static void put(uint8_t *at, uint64_t v, unsigned n)
 {
@@ -60,7 +60,7 @@ static void restore_x87(struct cpu *c, const uint8_t *p, bool wide)
     uint16_t sw = (uint16_t)get(p + 2, 2);
     f->cw = (uint16_t)((get(p, 2) & 0x1f3f) | 0x40);
     f->top = sw >> 11 & 7;
-    f->sw = sw & (uint16_t)~(FSW_TOP | FSW_ES | FSW_B);
+    f->sw = sw & (uint16_t) ~(FSW_TOP | FSW_ES | FSW_B);
     if (f->sw & ~f->cw & FP_ALL)
         f->sw |= FSW_ES | FSW_B;
     f->valid = p[4];
@@ -99,7 +99,7 @@ static void restore_xmm(struct cpu *c, const uint8_t *p)
         memcpy(&c->fpu.xmm[k], p + FX_XMM + k * 16, 16);
 }
 
-/* -- Checks ------------------------------------------------------------------------------------------------- */
+/* -- Checks ------------------------------------------------------------------------------------ */
 
 static bool is_aligned(struct cpu *c, const struct insn *i, unsigned n)
 {
@@ -123,7 +123,7 @@ static bool xsave_ready(struct cpu *c, const struct insn *i)
     return is_aligned(c, i, 64);
 }
 
-/* -- FXSAVE, FXRSTOR ---------------------------------------------------------------------------------------- */
+/* -- FXSAVE, FXRSTOR --------------------------------------------------------------------------- */
 
 /* Without CR4.OSFXSR the SSE state stays out of it. */
 OP_NONE(fxsave)
@@ -158,7 +158,7 @@ OP_NONE(fxrstor)
     return true;
 }
 
-/* -- XSAVE, XRSTOR ------------------------------------------------------------------------------------------- */
+/* -- XSAVE, XRSTOR ----------------------------------------------------------------------------- */
 
 /* Components that the instruction works on. */
 static uint64_t requested(const struct cpu *c)

@@ -69,8 +69,7 @@ static void routing_table(struct blob *b)
     aml_end(b, table);
 }
 
-/* -- ISA devices
- * ----------------------------------------------------------------------------------- */
+/* -- ISA devices ------------------------------------------------------------------------------- */
 
 struct isa_row {
     const char *name, *hid;
@@ -143,8 +142,7 @@ static void pci_root(struct vm *vm, struct blob *b)
     aml_end(b, root);
 }
 
-/* -- Interrupt links
- * ------------------------------------------------------------------------------- */
+/* -- Interrupt links --------------------------------------------------------------------------- */
 
 static void interrupts(struct blob *b, const uint32_t *irqs, uint8_t n)
 {
@@ -255,8 +253,7 @@ static void sci_link(struct blob *b)
     aml_end(b, dev);
 }
 
-/* -- The rest
- * -------------------------------------------------------------------------------------- */
+/* -- The rest ---------------------------------------------------------------------------------- */
 
 static void hpet_device(struct vm *vm, struct blob *b)
 {

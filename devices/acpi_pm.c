@@ -51,8 +51,7 @@ static struct vm *vm_of(const struct acpi_pm *s)
     return s->pci.dev.vm;
 }
 
-/* -- Timer and SCI
- * --------------------------------------------------------------------------------- */
+/* -- Timer and SCI ----------------------------------------------------------------------------- */
 
 static uint64_t pm_count(const struct acpi_pm *s)
 {
@@ -93,8 +92,7 @@ void acpi_pm_power_button(struct vm *vm)
     update(s);
 }
 
-/* -- Power management ports
- * ------------------------------------------------------------------------ */
+/* -- Power management ports -------------------------------------------------------------------- */
 
 static void sleep_now(struct acpi_pm *s)
 {
@@ -196,8 +194,7 @@ static void apm_write(void *dev, uint32_t off, unsigned n, uint64_t val)
     update(s);
 }
 
-/* -- Configuration
- * --------------------------------------------------------------------------------- */
+/* -- Configuration ----------------------------------------------------------------------------- */
 
 static void map_ports(struct acpi_pm *s)
 {

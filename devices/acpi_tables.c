@@ -32,8 +32,7 @@ struct tables {
     unsigned n;
 };
 
-/* -- Headers
- * --------------------------------------------------------------------------------------- */
+/* -- Headers ----------------------------------------------------------------------------------- */
 
 static size_t open_table(struct blob *b, const char *signature, uint8_t revision)
 {
@@ -78,8 +77,7 @@ static void gas(struct blob *b, uint8_t space, uint8_t bits, uint64_t addr)
     blob_u64(b, addr);
 }
 
-/* -- Tables
- * ---------------------------------------------------------------------------------------- */
+/* -- Tables ------------------------------------------------------------------------------------ */
 
 static uint32_t build_facs(struct tables *t)
 {

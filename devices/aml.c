@@ -118,8 +118,7 @@ void aml_name_eisaid(struct blob *b, const char *name, const char *id)
     aml_eisaid(b, id);
 }
 
-/* -- Terms with contents
- * --------------------------------------------------------------------------- */
+/* -- Terms with contents ----------------------------------------------------------------------- */
 
 size_t aml_scope(struct blob *b, const char *name)
 {
@@ -221,8 +220,7 @@ void aml_byte_fields(struct blob *b, const char *region, const char *const names
     aml_end(b, mark);
 }
 
-/* -- Resources
- * ------------------------------------------------------------------------------------- */
+/* -- Resources --------------------------------------------------------------------------------- */
 
 struct aml_template aml_template(struct blob *b)
 {

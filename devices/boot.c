@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* -kernel, -initrd, -append: reads the files once, recognises the kernel's format, and loads it at each
- * reset. What a BIOS leaves in low memory (tables, data area) is put there too. */
+/* -kernel, -initrd, -append: reads the files once, recognises the kernel's format, and loads it at
+ * each reset. What a BIOS leaves in low memory (tables, data area) is put there too. */
 #include "devices/boot.h"
 
 #include <errno.h>
@@ -15,7 +15,7 @@
 
 #define IMAGE_MAX (UINT64_C(1) << 31)
 
-/* -- Files ------------------------------------------------------------------------------------------------- */
+/* -- Files ------------------------------------------------------------------------------------- */
 
 static int read_all(struct vm *vm, int fd, struct image *out, size_t size)
 {
@@ -91,7 +91,7 @@ static int read_module_list(struct boot *b, const char *list)
     return 0;
 }
 
-/* -- Format ------------------------------------------------------------------------------------------------- */
+/* -- Format ------------------------------------------------------------------------------------ */
 
 static int choose_loader(struct boot *b, const struct vm_config *cfg)
 {
@@ -147,7 +147,7 @@ static void boot_unrealize(struct device *d)
     free(b->module_names);
 }
 
-/* -- Loading ------------------------------------------------------------------------------------------------- */
+/* -- Loading ----------------------------------------------------------------------------------- */
 
 #define GDT_CODE UINT64_C(0x00cf9b000000ffff)
 #define GDT_DATA UINT64_C(0x00cf93000000ffff)
@@ -174,8 +174,8 @@ int boot_protected_mode(struct vm *vm, struct cpu *c, uint64_t gdt, uint32_t ent
     return 0;
 }
 
-/* realize() has checked the images, so that only a machine with too little memory gets here without being
- * able to load; the processor then stops at once and the error is reported. */
+/* realize() has checked the images, so that only a machine with too little memory gets here without
+ * being able to load; the processor then stops at once and the error is reported. */
 static void boot_reset(struct device *d)
 {
     struct boot *b = (struct boot *)d;

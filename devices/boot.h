@@ -24,7 +24,7 @@ struct boot {
     struct image module[BOOT_MODULES_MAX];
     const char *module_cmdline[BOOT_MODULES_MAX]; /* multiboot: as written in -initrd, path first */
     unsigned module_count;
-    char *module_names; /* the -initrd string, cut into pieces */
+    char *module_names;  /* the -initrd string, cut into pieces */
     const char *cmdline; /* -append, never NULL */
     /* The format's loader: places everything and sets the processor up. 0 or -errno. */
     int (*load)(struct boot *b, struct cpu *c);
@@ -37,22 +37,23 @@ extern const struct device_class boot_class;
 bool boot_is_linux(const struct image *k);
 bool boot_is_multiboot(const struct image *k);
 
-/* Check everything that does not depend on the machine's memory. 0 or -errno, text in vm_error(). */
+/* Check everything that does not depend on the machine's memory. 0 or -errno, text in vm_error().
+ */
 int boot_linux_check(struct vm *vm, const struct image *k);
 int boot_multiboot_check(struct vm *vm, const struct image *k);
 
 int boot_linux_load(struct boot *b, struct cpu *c);
 int boot_multiboot_load(struct boot *b, struct cpu *c);
 
-/* Flat 32-bit protected mode, paging and interrupts off, with a GDT in guest memory at `gdt`: code selector
- * 10h, data selector 18h. General registers are zero. */
+/* Flat 32-bit protected mode, paging and interrupts off, with a GDT in guest memory at `gdt`: code
+ * selector 10h, data selector 18h. General registers are zero. */
 int boot_protected_mode(struct vm *vm, struct cpu *c, uint64_t gdt, uint32_t entry);
 
 /* Little-endian field of an image; the caller has checked the size. */
 static inline uint32_t image_u32(const struct image *k, size_t off)
 {
-    return (uint32_t)k->data[off] | (uint32_t)k->data[off + 1] << 8 | (uint32_t)k->data[off + 2] << 16 |
-           (uint32_t)k->data[off + 3] << 24;
+    return (uint32_t)k->data[off] | (uint32_t)k->data[off + 1] << 8 |
+           (uint32_t)k->data[off + 2] << 16 | (uint32_t)k->data[off + 3] << 24;
 }
 static inline uint16_t image_u16(const struct image *k, size_t off)
 {

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* The Linux/x86 boot protocol, 32-bit entry (Linux, Documentation/arch/x86/boot.rst): the protected-mode part
- * of a bzImage goes to 1 MiB (or where a relocatable kernel prefers), the zero page with the setup header,
- * the E820 map and the addresses of command line and initrd is built in low memory. */
+/* The Linux/x86 boot protocol, 32-bit entry (Linux, Documentation/arch/x86/boot.rst): the
+ * protected-mode part of a bzImage goes to 1 MiB (or where a relocatable kernel prefers), the zero
+ * page with the setup header, the E820 map and the addresses of command line and initrd is built in
+ * low memory. */
 #include <errno.h>
 #include <string.h>
 
@@ -10,45 +11,45 @@
 #include "devices/e820.h"
 
 /* Setup header, as offsets in the file and in the zero page */
-#define HDR_SETUP_SECTS 0x1f1
-#define HDR_SYSSIZE 0x1f4
-#define HDR_BOOT_FLAG 0x1fe
-#define HDR_JUMP 0x200
-#define HDR_MAGIC 0x202
-#define HDR_VERSION 0x206
+#define HDR_SETUP_SECTS    0x1f1
+#define HDR_SYSSIZE        0x1f4
+#define HDR_BOOT_FLAG      0x1fe
+#define HDR_JUMP           0x200
+#define HDR_MAGIC          0x202
+#define HDR_VERSION        0x206
 #define HDR_TYPE_OF_LOADER 0x210
-#define HDR_LOADFLAGS 0x211
-#define HDR_CODE32_START 0x214
-#define HDR_RAMDISK_IMAGE 0x218
-#define HDR_RAMDISK_SIZE 0x21c
-#define HDR_HEAP_END 0x224
-#define HDR_CMD_LINE_PTR 0x228
-#define HDR_INITRD_MAX 0x22c
-#define HDR_CMDLINE_SIZE 0x238
-#define HDR_INIT_SIZE 0x260
-#define HDR_END_MIN 0x22c /* last byte of version 2.02's header */
+#define HDR_LOADFLAGS      0x211
+#define HDR_CODE32_START   0x214
+#define HDR_RAMDISK_IMAGE  0x218
+#define HDR_RAMDISK_SIZE   0x21c
+#define HDR_HEAP_END       0x224
+#define HDR_CMD_LINE_PTR   0x228
+#define HDR_INITRD_MAX     0x22c
+#define HDR_CMDLINE_SIZE   0x238
+#define HDR_INIT_SIZE      0x260
+#define HDR_END_MIN        0x22c /* last byte of version 2.02's header */
 
-#define HDRS_MAGIC 0x53726448u /* "HdrS" */
-#define LOADED_HIGH 0x01
+#define HDRS_MAGIC   0x53726448u /* "HdrS" */
+#define LOADED_HIGH  0x01
 #define CAN_USE_HEAP 0x80
 
 /* Zero page, beside the header */
-#define ZP_E820_ENTRIES 0x1e8
-#define ZP_E820_TABLE 0x2d0
-#define ZP_E820_MAX 128
-#define ZP_SCREEN_MODE 0x06
-#define ZP_SCREEN_COLS 0x07
-#define ZP_SCREEN_LINES 0x0e
-#define ZP_SCREEN_ISVGA 0x0f
+#define ZP_E820_ENTRIES  0x1e8
+#define ZP_E820_TABLE    0x2d0
+#define ZP_E820_MAX      128
+#define ZP_SCREEN_MODE   0x06
+#define ZP_SCREEN_COLS   0x07
+#define ZP_SCREEN_LINES  0x0e
+#define ZP_SCREEN_ISVGA  0x0f
 #define ZP_SCREEN_POINTS 0x10
 
 /* Low memory */
-#define GDT_ADDR 0x1000
-#define STACK_TOP 0x8000
+#define GDT_ADDR       0x1000
+#define STACK_TOP      0x8000
 #define ZERO_PAGE_ADDR 0x10000
-#define CMDLINE_ADDR 0x20000
-#define CMDLINE_ROOM 0x10000
-#define KERNEL_ADDR 0x100000
+#define CMDLINE_ADDR   0x20000
+#define CMDLINE_ROOM   0x10000
+#define KERNEL_ADDR    0x100000
 
 bool boot_is_linux(const struct image *k)
 {
@@ -70,8 +71,7 @@ int boot_linux_check(struct vm *vm, const struct image *k)
     if (!(k->data[HDR_LOADFLAGS] & LOADED_HIGH))
         return vm_fail(vm, -ENOEXEC, "%s: zImage kernels (loaded low) are not supported", k->path);
     size_t setup = setup_bytes(k);
-    if (setup >= k->size ||
-        (uint64_t)image_u32(k, HDR_SYSSIZE) * 16 > k->size - setup + 15)
+    if (setup >= k->size || (uint64_t)image_u32(k, HDR_SYSSIZE) * 16 > k->size - setup + 15)
         return vm_fail(vm, -ENOEXEC, "%s: truncated: the header promises %llu bytes", k->path,
                        (unsigned long long)(setup + (uint64_t)image_u32(k, HDR_SYSSIZE) * 16));
     return 0;
@@ -126,8 +126,8 @@ static int put_cmdline(struct boot *b, uint8_t *page)
     if (image_u16(&b->kernel, HDR_VERSION) >= 0x206)
         max = image_u32(&b->kernel, HDR_CMDLINE_SIZE);
     if (len > max || len >= CMDLINE_ROOM)
-        return vm_fail(b->dev.vm, -E2BIG, "-append: longer than the %zu characters that %s takes", max,
-                       b->kernel.path);
+        return vm_fail(b->dev.vm, -E2BIG, "-append: longer than the %zu characters that %s takes",
+                       max, b->kernel.path);
     put32(page, HDR_CMD_LINE_PTR, CMDLINE_ADDR);
     return mem_load(b->dev.vm, CMDLINE_ADDR, b->cmdline, len + 1) ? 0 : -EFAULT;
 }
@@ -149,8 +149,8 @@ static int put_initrd(struct boot *b, uint8_t *page)
         floor = KERNEL_ADDR + (uint64_t)image_u32(k, HDR_INIT_SIZE);
     uint64_t addr = limit < r->size ? 0 : (limit - r->size) & ~(PAGE_SIZE - 1);
     if (addr < floor)
-        return vm_fail(vm, -ENOMEM, "%s: does not fit in %llu MiB of memory beside the kernel", r->path,
-                       (unsigned long long)(mem_below_4g(vm) >> 20));
+        return vm_fail(vm, -ENOMEM, "%s: does not fit in %llu MiB of memory beside the kernel",
+                       r->path, (unsigned long long)(mem_below_4g(vm) >> 20));
     put32(page, HDR_RAMDISK_IMAGE, addr);
     put32(page, HDR_RAMDISK_SIZE, r->size);
     return mem_load(vm, addr, r->data, r->size) ? 0 : -EFAULT;

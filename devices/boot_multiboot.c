@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* Multiboot 1 kernels (Multiboot Specification 0.6.96): ELF32, ELF64 with a 32-bit entry point, or any file
- * with the header's own load addresses. Modules and the information structure follow the kernel in
- * memory, each on a page boundary. */
+/* Multiboot 1 kernels (Multiboot Specification 0.6.96): ELF32, ELF64 with a 32-bit entry point, or
+ * any file with the header's own load addresses. Modules and the information structure follow the
+ * kernel in memory, each on a page boundary. */
 #include <elf.h>
 #include <errno.h>
 #include <stdio.h>
@@ -11,17 +11,17 @@
 #include "devices/boot.h"
 #include "devices/e820.h"
 
-#define MB_SEARCH 8192
-#define MB_HEADER_MAGIC 0x1badb002u
-#define MB_BOOT_MAGIC 0x2badb002u
-#define MB_FLAG_VIDEO 0x00000004u
+#define MB_SEARCH         8192
+#define MB_HEADER_MAGIC   0x1badb002u
+#define MB_BOOT_MAGIC     0x2badb002u
+#define MB_FLAG_VIDEO     0x00000004u
 #define MB_FLAG_ADDRESSES 0x00010000u
-#define MB_FLAGS_UNKNOWN 0x0000fff8u /* bits 3-15 must be understood */
+#define MB_FLAGS_UNKNOWN  0x0000fff8u /* bits 3-15 must be understood */
 
-#define MBI_MEMORY 0x001u
-#define MBI_CMDLINE 0x004u
-#define MBI_MODULES 0x008u
-#define MBI_MMAP 0x040u
+#define MBI_MEMORY      0x001u
+#define MBI_CMDLINE     0x004u
+#define MBI_MODULES     0x008u
+#define MBI_MMAP        0x040u
 #define MBI_LOADER_NAME 0x200u
 
 #define GDT_ADDR 0x1000
@@ -67,7 +67,7 @@ bool boot_is_multiboot(const struct image *k)
     return find_header(k, &at);
 }
 
-/* -- What to load ---------------------------------------------------------------------------------------------- */
+/* -- What to load ------------------------------------------------------------------------------ */
 
 struct plan {
     struct load_segment seg[32];
@@ -163,8 +163,8 @@ static int make_plan(struct vm *vm, const struct image *k, struct plan *p)
     find_header(k, &at);
     uint32_t flags = image_u32(k, at + 4);
     if (flags & MB_FLAGS_UNKNOWN)
-        return vm_fail(vm, -ENOEXEC, "%s: asks for unknown multiboot features (flags %08x)", k->path,
-                       flags);
+        return vm_fail(vm, -ENOEXEC, "%s: asks for unknown multiboot features (flags %08x)",
+                       k->path, flags);
     if (flags & MB_FLAG_ADDRESSES)
         return plan_by_header(vm, k, at, p);
     if (k->size >= sizeof(Elf64_Ehdr) && memcmp(k->data, ELFMAG, SELFMAG) == 0) {
@@ -173,7 +173,8 @@ static int make_plan(struct vm *vm, const struct image *k, struct plan *p)
             return vm_fail(vm, -ENOEXEC, "%s: ELF file without loadable segments", k->path);
         return err;
     }
-    return vm_fail(vm, -ENOEXEC, "%s: multiboot kernel is neither ELF nor has load addresses", k->path);
+    return vm_fail(vm, -ENOEXEC, "%s: multiboot kernel is neither ELF nor has load addresses",
+                   k->path);
 }
 
 int boot_multiboot_check(struct vm *vm, const struct image *k)
@@ -182,7 +183,7 @@ int boot_multiboot_check(struct vm *vm, const struct image *k)
     return make_plan(vm, k, &p);
 }
 
-/* -- Placing ------------------------------------------------------------------------------------------------------ */
+/* -- Placing ----------------------------------------------------------------------------------- */
 
 /* A cursor that lays things out in guest memory one behind the other. */
 struct layout {

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* The memory map: conventional memory, the firmware area below 1 MiB, RAM up to the hole for devices, the
- * APICs' and the firmware's place at the top of 4 GiB, and RAM above. */
+/* The memory map: conventional memory, the firmware area below 1 MiB, RAM up to the hole for
+ * devices, the APICs' and the firmware's place at the top of 4 GiB, and RAM above. */
 #include "devices/e820.h"
 
 #include "vmm/mem.h"

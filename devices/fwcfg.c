@@ -46,8 +46,7 @@ struct fwcfg {
     uint8_t dir[4 + ITEMS * DIR_ENTRY];
 };
 
-/* -- Items
- * ----------------------------------------------------------------------------------------- */
+/* -- Items ------------------------------------------------------------------------------------- */
 
 static struct fwcfg *device_of(struct vm *vm)
 {
@@ -165,8 +164,7 @@ int fwcfg_add_file(struct vm *vm, const char *name, const void *data, size_t len
     return err != 0 ? err : rebuild_dir(s);
 }
 
-/* -- Command blocks
- * -------------------------------------------------------------------------------- */
+/* -- Command blocks ---------------------------------------------------------------------------- */
 
 /* Store n bytes of the selected item at pa; false: a bus error, or too much padding. */
 static bool store(struct fwcfg *s, const struct item *i, uint64_t pa, uint64_t n)
@@ -227,8 +225,7 @@ static void run_command(struct fwcfg *s, uint64_t block)
     dma_write(vm, block, &result, 4);
 }
 
-/* -- Ports
- * ----------------------------------------------------------------------------------------- */
+/* -- Ports ------------------------------------------------------------------------------------- */
 
 static uint64_t data_read(void *dev, uint32_t off, unsigned n)
 {
@@ -274,8 +271,7 @@ static void dma_port_write(void *dev, uint32_t off, unsigned n, uint64_t val)
     }
 }
 
-/* -- The device
- * ------------------------------------------------------------------------------------ */
+/* -- The device -------------------------------------------------------------------------------- */
 
 /* RAM as firmware is to lay it out: base, size, type 1. */
 static int add_e820(struct vm *vm)

@@ -87,8 +87,7 @@ static bool is_periodic(const struct hpet_timer *t)
     return (t->config & TN_PERIODIC) && t->period != 0;
 }
 
-/* -- Interrupts
- * ------------------------------------------------------------------------------------ */
+/* -- Interrupts -------------------------------------------------------------------------------- */
 
 static unsigned timer_index(const struct hpet_timer *t)
 {
@@ -131,8 +130,7 @@ static void interrupt(struct hpet_timer *t)
     }
 }
 
-/* -- Timers
- * ---------------------------------------------------------------------------------------- */
+/* -- Timers ------------------------------------------------------------------------------------ */
 
 /* Ticks until the comparator is reached; 0: it has been. */
 static uint64_t ticks_left(const struct hpet_timer *t)
@@ -192,8 +190,7 @@ static void arm_all(struct hpet *s)
         arm(&s->t[n]);
 }
 
-/* -- Registers
- * ------------------------------------------------------------------------------------- */
+/* -- Registers --------------------------------------------------------------------------------- */
 
 static void inhibit_others(struct hpet *s)
 {
@@ -312,8 +309,7 @@ static void mmio_write(void *dev, uint32_t off, unsigned n, uint64_t val)
     reg_write(dev, off & ~7u, val << shift, mask);
 }
 
-/* -- The device
- * ------------------------------------------------------------------------------------ */
+/* -- The device -------------------------------------------------------------------------------- */
 
 static void reset(struct device *d)
 {

@@ -93,8 +93,7 @@ void ioapic_eoi(struct vm *vm, uint8_t vector)
         end(s, vector);
 }
 
-/* -- Registers
- * ------------------------------------------------------------------------------------- */
+/* -- Registers --------------------------------------------------------------------------------- */
 
 static uint32_t window_read(const struct ioapic *s)
 {
@@ -152,8 +151,7 @@ static void mmio_write(void *dev, uint32_t off, unsigned n, uint64_t val)
     }
 }
 
-/* -- The device
- * ------------------------------------------------------------------------------------ */
+/* -- The device -------------------------------------------------------------------------------- */
 
 struct irq ioapic_input(struct vm *vm, unsigned gsi)
 {

@@ -100,8 +100,7 @@ static bool is_x2(const struct lapic *s)
     return (s->base & BASE_X2) != 0;
 }
 
-/* -- Priorities and INTR
- * --------------------------------------------------------------------------- */
+/* -- Priorities and INTR ----------------------------------------------------------------------- */
 
 static bool bit_get(const uint32_t *set, uint8_t n)
 {
@@ -244,8 +243,7 @@ static void end_of_interrupt(struct lapic *s)
     update(s);
 }
 
-/* -- Messages
- * -------------------------------------------------------------------------------------- */
+/* -- Messages ---------------------------------------------------------------------------------- */
 
 static bool is_destination(const struct lapic *s, const struct apic_message *m)
 {
@@ -322,8 +320,7 @@ static void send_ipi(struct lapic *s)
     }
 }
 
-/* -- Timer
- * ----------------------------------------------------------------------------------------- */
+/* -- Timer ------------------------------------------------------------------------------------- */
 
 static unsigned divide_shift(const struct lapic *s)
 {
@@ -386,8 +383,7 @@ static void timer_fire(void *opaque)
     timer_update(s);
 }
 
-/* -- Registers
- * ------------------------------------------------------------------------------------- */
+/* -- Registers --------------------------------------------------------------------------------- */
 
 static uint32_t ldr(const struct lapic *s)
 {
@@ -524,8 +520,7 @@ static void mmio_write(void *dev, uint32_t off, unsigned n, uint64_t val)
         error(s, ESR_REGISTER);
 }
 
-/* -- The processor's side
- * -------------------------------------------------------------------------- */
+/* -- The processor's side ---------------------------------------------------------------------- */
 
 static int intc_ack(void *dev)
 {
@@ -663,8 +658,7 @@ static const struct vcpu_intc lapic_intc = {
     .write_msr = intc_write_msr,
 };
 
-/* -- The device
- * ------------------------------------------------------------------------------------ */
+/* -- The device -------------------------------------------------------------------------------- */
 
 struct irq lapic_lint(struct vm *vm, unsigned cpu, unsigned n)
 {

@@ -34,8 +34,7 @@ static struct pci_host *host_of(struct vm *vm)
     return (struct pci_host *)device_find(vm, &pci_class, 0);
 }
 
-/* -- Interrupts
- * ------------------------------------------------------------------------------------ */
+/* -- Interrupts -------------------------------------------------------------------------------- */
 
 unsigned pci_pirq_of(unsigned slot, unsigned pin)
 {
@@ -89,8 +88,7 @@ void pci_connect_pirq(struct vm *vm, unsigned n, struct irq out)
     update_pirq(h, n);
 }
 
-/* -- Base addresses
- * -------------------------------------------------------------------------------- */
+/* -- Base addresses ---------------------------------------------------------------------------- */
 
 static unsigned bar_register(unsigned n)
 {
@@ -200,8 +198,7 @@ void pci_add_mem_bar(struct pci_device *p, unsigned n, enum pci_bar_kind kind,
     p->bar[n].region.next = NULL;
 }
 
-/* -- Functions
- * ------------------------------------------------------------------------------------- */
+/* -- Functions --------------------------------------------------------------------------------- */
 
 static struct pci_device *function_at(struct pci_host *h, uint8_t devfn)
 {
@@ -297,8 +294,7 @@ void pci_device_loaded(struct pci_device *p)
         update_bars(h);
 }
 
-/* -- Configuration space
- * --------------------------------------------------------------------------- */
+/* -- Configuration space ----------------------------------------------------------------------- */
 
 static uint32_t ones(unsigned n)
 {
@@ -402,8 +398,7 @@ void pci_connect_reset_control(struct vm *vm, const struct io_ops *ops, void *de
     h->reset_dev = dev;
 }
 
-/* -- The bus
- * --------------------------------------------------------------------------------------- */
+/* -- The bus ----------------------------------------------------------------------------------- */
 
 static void reset(struct device *d)
 {

@@ -83,8 +83,8 @@ struct date {
     unsigned month, day; /* from 1 */
 };
 
-/* -- Calendar (proleptic Gregorian; years are counted from March, so that leap days come last)
- * ------- */
+/* -- Calendar (proleptic Gregorian; years are counted from March, so that leap days come last) ---
+ */
 
 static int64_t days_from_date(struct date d)
 {

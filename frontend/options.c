@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* The command line. Each option's row in options.def names its handler here; handlers check their argument and
- * say what is wrong with it. */
+/* The command line. Each option's row in options.def names its handler here; handlers check their
+ * argument and say what is wrong with it. */
 #include "frontend/options.h"
 
 #include <ctype.h>
@@ -24,7 +24,7 @@ static int wrong(struct parse *p, const char *option, const char *arg, const cha
     return -EINVAL;
 }
 
-/* -- Values ------------------------------------------------------------------------------------------- */
+/* -- Values ------------------------------------------------------------------------------------ */
 
 int options_parse_size(const char *text, uint64_t *bytes)
 {
@@ -59,7 +59,7 @@ static bool parse_number(const char *text, unsigned long max, unsigned long *out
     return errno == 0 && *end == '\0' && *out <= max;
 }
 
-/* -- Handlers, in the order of options.def -------------------------------------------------------------- */
+/* -- Handlers, in the order of options.def ----------------------------------------------------- */
 
 static int set_memory(struct parse *p, const char *arg)
 {
@@ -259,7 +259,7 @@ static int show_help(struct parse *p, const char *arg)
     return 0;
 }
 
-/* -- The table --------------------------------------------------------------------------------------------- */
+/* -- The table --------------------------------------------------------------------------------- */
 
 static const struct option {
     const char *name, *arg;
@@ -275,8 +275,9 @@ static const struct option {
 
 void options_print_help(FILE *out)
 {
-    fprintf(out, "usage: calque [options]\n\n"
-                 "Boots a kernel, or without -kernel the built-in demo guest, on this terminal.\n\n");
+    fprintf(out,
+            "usage: calque [options]\n\n"
+            "Boots a kernel, or without -kernel the built-in demo guest, on this terminal.\n\n");
     for (size_t k = 0; k < OPTION_COUNT; k++) {
         char left[64];
         snprintf(left, sizeof(left), "-%s %s", options[k].name,
@@ -298,7 +299,8 @@ static int parse_one(struct parse *p, int left, char **argv)
 {
     const char *word = argv[0];
     if (word[0] != '-' || word[1] == '\0') {
-        snprintf(p->err, OPTIONS_ERR_LEN, "%s: not an option (disk images are not supported)", word);
+        snprintf(p->err, OPTIONS_ERR_LEN, "%s: not an option (disk images are not supported)",
+                 word);
         return -EINVAL;
     }
     const struct option *opt = find(word + (word[1] == '-' ? 2 : 1));

@@ -81,8 +81,7 @@ void io_write(const struct io_ops *ops, void *dev, uint64_t off, unsigned n, uin
     }
 }
 
-/* -- Claims
- * ------------------------------------------------------------------------------------------ */
+/* -- Claims ------------------------------------------------------------------------------------ */
 
 int bus_claim_ports(struct vm *vm, const char *name, uint16_t first, uint16_t count,
                     const struct io_ops *ops, void *dev)
@@ -123,8 +122,7 @@ void bus_release_ports(struct vm *vm, uint16_t first, void *dev)
     }
 }
 
-/* -- Ports
- * ------------------------------------------------------------------------------------------- */
+/* -- Ports ------------------------------------------------------------------------------------- */
 
 /* The claim at a port, and in *n how many of *n bytes from there have the same owner. */
 static const struct port_claim *port_claim(const struct bus *b, uint32_t port, unsigned *n)

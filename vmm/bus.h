@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Port and MMIO claims: which device answers which address. Ports and MMIO use the same handlers. */
+/* Port and MMIO claims: which device answers which address. Ports and MMIO use the same handlers.
+ */
 #ifndef VMM_BUS_H
 #define VMM_BUS_H
 
@@ -20,15 +21,16 @@ struct io_ops {
     uint8_t sizes; /* set of enum io_size */
 };
 
-/* Claim `count` ports from `first`. 0, or -EBUSY where another claim overlaps (vm_error() names both
- * owners). `dev` is the device's own state, passed to the handlers; `name` is for messages. */
+/* Claim `count` ports from `first`. 0, or -EBUSY where another claim overlaps (vm_error() names
+ * both owners). `dev` is the device's own state, passed to the handlers; `name` is for messages. */
 int bus_claim_ports(struct vm *vm, const char *name, uint16_t first, uint16_t count,
                     const struct io_ops *ops, void *dev);
 
 /* Give back every port claim of `dev` that starts at `first` (PM base moved, BAR turned off). */
 void bus_release_ports(struct vm *vm, uint16_t first, void *dev);
 
-/* n is 1, 2 or 4. Unclaimed ports read as all ones; writes to them are dropped. Takes the machine lock. */
+/* n is 1, 2 or 4. Unclaimed ports read as all ones; writes to them are dropped. Takes the machine
+ * lock. */
 uint32_t bus_port_in(struct vm *vm, uint16_t port, unsigned n);
 void bus_port_out(struct vm *vm, uint16_t port, unsigned n, uint32_t val);
 

@@ -55,8 +55,7 @@ struct chardev {
     uint64_t dropped;
 };
 
-/* -- Output
- * ------------------------------------------------------------------------------------------ */
+/* -- Output ------------------------------------------------------------------------------------ */
 
 static bool wait_writable(const struct chardev *cd, uint64_t ns)
 {
@@ -141,8 +140,7 @@ static void drain(struct chardev *cd)
     pthread_mutex_unlock(&cd->out_lock);
 }
 
-/* -- Input
- * ------------------------------------------------------------------------------------------- */
+/* -- Input ------------------------------------------------------------------------------------- */
 
 static void show_help(struct chardev *cd)
 {
@@ -221,8 +219,7 @@ void chardev_accept_input(struct chardev *cd)
     }
 }
 
-/* -- The I/O thread's side
- * --------------------------------------------------------------------------- */
+/* -- The I/O thread's side --------------------------------------------------------------------- */
 
 void chardev_pump(struct vm *vm)
 {
@@ -274,8 +271,7 @@ void chardev_continued(struct vm *vm)
         terminal_again(&cd->terminal);
 }
 
-/* -- Kinds
- * ------------------------------------------------------------------------------------------- */
+/* -- Kinds ------------------------------------------------------------------------------------- */
 
 static int open_stdio(struct chardev *cd)
 {

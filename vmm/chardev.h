@@ -9,9 +9,10 @@
 struct vm;
 struct chardev;
 
-/* What the device behind it provides. Both are called on the I/O thread with the machine lock held. */
+/* What the device behind it provides. Both are called on the I/O thread with the machine lock held.
+ */
 struct chardev_ops {
-    size_t (*can_receive)(void *dev);                            /* bytes that it would take now */
+    size_t (*can_receive)(void *dev);                          /* bytes that it would take now */
     void (*receive)(void *dev, const uint8_t *data, size_t n); /* n <= can_receive() */
 };
 
@@ -24,7 +25,8 @@ void chardev_close(struct chardev *cd);
 void chardev_attach(struct chardev *cd, const struct chardev_ops *ops, void *dev);
 
 /* Queue bytes for the host; never blocks (bounded buffer, the oldest host-side data are written
- * first; when it is full the calling vCPU waits up to 100 ms and then bytes are dropped and counted). */
+ * first; when it is full the calling vCPU waits up to 100 ms and then bytes are dropped and
+ * counted). */
 void chardev_write(struct chardev *cd, const uint8_t *data, size_t n);
 
 /* The device can take bytes again after can_receive() gave 0. */

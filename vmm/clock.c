@@ -13,8 +13,7 @@
 
 #include "vmm/vmm_internal.h"
 
-/* -- Time
- * -------------------------------------------------------------------------------------------- */
+/* -- Time -------------------------------------------------------------------------------------- */
 
 uint64_t clock_now(const struct vm *vm)
 {
@@ -66,8 +65,7 @@ uint64_t clock_muldiv(uint64_t value, uint64_t num, uint64_t den)
     return (uint64_t)((unsigned __int128)value * num / den);
 }
 
-/* -- The heap
- * ---------------------------------------------------------------------------------------- */
+/* -- The heap ---------------------------------------------------------------------------------- */
 
 static void heap_put(struct clock *c, uint32_t pos, struct timer *t)
 {
@@ -105,8 +103,7 @@ static void heap_remove(struct clock *c, struct timer *t)
     t->due_ns = TIMER_IDLE;
 }
 
-/* -- Timers
- * ------------------------------------------------------------------------------------------ */
+/* -- Timers ------------------------------------------------------------------------------------ */
 
 void timer_init(struct timer *t, void (*fire)(void *opaque), void *opaque)
 {

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /* Virtual time and timers of one VM.
  *
- * Time is nanoseconds since the VM was created; it stands still while the VM is paused. Devices keep
- * no other time: they compute counters from clock_now() and arm timers for what must happen later.
- * All calls need the machine lock, but clock_now(), which any thread may call. */
+ * Time is nanoseconds since the VM was created; it stands still while the VM is paused. Devices
+ * keep no other time: they compute counters from clock_now() and arm timers for what must happen
+ * later. All calls need the machine lock, but clock_now(), which any thread may call. */
 #ifndef VMM_CLOCK_H
 #define VMM_CLOCK_H
 
@@ -15,7 +15,8 @@
 
 struct vm;
 
-/* Lives inside its device; fire() is called once, with the machine lock held, at or after due_ns. */
+/* Lives inside its device; fire() is called once, with the machine lock held, at or after due_ns.
+ */
 struct timer {
     uint64_t due_ns; /* TIMER_IDLE: not armed */
     void (*fire)(void *opaque);
@@ -25,7 +26,8 @@ struct timer {
 
 uint64_t clock_now(const struct vm *vm);
 
-/* Wall-clock time of the guest in nanoseconds since 1970-01-01 UTC: what a battery-backed RTC shows. */
+/* Wall-clock time of the guest in nanoseconds since 1970-01-01 UTC: what a battery-backed RTC
+ * shows. */
 uint64_t clock_wall(const struct vm *vm);
 
 /* Once, before the first arm; the timer starts idle. */

@@ -34,13 +34,14 @@ struct device_class {
 struct device {
     const struct device_class *cls;
     struct vm *vm;
-    struct device *next;  /* in board order */
-    const void *cfg;      /* board row's `cfg`: what tells instances apart (base port, ...); may be NULL */
-    unsigned index;       /* 0, 1, ... among devices of one class */
+    struct device *next; /* in board order */
+    const void
+        *cfg; /* board row's `cfg`: what tells instances apart (base port, ...); may be NULL */
+    unsigned index; /* 0, 1, ... among devices of one class */
 };
 
-/* One row of a board: which chip, which variant, which interrupt line (-1: none, or found out by the
- * device itself). */
+/* One row of a board: which chip, which variant, which interrupt line (-1: none, or found out by
+ * the device itself). */
 struct board_row {
     const struct device_class *cls;
     const void *cfg;
@@ -52,12 +53,12 @@ struct board {
     const struct board_row *rows;
 };
 
-/* Make an instance, append it to the VM's list and realize it. NULL on failure (vm_error()). Used by
- * vm_create() for board rows and for `-device`. */
+/* Make an instance, append it to the VM's list and realize it. NULL on failure (vm_error()). Used
+ * by vm_create() for board rows and for `-device`. */
 struct device *device_create(struct vm *vm, const struct device_class *cls, const void *cfg);
 
-/* The saved fields of one device, in device_state_size() bytes, and back. Loading re-arms its timers
- * and calls `loaded`. Machine lock held. */
+/* The saved fields of one device, in device_state_size() bytes, and back. Loading re-arms its
+ * timers and calls `loaded`. Machine lock held. */
 size_t device_state_size(const struct device *d);
 void device_save(const struct device *d, uint8_t *buf);
 void device_load(struct device *d, const uint8_t *buf);

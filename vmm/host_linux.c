@@ -20,8 +20,7 @@
 
 #include "vmm/host.h"
 
-/* -- Memory
- * ------------------------------------------------------------------------------------------ */
+/* -- Memory ------------------------------------------------------------------------------------ */
 
 int host_ram_create(uint64_t size, uint8_t **base)
 {
@@ -52,8 +51,7 @@ void host_ram_free(int fd, uint8_t *base, uint64_t size)
         close(fd);
 }
 
-/* -- Time and threads
- * -------------------------------------------------------------------------------- */
+/* -- Time and threads -------------------------------------------------------------------------- */
 
 static uint64_t clock_ns(clockid_t id)
 {
@@ -145,8 +143,7 @@ void host_random(void *dst, size_t n)
     }
 }
 
-/* -- Descriptors
- * ------------------------------------------------------------------------------------- */
+/* -- Descriptors ------------------------------------------------------------------------------- */
 
 /* The flag O_NONBLOCK belongs to the open file that our parent shell shares with us: setting it
  * there would break the shell. Opening the same file anew gives us an open file of our own. */
@@ -183,8 +180,7 @@ void host_reopen_undo(int fd, int old_flags)
     close(fd);
 }
 
-/* -- Signals
- * ----------------------------------------------------------------------------------------- */
+/* -- Signals ----------------------------------------------------------------------------------- */
 
 struct host_signals {
     int fd;

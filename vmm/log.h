@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* -d items (QEMU's names) and their output. A VM has one log; nothing else in vmm/ or devices/ prints. */
+/* -d items (QEMU's names) and their output. A VM has one log; nothing else in vmm/ or devices/
+ * prints. */
 #ifndef VMM_LOG_H
 #define VMM_LOG_H
 
@@ -10,9 +11,10 @@
 
 struct vm;
 
-/* printf to the VM's log where `item` is switched on; rate-limited for LOG_GUEST_ERROR and LOG_UNIMP
- * (the first 100 a second, then a count). One line, no newline at the end needed. */
-void vm_log(struct vm *vm, unsigned item, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
+/* printf to the VM's log where `item` is switched on; rate-limited for LOG_GUEST_ERROR and
+ * LOG_UNIMP (the first 100 a second, then a count). One line, no newline at the end needed. */
+void vm_log(struct vm *vm, unsigned item, const char *fmt, ...)
+    __attribute__((format(printf, 3, 4)));
 
 /* "in_asm,int" -> mask; 0 or -EINVAL with the wrong word in *bad (points into items). */
 int log_parse_items(const char *items, unsigned *mask, const char **bad);

@@ -16,8 +16,7 @@
 #define ADDRESS_END (UINT64_C(1) << 52)   /* MAXPHYADDR can be no more (SDM 3A 4.1.4) */
 #define DEVICE_MEM  (UINT64_C(256) << 20) /* room for mem_alloc() */
 
-/* -- The flattened table
- * ----------------------------------------------------------------------------- */
+/* -- The flattened table ----------------------------------------------------------------------- */
 
 /* Append a piece; neighbours of one region grow together. */
 static void span_add(struct mem *m, uint64_t first, uint64_t last, struct region *r)
@@ -93,8 +92,7 @@ const struct span *mem_span(struct mem *m, uint64_t pa)
     return NULL;
 }
 
-/* -- Regions
- * ----------------------------------------------------------------------------------------- */
+/* -- Regions ----------------------------------------------------------------------------------- */
 
 static bool is_listed(const struct mem *m, const struct region *r)
 {
@@ -216,8 +214,7 @@ uint64_t mem_above_4g(const struct vm *vm)
     return vm->mem.above;
 }
 
-/* -- Access
- * ------------------------------------------------------------------------------------------ */
+/* -- Access ------------------------------------------------------------------------------------ */
 
 uint8_t *mem_host(struct mem *m, uint64_t pa, uint64_t n, bool write)
 {

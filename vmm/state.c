@@ -86,8 +86,7 @@ void state_each_timer(const struct field *tab, void *obj, void (*fn)(void *arg, 
     }
 }
 
-/* -- Coverage
- * ---------------------------------------------------------------------------------------- */
+/* -- Coverage ---------------------------------------------------------------------------------- */
 
 static size_t field_end(const struct field *f)
 {

@@ -24,8 +24,7 @@ static struct vcpu *vcpu_of(struct cpu *c)
     return (struct vcpu *)(void *)c;
 }
 
-/* -- Waking and posting
- * ------------------------------------------------------------------------------ */
+/* -- Waking and posting ------------------------------------------------------------------------ */
 
 static void vcpu_wake(struct vcpu *v)
 {
@@ -136,8 +135,7 @@ static struct vm *enter(struct vcpu *v)
     return v->vm;
 }
 
-/* -- Pins
- * -------------------------------------------------------------------------------------------- */
+/* -- Pins -------------------------------------------------------------------------------------- */
 
 void vcpu_set_intr(struct vm *vm, unsigned cpu, bool level)
 {
@@ -169,8 +167,7 @@ uint64_t vcpu_tsc_hz(const struct vm *vm)
     return TSC_HZ;
 }
 
-/* -- The run loop
- * ------------------------------------------------------------------------------------ */
+/* -- The run loop ------------------------------------------------------------------------------ */
 
 /* Sleep until there is an attention bit among `bits` or, where `halted`, work for the processor. */
 static void vcpu_sleep(struct vcpu *v, bool halted)
@@ -271,8 +268,7 @@ enum vm_end vcpu_loop(struct vcpu *v)
     }
 }
 
-/* -- Life
- * -------------------------------------------------------------------------------------------- */
+/* -- Life -------------------------------------------------------------------------------------- */
 
 int vcpu_create(struct vm *vm, unsigned index, char *err)
 {
@@ -307,8 +303,7 @@ void vcpu_reset(struct vcpu *v)
     cpu_reset(&v->cpu);
 }
 
-/* -- What the processor asks of the machine
- * ---------------------------------------------------------- */
+/* -- What the processor asks of the machine ---------------------------------------------------- */
 
 uint8_t *phys_page(struct cpu *c, uint64_t pa, bool write)
 {

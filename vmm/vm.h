@@ -23,10 +23,10 @@
 struct vm;
 struct cpu;
 
-#define VM_ERR_LEN 256
+#define VM_ERR_LEN      256
 #define VM_SERIAL_PORTS 4
-#define VM_MIN_RAM (UINT64_C(1) << 20)
-#define VM_RAM_HOLE UINT64_C(0xc0000000) /* RAM above this continues at 4 GiB */
+#define VM_MIN_RAM      (UINT64_C(1) << 20)
+#define VM_RAM_HOLE     UINT64_C(0xc0000000) /* RAM above this continues at 4 GiB */
 
 /* What the user asked for. Strings are borrowed for the VM's life. */
 struct vm_config {
@@ -39,12 +39,12 @@ struct vm_config {
     const char *kernel, *initrd, *append;
     const uint8_t *kernel_data; /* instead of `kernel`: an image in memory */
     size_t kernel_size;
-    unsigned log_items; /* set of enum log_item */
-    FILE *log;          /* stderr unless -D */
-    uint64_t wall_start_ns; /* clock_wall() at virtual time 0, from where it runs with virtual time; 0:
-                             * it is the host's clock (-rtc base=, clock=) */
-    bool no_reboot;    /* end where the guest resets */
-    bool no_shutdown;  /* pause where the guest powers off */
+    unsigned log_items;     /* set of enum log_item */
+    FILE *log;              /* stderr unless -D */
+    uint64_t wall_start_ns; /* clock_wall() at virtual time 0, from where it runs with virtual time;
+                             * 0: it is the host's clock (-rtc base=, clock=) */
+    bool no_reboot;         /* end where the guest resets */
+    bool no_shutdown;       /* pause where the guest powers off */
     bool take_signals; /* SIGINT, SIGTERM, SIGHUP and SIGQUIT end this VM, as vm_quit() does; set it
                         * for one VM of a process, and create that VM before other threads */
 };
@@ -73,14 +73,16 @@ void vm_quit(struct vm *vm);
 void vm_pause(struct vm *vm);
 void vm_resume(struct vm *vm);
 
-/* Called by devices and the monitor, machine lock held or not: carried out by the vCPU thread soon. */
+/* Called by devices and the monitor, machine lock held or not: carried out by the vCPU thread soon.
+ */
 void vm_request_reset(struct vm *vm);
 void vm_request_shutdown(struct vm *vm);
 void vm_request_debug_exit(struct vm *vm, int code);
 /* The machine cannot go on; vm_error() has the text. Ends vm_run() with VM_END_ERROR. */
 void vm_request_error(struct vm *vm);
 
-/* Record the text of an error that a callee returns as -errno; returns err for `return vm_fail(...)`. */
+/* Record the text of an error that a callee returns as -errno; returns err for `return
+ * vm_fail(...)`. */
 int vm_fail(struct vm *vm, int err, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
 const char *vm_error(const struct vm *vm);
 
@@ -90,29 +92,29 @@ const struct vm_config *vm_config(const struct vm *vm);
 void vm_lock(struct vm *vm);
 void vm_unlock(struct vm *vm);
 
-/* -- What chips tell the processor (machine lock held) ------------------------------------------- */
+/* -- What chips tell the processor (machine lock held) ----------------------------------------- */
 
 /* Level of the processor's INTR pin, driven by the local APIC (or, without one, the PIC). */
 void vcpu_set_intr(struct vm *vm, unsigned cpu, bool level);
 void vcpu_pulse_nmi(struct vm *vm, unsigned cpu);
 void vcpu_set_a20(struct vm *vm, bool enabled);
 
-/* INTA: the chip that drives INTR registers how a vector is fetched (-1: spurious, nothing pending),
- * and the local APIC how its MSR base and TPR (CR8) are reached. All are called on the vCPU's thread
- * with the machine lock held. */
+/* INTA: the chip that drives INTR registers how a vector is fetched (-1: spurious, nothing
+ * pending), and the local APIC how its MSR base and TPR (CR8) are reached. All are called on the
+ * vCPU's thread with the machine lock held. */
 struct vcpu_intc {
     int (*ack)(void *dev);
-    uint64_t (*read_base)(void *dev);               /* IA32_APIC_BASE; no such MSR: NULL */
-    bool (*write_base)(void *dev, uint64_t val);    /* false: #GP */
-    uint8_t (*read_tpr)(void *dev);                 /* CR8: 0..15 */
+    uint64_t (*read_base)(void *dev);            /* IA32_APIC_BASE; no such MSR: NULL */
+    bool (*write_base)(void *dev, uint64_t val); /* false: #GP */
+    uint8_t (*read_tpr)(void *dev);              /* CR8: 0..15 */
     void (*write_tpr)(void *dev, uint8_t val);
     bool (*read_msr)(void *dev, uint32_t msr, uint64_t *val); /* x2APIC, 800h-8FFh; false: #GP */
     bool (*write_msr)(void *dev, uint32_t msr, uint64_t val);
 };
 void vcpu_attach_intc(struct vm *vm, unsigned cpu, const struct vcpu_intc *intc, void *dev);
 
-/* The processor, for loaders that start a guest without firmware. Only while it does not run, or on its own
- * thread (devices' reset). */
+/* The processor, for loaders that start a guest without firmware. Only while it does not run, or on
+ * its own thread (devices' reset). */
 struct cpu *vm_cpu(struct vm *vm, unsigned cpu);
 
 /* Frequency of the guest's TSC and of the local APIC's bus clock, in Hz. */

@@ -33,8 +33,7 @@ struct fair_lock {
 void fair_lock(struct fair_lock *l);
 void fair_unlock(struct fair_lock *l);
 
-/* -- Buses and memory
- * ------------------------------------------------------------------------------- */
+/* -- Buses and memory -------------------------------------------------------------------------- */
 
 struct port_claim {
     const char *name;
@@ -89,8 +88,7 @@ uint8_t *mem_host(struct mem *m, uint64_t pa, uint64_t n, bool write);
 uint64_t mem_io_read(struct vm *vm, uint64_t pa, unsigned n);
 void mem_io_write(struct vm *vm, uint64_t pa, unsigned n, uint64_t val);
 
-/* -- Time and the I/O thread
- * ------------------------------------------------------------------------ */
+/* -- Time and the I/O thread ------------------------------------------------------------------- */
 
 #define CLOCK_RUNNING UINT64_MAX
 
@@ -127,8 +125,7 @@ int io_start(struct vm *vm);
 void io_stop(struct vm *vm); /* without the machine lock */
 void io_kick(struct vm *vm); /* wake it up; any thread */
 
-/* -- Chardevs
- * --------------------------------------------------------------------------------------- */
+/* -- Chardevs ---------------------------------------------------------------------------------- */
 
 /* Add the descriptors that are waited for; returns how many. */
 unsigned chardev_poll_add(struct vm *vm, struct pollfd *fds, unsigned n);
@@ -140,8 +137,7 @@ void chardev_pump(struct vm *vm);
 void chardev_continued(struct vm *vm);
 void chardev_close_all(struct vm *vm);
 
-/* -- vCPU
- * ------------------------------------------------------------------------------------------- */
+/* -- vCPU -------------------------------------------------------------------------------------- */
 
 /* What a vCPU is asked to do, as a set. */
 enum vcpu_request {
@@ -151,7 +147,7 @@ enum vcpu_request {
     REQ_DEBUG_EXIT = 1 << 3,
     REQ_QUIT = 1 << 4,
     REQ_ERROR = 1 << 6, /* vm_error() has the text */
-    REQ_LOOK = 1 << 5, /* vm->paused changed */
+    REQ_LOOK = 1 << 5,  /* vm->paused changed */
 };
 
 #define VCPU_POSTS 128
@@ -192,16 +188,14 @@ enum vm_end vcpu_loop(struct vcpu *v);
 void vcpus_code_written(struct vm *vm, uint64_t pa, uint64_t n);
 void vcpus_flush_tlb(struct vm *vm);
 
-/* -- Devices
- * ---------------------------------------------------------------------------------------- */
+/* -- Devices ----------------------------------------------------------------------------------- */
 
 /* All devices of the board in order; on failure some are left in the list. 0 or -errno. */
 int devices_create(struct vm *vm, const struct board *board);
 void devices_reset(struct vm *vm);
 void devices_destroy(struct vm *vm);
 
-/* -- Log
- * -------------------------------------------------------------------------------------------- */
+/* -- Log --------------------------------------------------------------------------------------- */
 
 #define LOG_RATE_ITEMS 32
 
@@ -222,8 +216,7 @@ void log_line(struct vm *vm, unsigned item, const char *fmt, va_list ap)
 void log_init(struct vm *vm);
 void log_free(struct vm *vm);
 
-/* -- The machine
- * ------------------------------------------------------------------------------------ */
+/* -- The machine ------------------------------------------------------------------------------- */
 
 struct vm {
     struct vm_config cfg;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* The decoder and its table against Zydis' full decoder, over random instructions of all three code sizes:
- * lengths, memory operands, registers, operand sizes and flags; and every row can be reached. */
+/* The decoder and its table against Zydis' full decoder, over random instructions of all three code
+ * sizes: lengths, memory operands, registers, operand sizes and flags; and every row can be
+ * reached. */
 #include "tests/unit/fake_machine.h"
 
 #include <Zydis/Zydis.h>
@@ -78,17 +79,19 @@ static uint64_t size_mask(unsigned asz)
     return ~UINT64_C(0) >> (64 - (8u << asz));
 }
 
-/* Is the explicit memory operand the same address? Addresses are compared as functions of registers; a
- * 16-bit pair may be named either way round. */
+/* Is the explicit memory operand the same address? Addresses are compared as functions of
+ * registers; a 16-bit pair may be named either way round. */
 static bool same_memory(const struct insn *i, const ZydisDecodedInstruction *z,
                         const ZydisDecodedOperand *o)
 {
-    /* Zydis 4.0 shows R13D as base where, with a 67h prefix and REX.B, SIB says that there is none. */
+    /* Zydis 4.0 shows R13D as base where, with a 67h prefix and REX.B, SIB says that there is none.
+     */
     if (z->address_width == 32 && z->machine_mode == ZYDIS_MACHINE_MODE_LONG_64 &&
         z->raw.modrm.mod == 0 && z->raw.modrm.rm == 4 && z->raw.sib.base == 5)
         return i->base == REG_NONE;
     uint8_t base = reg_number(o->mem.base), idx = reg_number(o->mem.index);
-    unsigned scale = o->mem.index == ZYDIS_REGISTER_NONE ? 0 : (unsigned)__builtin_ctz(o->mem.scale);
+    unsigned scale =
+        o->mem.index == ZYDIS_REGISTER_NONE ? 0 : (unsigned)__builtin_ctz(o->mem.scale);
     if (o->mem.type == ZYDIS_MEMOP_TYPE_MIB)
         return true;
     if (((uint64_t)o->mem.disp.value ^ (uint64_t)i->disp) & size_mask(i->asz))
@@ -104,7 +107,8 @@ static void complain(const uint8_t *b, unsigned mode, const struct insn *i, cons
 {
     if (failures++ > 40)
         return;
-    fprintf(stderr, "mode %u, %s %s: %s:", 16u << mode, optab[i->op].name, optab[i->op].operands, what);
+    fprintf(stderr, "mode %u, %s %s: %s:", 16u << mode, optab[i->op].name, optab[i->op].operands,
+            what);
     for (unsigned k = 0; k < i->len; k++)
         fprintf(stderr, " %02x", b[k]);
     fprintf(stderr, "\n");
@@ -117,7 +121,8 @@ static uint8_t table_flags(uint32_t z)
                      (z & ZYDIS_CPUFLAG_SF ? FL_S : 0) | (z & ZYDIS_CPUFLAG_OF ? FL_O : 0));
 }
 
-/* Flags that Zydis says are written must be written or undefined by our row; read ones must be read. */
+/* Flags that Zydis says are written must be written or undefined by our row; read ones must be
+ * read. */
 static void compare_flags(const uint8_t *b, unsigned mode, const struct insn *i,
                           const ZydisDecodedInstruction *z)
 {
@@ -134,7 +139,8 @@ static void compare_operands(const uint8_t *b, unsigned mode, const struct insn 
                              const ZydisDecodedInstruction *z, const ZydisDecodedOperand *o)
 {
     for (unsigned k = 0; k < z->operand_count_visible; k++) {
-        if (o[k].type == ZYDIS_OPERAND_TYPE_MEMORY && o[k].encoding != ZYDIS_OPERAND_ENCODING_NONE) {
+        if (o[k].type == ZYDIS_OPERAND_TYPE_MEMORY &&
+            o[k].encoding != ZYDIS_OPERAND_ENCODING_NONE) {
             if (!i->mem)
                 complain(b, mode, i, "memory operand lost");
             else if (!same_memory(i, z, &o[k]))
@@ -230,8 +236,8 @@ START_TEST(no_row_is_shadowed)
                 seen[i.op] = true;
         }
         if (!seen[r])
-            fprintf(stderr, "row %u, %s %s, opcode %02x: never chosen\n", r, row->name, row->operands,
-                    row->opcode);
+            fprintf(stderr, "row %u, %s %s, opcode %02x: never chosen\n", r, row->name,
+                    row->operands, row->opcode);
         failures += !seen[r];
     }
     free(seen);

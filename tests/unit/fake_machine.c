@@ -79,7 +79,7 @@ void fake_machine_enter64(struct fake_machine *m, uint64_t entry, uint64_t stack
     cpu_flush_tlb(c);
 }
 
-/* -- What cpu/ asks of the machine ------------------------------------------------------------------------ */
+/* -- What cpu/ asks of the machine ------------------------------------------------------------- */
 
 uint8_t *phys_page(struct cpu *c, uint64_t pa, bool write)
 {

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Stands in for vmm/ where a test needs a processor but no machine: RAM from address 0, ports that remember
- * what was written, no interrupt controller but a vector to hand out. */
+/* Stands in for vmm/ where a test needs a processor but no machine: RAM from address 0, ports that
+ * remember what was written, no interrupt controller but a vector to hand out. */
 #ifndef TESTS_FAKE_MACHINE_H
 #define TESTS_FAKE_MACHINE_H
 
@@ -11,8 +11,8 @@
 struct fake_machine {
     struct cpu cpu; /* first: the callbacks find the machine from it */
     uint8_t *ram;
-    uint32_t port_value;     /* what port_in() gives */
-    uint16_t last_port;      /* of the last port_out() */
+    uint32_t port_value; /* what port_in() gives */
+    uint16_t last_port;  /* of the last port_out() */
     uint32_t last_port_out;
     unsigned port_writes;
     int pending_vector; /* what intr_ack() gives, once; -1: none */
@@ -23,9 +23,9 @@ struct fake_machine {
 struct fake_machine *fake_machine_create(const char *model);
 void fake_machine_free(struct fake_machine *m);
 
-/* Flat protected mode, CPL 0, paging off, interrupts off; 32-bit code, or 64-bit code with an identity
- * mapping of the RAM by 2 MiB pages (tables in the last 64 KiB of RAM). RIP is `entry`, the stack ends
- * at `stack`. */
+/* Flat protected mode, CPL 0, paging off, interrupts off; 32-bit code, or 64-bit code with an
+ * identity mapping of the RAM by 2 MiB pages (tables in the last 64 KiB of RAM). RIP is `entry`,
+ * the stack ends at `stack`. */
 void fake_machine_enter32(struct fake_machine *m, uint32_t entry, uint32_t stack);
 void fake_machine_enter64(struct fake_machine *m, uint64_t entry, uint64_t stack);
 

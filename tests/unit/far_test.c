@@ -26,7 +26,7 @@ static void put_call(struct fake_machine *m, uint16_t sel, uint32_t off)
     CODE_AT(m, CODE, 0x9a);
 }
 
-/* -- Direct ------------------------------------------------------------------------------------------------- */
+/* -- Direct ------------------------------------------------------------------------------------ */
 
 START_TEST(jump_to_code_of_another_size)
 {
@@ -92,7 +92,7 @@ START_TEST(conforming_code_keeps_the_level)
 }
 END_TEST
 
-/* -- Call gates ------------------------------------------------------------------------------------------------ */
+/* -- Call gates -------------------------------------------------------------------------------- */
 
 START_TEST(call_gate_to_level_0_with_parameters_and_back)
 {
@@ -160,8 +160,8 @@ START_TEST(bad_inner_stack_is_an_invalid_tss)
     struct fake_machine *m = world_create(NULL);
     set_desc(m, SEL_GATE, gate(SEL_CODE0, TARGET, 0xec, 0));
     go_to_level(m, 3);
-    /* The handler's own stack must be good, so #TS goes through a task-independent conforming way: the
-     * gate of #TS leads to level 3. */
+    /* The handler's own stack must be good, so #TS goes through a task-independent conforming way:
+     * the gate of #TS leads to level 3. */
     set_gate32(m, VEC_TS, gate(SEL_CODE3, HANDLER + 16 * VEC_TS, 0xee, 0));
     put(m, TSS + 8, 2, SEL_RODATA);
     put_call(m, SEL_GATE | 3, 0);
@@ -195,7 +195,7 @@ START_TEST(call_gate_64)
 }
 END_TEST
 
-/* -- IRET ------------------------------------------------------------------------------------------------------ */
+/* -- IRET -------------------------------------------------------------------------------------- */
 
 START_TEST(iret_to_level_3_sets_what_level_0_may)
 {
@@ -276,8 +276,12 @@ START_TEST(v86_int_needs_iopl_3)
     struct cpu *c = &m->cpu;
     c->eflags |= EFL_VM;
     for (unsigned s = 0; s < SEG_COUNT; s++)
-        c->seg[s] = (struct seg){
-            .base = 0x10000, .desc_base = 0x10000, .limit = 0xffff, .sel = 0x1000, .attr = 0xf3, .usable = true};
+        c->seg[s] = (struct seg){.base = 0x10000,
+                                 .desc_base = 0x10000,
+                                 .limit = 0xffff,
+                                 .sel = 0x1000,
+                                 .attr = 0xf3,
+                                 .usable = true};
     c->r[REG_RIP] = 0;
     c->r[RSP] = 0x8000;
     cpu_update_mode(c);
@@ -299,8 +303,12 @@ START_TEST(v86_int_redirected_by_vme)
     put(m, 0x21 * 4, 4, 0x20001234);
     c->eflags |= EFL_VM | EFL_VIF;
     for (unsigned s = 0; s < SEG_COUNT; s++)
-        c->seg[s] = (struct seg){
-            .base = 0x10000, .desc_base = 0x10000, .limit = 0xffff, .sel = 0x1000, .attr = 0xf3, .usable = true};
+        c->seg[s] = (struct seg){.base = 0x10000,
+                                 .desc_base = 0x10000,
+                                 .limit = 0xffff,
+                                 .sel = 0x1000,
+                                 .attr = 0xf3,
+                                 .usable = true};
     c->r[REG_RIP] = 0;
     c->r[RSP] = 0x8000;
     cpu_update_mode(c);
@@ -363,7 +371,7 @@ START_TEST(iretq_to_compatibility_code_and_interrupt_back)
 }
 END_TEST
 
-/* -- Tasks ------------------------------------------------------------------------------------------------------ */
+/* -- Tasks ------------------------------------------------------------------------------------- */
 
 static void fill_tss2(struct fake_machine *m, uint32_t eflags)
 {

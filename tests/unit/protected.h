@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* A small protected-mode world for tests: descriptor tables, a TSS and stacks at fixed addresses. */
+/* A small protected-mode world for tests: descriptor tables, a TSS and stacks at fixed addresses.
+ */
 #ifndef TESTS_PROTECTED_H
 #define TESTS_PROTECTED_H
 
@@ -126,12 +127,8 @@ static inline void force_seg(struct fake_machine *m, unsigned sreg, uint16_t sel
     uint32_t limit = (uint32_t)((raw & 0xffff) | (raw >> 32 & 0xf0000));
     if (attr & SEG_G)
         limit = limit << 12 | 0xfff;
-    m->cpu.seg[sreg] = (struct seg){.base = base,
-                                    .desc_base = base,
-                                    .limit = limit,
-                                    .sel = sel,
-                                    .attr = attr,
-                                    .usable = true};
+    m->cpu.seg[sreg] = (struct seg){
+        .base = base, .desc_base = base, .limit = limit, .sel = sel, .attr = attr, .usable = true};
 }
 
 /* Put the processor at a privilege level: CS, SS and data segments of that level. */

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Segment registers: loads in all modes, limits, system segments, and questions about descriptors. */
+/* Segment registers: loads in all modes, limits, system segments, and questions about descriptors.
+ */
 #include "tests/unit/fake_machine.h"
 #include "tests/unit/protected.h"
 
@@ -43,9 +44,9 @@ START_TEST(bad_data_segments_fault)
         uint16_t sel;
         int vec, err;
     } cases[] = {
-        {SEL_ABSENT, VEC_NP, SEL_ABSENT},     {SEL_EXECONLY, VEC_GP, SEL_EXECONLY},
-        {SEL_TSS, VEC_GP, SEL_TSS},           {0xf00, VEC_GP, 0xf00},
-        {SEL_DATA0 | 3, VEC_GP, SEL_DATA0},   {0x0c, VEC_GP, 0x0c},
+        {SEL_ABSENT, VEC_NP, SEL_ABSENT},   {SEL_EXECONLY, VEC_GP, SEL_EXECONLY},
+        {SEL_TSS, VEC_GP, SEL_TSS},         {0xf00, VEC_GP, 0xf00},
+        {SEL_DATA0 | 3, VEC_GP, SEL_DATA0}, {0x0c, VEC_GP, 0x0c},
     };
     for (unsigned k = 0; k < sizeof(cases) / sizeof(cases[0]); k++) {
         struct fake_machine *m = world_create(NULL);
@@ -153,7 +154,8 @@ START_TEST(real_mode_keeps_the_limit)
     c->r[REG_RIP] = 0x7c00;
     c->seg[SEG_DS].limit = 0xffffffff; /* big real mode */
     cpu_update_mode(c);
-    CODE_AT(m, 0x7c00, 0x8e, 0xd8, 0x67, 0x66, 0xa1, 0x10, 0, 2, 0); /* mov ds, ax; mov eax, [0x20010] */
+    CODE_AT(m, 0x7c00, 0x8e, 0xd8, 0x67, 0x66, 0xa1, 0x10, 0, 2,
+            0); /* mov ds, ax; mov eax, [0x20010] */
     c->r[RAX] = 0x1000;
     put(m, 0x30010, 4, 0x12345678);
     step(m);
@@ -169,7 +171,8 @@ START_TEST(lldt_and_ltr)
 {
     struct fake_machine *m = world_create(NULL);
     struct cpu *c = &m->cpu;
-    CODE_AT(m, CODE, 0x0f, 0x00, 0xd0, 0x0f, 0x00, 0xdb, 0x0f, 0x00, 0xdb); /* lldt ax; ltr bx; ltr bx */
+    CODE_AT(m, CODE, 0x0f, 0x00, 0xd0, 0x0f, 0x00, 0xdb, 0x0f, 0x00,
+            0xdb); /* lldt ax; ltr bx; ltr bx */
     c->r[RAX] = SEL_LDT;
     c->r[RBX] = SEL_TSS2;
     step(m);
