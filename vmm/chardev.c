@@ -2,7 +2,7 @@
 /* Host ends of serial lines.
  *
  * Output goes into a ring that the I/O thread empties; the vCPU pays one wake-up for a burst of
- * bytes. When the host side does not keep up, the writer itself waits for it, for at most 100 ms,
+ * bytes. When the host side does not keep up, the writer itself waits for it, for at most 250 ms,
  * and from then on bytes are dropped until the host side takes some again. Closing drains the ring.
  *
  * Input is read into a small buffer, in which "mon:" specs look for their Ctrl-A commands even
@@ -22,7 +22,7 @@
 #define OUT_SIZE          65536u /* power of two */
 #define IN_SIZE           4096u
 #define ESCAPE            0x01 /* Ctrl-A */
-#define FULL_WAIT_NS      (UINT64_C(100) * 1000000)
+#define FULL_WAIT_NS      (UINT64_C(250) * 1000000)
 #define DRAIN_WAIT_NS     (UINT64_C(10) * NS_PER_SEC) /* at close, without any progress */
 #define DRAIN_WAIT_PTY_NS (UINT64_C(200) * 1000000)
 

@@ -25,7 +25,7 @@ void chardev_close(struct chardev *cd);
 void chardev_attach(struct chardev *cd, const struct chardev_ops *ops, void *dev);
 
 /* Queue bytes for the host; never blocks (bounded buffer, the oldest host-side data are written
- * first; when it is full the calling vCPU waits up to 100 ms and then bytes are dropped and
+ * first; when it is full the calling vCPU waits up to 250 ms and then bytes are dropped and
  * counted). */
 void chardev_write(struct chardev *cd, const uint8_t *data, size_t n);
 

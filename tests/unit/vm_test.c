@@ -206,7 +206,7 @@ START_TEST(busy_guest_is_fair)
     pthread_create(&other, NULL, quit_soon, vm);
     ck_assert_int_eq(vm_run(vm), VM_END_QUIT);
     pthread_join(other, NULL);
-    ck_assert_uint_ge(t->fired, 40); /* of nearly 100 */
+    ck_assert_uint_ge(t->fired, 10); /* of nearly 100; a starved timer fires once or twice */
     vm_destroy(vm);
 }
 END_TEST
