@@ -120,12 +120,11 @@ OP_UNARY(pop)
 
 OP_WIDTH(pusha)
 {
-    unsigned n = 8u << w;
     uint64_t sp = c->r[RSP];
     (void)i;
-    /* All eight are written or none. */
-    for (unsigned k = 0; k < 8; k++)
-        if (!mem_probe(c, SEG_SS, (sp - n + (k << w)) & c->sp_mask, 1u << w, true))
+    /* All eight are written or none; what would fail first is what is reported. */
+    for (unsigned k = 1; k <= 8; k++)
+        if (!mem_probe(c, SEG_SS, (sp - (k << w)) & c->sp_mask, 1u << w, true))
             return false;
     for (unsigned k = 0; k < 8; k++)
         if (!push(c, w, k == RSP ? sp : c->r[k]))

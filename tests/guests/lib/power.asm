@@ -73,10 +73,12 @@ power_off:
         lea     edx, [ebx + PM1_CONTROL]
         mov     ax, PM1_SLEEP_S5
         out     dx, ax
+        call    give_it_time
 .no_piix4:
         mov     dx, QEMU_PM1_CONTROL
         mov     ax, PM1_SLEEP_S5
         out     dx, ax
+        call    give_it_time
         xor     eax, eax
         jmp     debug_exit
 
@@ -89,7 +91,7 @@ debug_exit:
         hlt
         jmp     .halt
 
-; The keyboard controller's output port has the processor's reset line. Does not return.
+; The keyboard controller's output port has the processor's reset line. Returns if that fails.
 reset_by_keyboard:
         cli
         mov     ecx, 0x10000
@@ -99,9 +101,16 @@ reset_by_keyboard:
         loopnz  .wait
         mov     al, KEYBOARD_PULSE_RESET
         out     KEYBOARD_COMMAND, al
-        mov     ecx, 0x1000000                  ; give it time, then
-.delay:
-        loop    .delay
+        jmp     give_it_time
+
+; Chips act when they like, not between two instructions.
+give_it_time:
+        push    ecx
+        mov     ecx, 0x1000000
+.next:
+        loop    .next
+        pop     ecx
+        ret
 
 ; An exception with no table of handlers, then no way to report that either: the processor shuts
 ; down, and a PC resets. Does not return.

@@ -1,0 +1,84 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
+"""Runs our own small guests and reports "N passed, N failed".
+
+    run.py                                                 # all of them on build/calque
+    run.py --emulator 'qemu-system-x86_64 -accel tcg' exceptions debug
+
+The emulator is any command that takes QEMU's options. A guest passes if it prints "NAME: all checks
+passed" (or the text that CASES has for it) and ends with the right status. Each check prints one
+line, "ok guest NAME" or "FAIL guest NAME"; the status is 1 if one failed. What a guest printed goes
+to build/guest-NAME.log.
+"""
+
+import argparse
+import os
+import shlex
+import subprocess
+import sys
+import time
+
+TOP = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+PASSED = 33     # isa-debug-exit's status for 10h
+
+# name: guest, MiB of memory, options, status, text that must appear, or None for the usual
+CASES = {
+    "demo": ("demo", 4, ["-append", "selftest"], 0, None),
+    "demo-exit": ("demo", 512, ["-append", "selftest exit"], PASSED, None),
+    "demo-486": ("demo", 16, ["-append", "selftest", "-cpu", "486"], 0, None),
+    "exceptions": ("exceptions", 16, [], PASSED, None),
+}
+
+
+def complain(name, options):
+    """Runs a case; what is wrong, or None."""
+    guest, memory, extra, status, text = CASES[name]
+    command = shlex.split(options.emulator) + [
+        "-m", str(memory), "-nographic", "-no-reboot", "-kernel", f"{options.guests}/{guest}.bin",
+        "-device", "isa-debug-exit,iobase=0xf4,iosize=0x4"] + extra
+    if "-reboot" in extra:      # not an option: this case wants to see resets
+        command.remove("-no-reboot")
+        command.remove("-reboot")
+    with open(f"{options.log_dir}/guest-{name}.log", "wb") as log:
+        try:
+            result = subprocess.run(command, stdin=subprocess.DEVNULL, stdout=log,
+                                    stderr=subprocess.STDOUT, timeout=30 * options.scale,
+                                    check=False).returncode
+        except subprocess.TimeoutExpired:
+            result = "none: it does not end"
+    with open(log.name, encoding="utf-8", errors="replace") as log:
+        output = log.read().replace("\r", "")
+    wanted = text or f"{guest}: all checks passed"
+    failures = [line for line in output.split("\n") if "FAILED" in line]
+    if wanted not in output or failures:
+        return "; ".join(failures[:5]) or f"no {wanted!r} but {output[-200:]!r}"
+    if result != status:
+        return f"status {result}, expected {status}"
+    return None
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--emulator", default=f"{TOP}/build/calque", help="command to test")
+    parser.add_argument("--guests", default=f"{TOP}/build/guests", help="where NAME.bin are")
+    parser.add_argument("--scale", type=float, default=1.0, help="factor on the time limit")
+    parser.add_argument("--log-dir", default=f"{TOP}/build", help="where logs go")
+    parser.add_argument("names", nargs="*", metavar="NAME", help=f"of {', '.join(CASES)}")
+    options = parser.parse_args()
+    unknown = [name for name in options.names if name not in CASES]
+    if unknown:
+        parser.error(f"no such guests: {', '.join(unknown)}")
+    failed = 0
+    names = options.names or list(CASES)
+    for name in names:
+        start = time.monotonic()
+        complaint = complain(name, options)
+        failed += complaint is not None
+        print(f"FAIL guest {name} - {complaint}" if complaint else
+              f"ok guest {name} ({time.monotonic() - start:.1f} s)", flush=True)
+    print(f"{len(names) - failed} passed, {failed} failed")
+    sys.exit(1 if failed else 0)
+
+
+if __name__ == "__main__":
+    main()
