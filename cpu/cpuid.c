@@ -156,6 +156,10 @@ static void basic_leaf(struct cpu *c, uint32_t leaf, uint32_t sub, uint32_t out[
             out[REG_A] = out[REG_B] = 64;
         break;
     case 6: out[REG_A] = 1u << 2; break; /* ARAT: the APIC timer never stops */
+    case 7:
+        if (sub == 0)
+            out[REG_A] = CPU_HAS(c, ISA_BHI_CTRL) ? 2 : 0; /* highest subleaf */
+        break;
     case 0xb: leaf_topology(sub, out); break;
     case 0xd: leaf_xsave(c, sub, out); break;
     case 0x15:

@@ -75,6 +75,7 @@
     ISA(RDPID, "rdpid", 7, 0, C, 22)                                                               \
     ISA(SPEC_CTRL, "spec_ctrl", 7, 0, D, 26)                                                       \
     ISA(ARCH_CAPS, "arch_capabilities", 7, 0, D, 29)                                               \
+    ISA(BHI_CTRL, "bhi_ctrl", 7, 2, D, 4)                                                          \
     ISA(XSAVEOPT, "xsaveopt", 0xd, 1, A, 0)                                                        \
     ISA(XGETBV1, "xgetbv1", 0xd, 1, A, 2)                                                          \
     ISA(LAHF, "lahf_lm", 0x80000001, 0, C, 0)                                                      \

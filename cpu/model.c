@@ -23,7 +23,7 @@
     ISA_32 "lm nx syscall lahf_lm rdtscp pdpe1gb invtsc tsc_adjust "                               \
            "ssse3 sse4_1 sse4_2 popcnt cx16 movbe aes pclmulqdq rdrand rdseed xsave xsaveopt "     \
            "abm bmi1 bmi2 adx erms fsgsbase smep smap umip pcid invpcid x2apic 3dnowprefetch "     \
-           "clflushopt rdpid xgetbv1 sha_ni spec_ctrl arch_capabilities "
+           "clflushopt rdpid xgetbv1 sha_ni spec_ctrl bhi_ctrl arch_capabilities "
 
 static const struct cpu_model models[] = {
     {"qemu64", "the default: 64-bit, the features of x86-64-v2 and more", "GenuineIntel",

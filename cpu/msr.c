@@ -61,7 +61,8 @@ static const struct msr_row rows[] = {
     {0x01, ISA_MCE, RULE_IGNORE, 0, 0}, /* P5_MC_TYPE */
     {0x17, ISA_P6, RULE_CONST, 0, 0},   /* PLATFORM_ID */
     {0x3a, ISA_LM, RULE_CONST, 0, 1},   /* FEATURE_CONTROL: locked */
-    {0x48, ISA_SPEC_CTRL, RULE_STORE, FIELD_OF(spec_ctrl), 7},
+    {0x48, ISA_SPEC_CTRL, RULE_STORE, FIELD_OF(spec_ctrl),
+     0x407},                                           /* IBRS, STIBP, SSBD, BHI_DIS_S */
     {0x79, ISA_P6, RULE_IGNORE, 0, 0},                 /* BIOS_UPDT_TRIG */
     {0x8b, ISA_P6, RULE_IGNORE, 0, UINT64_C(1) << 32}, /* BIOS_SIGN_ID: microcode revision 1 */
     {0xce, ISA_LM, RULE_CONST, 0, 0},                  /* PLATFORM_INFO */
