@@ -105,10 +105,11 @@ static int set_append(struct parse *p, const char *arg)
     return 0;
 }
 
+/* There is no screen, so this is how Calque runs anyway. */
 static int set_nographic(struct parse *p, const char *arg)
 {
+    (void)p;
     (void)arg;
-    p->o->nographic = true;
     return 0;
 }
 

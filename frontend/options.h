@@ -21,7 +21,6 @@ struct options {
     bool has_debug_exit;
     struct debug_exit_cfg debug_exit;
     unsigned serial_count; /* -serial options seen */
-    bool nographic;
 };
 
 /* 0, or -EINVAL with one line of text in err. Stops at the first question. */
