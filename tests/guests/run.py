@@ -27,6 +27,12 @@ CASES = {
     "demo-exit": ("demo", 512, ["-append", "selftest exit"], PASSED, None),
     "demo-486": ("demo", 16, ["-append", "selftest", "-cpu", "486"], 0, None),
     "exceptions": ("exceptions", 16, [], PASSED, None),
+    "reset": ("reset", 16, ["-reboot"], PASSED, None),
+    "reset-ends": ("reset", 16, [], 0, "reset: by port 92h\n"),
+    **{f"debugexit-{letter}": ("debugexit", 16, ["-append", letter], status,
+                               "debugexit: reads did nothing\n")
+       for letter, status in {"b": 0x43, "h": 0xff, "w": 0x69, "d": 0xf1, "z": 1, "o": 0x5f,
+                              "s": 0x2b}.items()},
 }
 
 
