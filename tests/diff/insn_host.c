@@ -153,6 +153,11 @@ bool host_cpuid_bit(unsigned leaf, unsigned sub, char reg, unsigned bit)
     return v >> bit & 1;
 }
 
+bool host_is_intel(void)
+{
+    return __builtin_cpu_is("intel");
+}
+
 void host_run(const struct sequence *q, struct state *s, uint8_t *mem)
 {
     memset((void *)CODE_LA, 0xcc, PAGE);

@@ -71,8 +71,8 @@ void print_page(void)
         "`./dev test` runs %u random sequences of one to eight instructions, a third each in 64-, 32- and "
         "16-bit code,\nevery compared row among them, on the host's processor and in the interpreter "
         "(`tests/diff/insn_diff.c`; more with\n`-n`). Registers, flags that are defined, memory, x87, MMX "
-        "and SSE state, and the vector, error code and address of\nfaults must agree. On hosts that are no "
-        "x86-64, `insn_golden` compares the interpreter with recorded results of a\nprocessor.\n\n",
+        "and SSE state, and the vector, error code and address of\nfaults must agree. On hosts without an "
+        "Intel processor, `insn_golden` compares the interpreter with recorded results of\none.\n\n",
         PAGE_CASES);
     printf("| feature | rows | compared | mnemonics that are compared |\n|---|---|---|---|\n");
     for (unsigned isa = 0; isa < ISA_COUNT; isa++)
