@@ -298,7 +298,7 @@ static unsigned within_limit(const struct cpu *c, unsigned want)
 {
     if (c->mode & MODE_64)
         return want;
-    uint64_t rip = c->r[REG_RIP], limit = c->seg[SEG_CS].limit;
+    uint64_t rip = c->r[RIP], limit = c->seg[SEG_CS].limit;
     if (rip > limit)
         return 0;
     return limit - rip + 1 < want ? (unsigned)(limit - rip + 1) : want;
@@ -365,7 +365,7 @@ static unsigned decode_run(struct cpu *c, const uint8_t *page, unsigned off, str
         if (st != DECODE_OK)
             *i = faulting_insn(st);
         if (c->log_items & LOG_IN_ASM)
-            log_insn(c, c->r[REG_RIP] + pos - off, i);
+            log_insn(c, c->r[RIP] + pos - off, i);
         pos += i->len;
         count++;
         if (st != DECODE_OK || optab[i->op].attr & ATTR_END)
@@ -461,13 +461,13 @@ static struct block *block_by_pa(struct cpu *c, uint64_t la, uint64_t pa)
 
 static bool runs_over_limit(const struct cpu *c, const struct block *b)
 {
-    return !(c->mode & MODE_64) && c->r[REG_RIP] + b->len - 1 > c->seg[SEG_CS].limit;
+    return !(c->mode & MODE_64) && c->r[RIP] + b->len - 1 > c->seg[SEG_CS].limit;
 }
 
 struct block *block_lookup(struct cpu *c)
 {
     struct block_cache *bc = c->blocks;
-    uint64_t la = (c->seg[SEG_CS].base + c->r[REG_RIP]) & c->la_mask;
+    uint64_t la = (c->seg[SEG_CS].base + c->r[RIP]) & c->la_mask;
     uint32_t mode = c->mode & SLOT_MODE;
     struct slot *s = &bc->slots[(la ^ la >> 13) & (SLOT_COUNT - 1)];
     if (s->la == la && s->gen == bc->gen && s->mode == mode && !s->block->dead &&

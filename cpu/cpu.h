@@ -120,7 +120,7 @@ struct tlb {
 
 struct cpu {
     /* Architectural state: saved in snapshots. */
-    uint64_t r[REG_COUNT]; /* RAX.. R15; r[REG_NONE] is always 0; r[REG_RIP] */
+    uint64_t r[REG_COUNT]; /* RAX.. R15; r[REG_NONE] is always 0; r[RIP] */
     struct lazy_flags f;
     uint32_t eflags; /* all but CF PF AF ZF SF OF, which are in f; bit 1 is set */
     struct seg seg[SEG_COUNT];

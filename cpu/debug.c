@@ -38,7 +38,7 @@ bool debug_code_breakpoint(struct cpu *c)
     uint32_t hit = 0;
     if (!(c->dr[7] & 0xff) || c->eflags & EFL_RF)
         return false;
-    uint64_t la = (c->seg[SEG_CS].base + c->r[REG_RIP]) & c->la_mask;
+    uint64_t la = (c->seg[SEG_CS].base + c->r[RIP]) & c->la_mask;
     for (unsigned n = 0; n < 4; n++)
         if (is_enabled(c, n) && kind_of(c, n) == WATCH_CODE && c->dr[n] == la)
             hit |= 1u << n;
@@ -127,7 +127,7 @@ void cpu_log_registers(struct cpu *c)
                 names[k + 2], (unsigned long long)c->r[k + 2], names[k + 3],
                 (unsigned long long)c->r[k + 3]);
     cpu_log(c, LOG_CPU, "rip %016llx eflags %08x cpl %u mode %02x icount %llu",
-            (unsigned long long)c->r[REG_RIP], eflags_get(c), c->cpl, c->mode,
+            (unsigned long long)c->r[RIP], eflags_get(c), c->cpl, c->mode,
             (unsigned long long)c->icount);
     for (unsigned k = 0; k < SEG_COUNT; k++)
         log_segment(c, seg_names[k], &c->seg[k]);

@@ -367,7 +367,7 @@ static void decode_mem32(struct insn *i, const struct decoding *x)
     unsigned high = x->ctx.vector_unified.B ? 8 : 0;
     if (rm != 4) {
         if (mod == 0 && rm == 5)
-            i->base = x->long_mode ? REG_RIP : REG_NONE;
+            i->base = x->long_mode ? RIP : REG_NONE;
         else
             i->base = (uint8_t)(rm | high);
         return;

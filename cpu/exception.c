@@ -69,14 +69,14 @@ static bool enter_real_handler(struct cpu *c, uint64_t la, uint32_t flags, uint3
     struct stack st = stack_current(c);
     uint64_t vector;
     if (!sys_read(c, la, 4, &vector) || !stack_push(c, &st, 1, flags) ||
-        !stack_push(c, &st, 1, c->seg[SEG_CS].sel) || !stack_push(c, &st, 1, c->r[REG_RIP]))
+        !stack_push(c, &st, 1, c->seg[SEG_CS].sel) || !stack_push(c, &st, 1, c->r[RIP]))
         return false;
     stack_commit_same(c, &st);
     if (c->mode & MODE_V86)
         seg_load_v86(c, SEG_CS, (uint16_t)(vector >> 16));
     else
         seg_load_real(c, SEG_CS, (uint16_t)(vector >> 16));
-    c->r[REG_RIP] = vector & 0xffff;
+    c->r[RIP] = vector & 0xffff;
     c->eflags &= ~clear;
     cpu_update_mode(c);
     return true;
@@ -187,8 +187,7 @@ static bool push_frame(struct cpu *c, const struct event *e, const struct gate *
         if (!stack_push(c, st, g->w, c->seg[SEG_SS].sel) || !stack_push(c, st, g->w, c->r[RSP]))
             return false;
     return stack_push(c, st, g->w, e->flags) && stack_push(c, st, g->w, c->seg[SEG_CS].sel) &&
-           stack_push(c, st, g->w, c->r[REG_RIP]) &&
-           (!e->has_err || stack_push(c, st, g->w, e->err));
+           stack_push(c, st, g->w, c->r[RIP]) && (!e->has_err || stack_push(c, st, g->w, e->err));
 }
 
 /* -- Protected and long mode ------------------------------------------------------------------- */
@@ -317,7 +316,7 @@ static void log_event(struct cpu *c, const char *what, const struct event *e)
         return;
     cpu_log(c, LOG_INT,
             "%s %02x err %04x cpl %u at %04x:%016llx sp %04x:%016llx cr2 %016llx ax %llx", what,
-            e->vec, e->err, c->cpl, c->seg[SEG_CS].sel, (unsigned long long)c->r[REG_RIP],
+            e->vec, e->err, c->cpl, c->seg[SEG_CS].sel, (unsigned long long)c->r[RIP],
             c->seg[SEG_SS].sel, (unsigned long long)c->r[RSP], (unsigned long long)c->cr2,
             (unsigned long long)c->r[RAX]);
 }

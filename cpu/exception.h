@@ -11,7 +11,7 @@
 
 #include "cpu/cpu.h"
 
-/* The exception in c->exc. For faults r[REG_RIP] is the start of the instruction. */
+/* The exception in c->exc. For faults r[RIP] is the start of the instruction. */
 bool exception_deliver(struct cpu *c);
 
 /* An external interrupt whose vector intr_ack() returned. The caller has checked IF and the shadow.
@@ -21,7 +21,7 @@ bool interrupt_deliver(struct cpu *c, uint8_t vec);
 /* NMI: also blocks further ones until IRET. */
 bool nmi_deliver(struct cpu *c);
 
-/* INT n, INT3, INTO, INT1, from their handlers; r[REG_RIP] is behind the instruction. False: a
+/* INT n, INT3, INTO, INT1, from their handlers; r[RIP] is behind the instruction. False: a
  * fault of the instruction is recorded, as from any handler. */
 enum soft_kind {
     SOFT_INTN,
@@ -36,7 +36,7 @@ bool soft_interrupt(struct cpu *c, uint8_t vec, enum soft_kind kind);
  * a fault before the instruction runs. Honours RF. */
 bool debug_code_breakpoint(struct cpu *c);
 
-/* Deliver the #DB trap for what is in c->db_pending, and clear that. r[REG_RIP] is the next
+/* Deliver the #DB trap for what is in c->db_pending, and clear that. r[RIP] is the next
  * instruction's start. */
 bool debug_trap_deliver(struct cpu *c);
 

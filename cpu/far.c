@@ -46,7 +46,7 @@ bool far_check_gate_code(struct cpu *c, uint16_t sel, struct desc *d)
 void far_commit_code(struct cpu *c, uint16_t sel, const struct desc *d, unsigned cpl, uint64_t rip)
 {
     seg_set(c, SEG_CS, (uint16_t)((sel & 0xfffc) | cpl), d);
-    c->r[REG_RIP] = rip;
+    c->r[RIP] = rip;
 }
 
 /* A code segment that JMP or CALL names directly. */
@@ -151,7 +151,7 @@ static bool jump_real(struct cpu *c, uint16_t sel, uint64_t off)
         seg_load_v86(c, SEG_CS, sel);
     else
         seg_load_real(c, SEG_CS, sel);
-    c->r[REG_RIP] = off;
+    c->r[RIP] = off;
     cpu_update_mode(c);
     return true;
 }
@@ -194,7 +194,7 @@ bool far_jump(struct cpu *c, unsigned w, uint16_t sel, uint64_t off)
 
 static bool push_return(struct cpu *c, struct stack *st, unsigned w)
 {
-    return stack_push(c, st, w, c->seg[SEG_CS].sel) && stack_push(c, st, w, c->r[REG_RIP]);
+    return stack_push(c, st, w, c->seg[SEG_CS].sel) && stack_push(c, st, w, c->r[RIP]);
 }
 
 static bool call_real(struct cpu *c, unsigned w, uint16_t sel, uint64_t off)

@@ -5,7 +5,7 @@
 
 #include "cpu/segment.h"
 
-/* w is the operand size (1 to 3). r[REG_RIP] is behind the instruction on entry and the target on
+/* w is the operand size (1 to 3). r[RIP] is behind the instruction on entry and the target on
  * success; false: a fault is recorded and nothing has changed. */
 bool far_jump(struct cpu *c, unsigned w, uint16_t sel, uint64_t off);
 bool far_call(struct cpu *c, unsigned w, uint16_t sel, uint64_t off);

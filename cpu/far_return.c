@@ -129,7 +129,7 @@ static bool iret_real(struct cpu *c, unsigned w, uint32_t mask)
         seg_load_v86(c, SEG_CS, f.cs);
     else
         seg_load_real(c, SEG_CS, f.cs);
-    c->r[REG_RIP] = f.rip;
+    c->r[RIP] = f.rip;
     set_flags(c, w, f.flags, mask);
     return true;
 }
@@ -145,7 +145,7 @@ static bool iret_vme(struct cpu *c)
         return cpu_raise_gp(c, 0);
     sp_set(c, c->r[RSP] + 6);
     seg_load_v86(c, SEG_CS, f.cs);
-    c->r[REG_RIP] = f.rip;
+    c->r[RIP] = f.rip;
     set_flags(c, 1, f.flags, EFL_FREE);
     c->eflags = f.flags & EFL_IF ? c->eflags | EFL_VIF : c->eflags & ~EFL_VIF;
     return true;
@@ -176,7 +176,7 @@ static bool iret_to_v86(struct cpu *c, const struct iret_frame *f)
     for (unsigned k = 0; k < 5; k++)
         seg_load_v86(c, order[k], (uint16_t)sel[k]);
     c->r[RSP] = (uint32_t)sp;
-    c->r[REG_RIP] = f->rip;
+    c->r[RIP] = f->rip;
     eflags_set(c, f->flags);
     return true;
 }

@@ -12,7 +12,7 @@
 
 struct insn;
 
-/* Execute one instruction. r[REG_RIP] already points behind it. false: an exception is recorded,
+/* Execute one instruction. r[RIP] already points behind it. false: an exception is recorded,
  * and the interpreter sets RIP back to the instruction's start. */
 typedef bool (*op_fn)(struct cpu *c, const struct insn *i);
 

@@ -55,10 +55,10 @@ static bool run_block(struct cpu *c, const struct block *b, unsigned max)
     bool ok = true;
     c->run_end = i + (b->count < max ? b->count : max);
     do {
-        uint64_t rip = c->r[REG_RIP];
-        c->r[REG_RIP] = rip + i->len;
+        uint64_t rip = c->r[RIP];
+        c->r[RIP] = rip + i->len;
         if (__builtin_expect(!i->fn(c, i), 0)) {
-            c->r[REG_RIP] = rip;
+            c->r[RIP] = rip;
             ok = false;
             break;
         }
@@ -74,7 +74,7 @@ static void log_block(struct cpu *c)
         cpu_log_registers(c);
     if (c->log_items & LOG_EXEC)
         cpu_log(c, LOG_EXEC, "exec %04x:%016llx", c->seg[SEG_CS].sel,
-                (unsigned long long)c->r[REG_RIP]);
+                (unsigned long long)c->r[RIP]);
 }
 
 /* One block, or with max = 1 one instruction, with what surrounds it. False: shutdown. */

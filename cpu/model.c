@@ -225,7 +225,7 @@ void cpu_reset(struct cpu *c)
 {
     memset(c->r, 0, sizeof(c->r));
     c->r[RDX] = cpuid_signature(c->model);
-    c->r[REG_RIP] = 0xfff0;
+    c->r[RIP] = 0xfff0;
     c->eflags = EFL_FIXED;
     flags_set_arith(c, 0);
     reset_segments(c);

@@ -213,7 +213,7 @@ static bool unknown_msr(struct cpu *c, const char *what, uint32_t msr, uint64_t 
 {
     if (c->log_items & LOG_UNIMP)
         cpu_log(c, LOG_UNIMP, "%s of unknown MSR %x (%llx) at %llx", what, msr,
-                (unsigned long long)v, (unsigned long long)c->r[REG_RIP]);
+                (unsigned long long)v, (unsigned long long)c->r[RIP]);
     return cpu_raise_gp(c, 0);
 }
 

@@ -4,7 +4,7 @@
 
 OP_WIDTH(jmp)
 {
-    return jump_near(c, w, c->r[REG_RIP] + i->imm);
+    return jump_near(c, w, c->r[RIP] + i->imm);
 }
 
 OP_INLINE bool target_operand(struct cpu *c, const struct insn *i, bool mem, unsigned w,
@@ -26,18 +26,18 @@ OP_UNARY(jmp_ind)
  * alone. */
 OP_INLINE bool call_near(struct cpu *c, unsigned w, uint64_t target)
 {
-    uint64_t ret = c->r[REG_RIP];
+    uint64_t ret = c->r[RIP];
     if (!jump_near(c, w, target))
         return false;
     if (push(c, w, ret))
         return true;
-    c->r[REG_RIP] = ret;
+    c->r[RIP] = ret;
     return false;
 }
 
 OP_WIDTH(call)
 {
-    return call_near(c, w, c->r[REG_RIP] + i->imm);
+    return call_near(c, w, c->r[RIP] + i->imm);
 }
 
 OP_UNARY(call_ind)
@@ -71,7 +71,7 @@ OP_WIDTH(ret_imm)
     {                                                                                              \
         if (!flags_cond(c, n))                                                                     \
             return true;                                                                           \
-        return jump_near(c, w, c->r[REG_RIP] + i->imm);                                            \
+        return jump_near(c, w, c->r[RIP] + i->imm);                                                \
     }
 JCC(0)
 JCC(1)
@@ -99,7 +99,7 @@ static uint64_t count_reg(const struct cpu *c, const struct insn *i)
 OP_INLINE bool loop_if(struct cpu *c, const struct insn *i, unsigned w, bool extra)
 {
     uint64_t n = (count_reg(c, i) - 1) & asz_mask(i);
-    if (n != 0 && extra && !jump_near(c, w, c->r[REG_RIP] + i->imm))
+    if (n != 0 && extra && !jump_near(c, w, c->r[RIP] + i->imm))
         return false;
     reg_set(c, REG_OFF(RCX), i->asz, n);
     return true;
@@ -120,7 +120,7 @@ OP_WIDTH(loopne)
 
 OP_WIDTH(jcxz)
 {
-    return count_reg(c, i) != 0 || jump_near(c, w, c->r[REG_RIP] + i->imm);
+    return count_reg(c, i) != 0 || jump_near(c, w, c->r[RIP] + i->imm);
 }
 
 OP_WIDTH(bound)

@@ -89,7 +89,7 @@ OP_INLINE bool string_op(struct cpu *c, const struct insn *i, unsigned w, enum r
             return true;
         slice = slice > done ? slice - done : 0;
         if (rep_must_pause(c) || slice == 0) {
-            c->r[REG_RIP] -= i->len;
+            c->r[RIP] -= i->len;
             run_stop(c);
             return true;
         }

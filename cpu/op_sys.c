@@ -51,9 +51,9 @@ OP_NONE(syscall)
         return cpu_raise_ud(c);
     uint32_t flags = eflags_get(c) & ~EFL_RF;
     uint16_t cs = c->msr.star >> 32 & 0xfffc;
-    c->r[RCX] = c->r[REG_RIP];
+    c->r[RCX] = c->r[RIP];
     c->r[R11] = flags;
-    c->r[REG_RIP] = c->msr.lstar;
+    c->r[RIP] = c->msr.lstar;
     enter_flat(c, cs, (uint16_t)(cs + 8), 0, true);
     eflags_set(c, flags & ~(uint32_t)c->msr.fmask);
     c->no_step = !(c->eflags & EFL_TF);
@@ -72,7 +72,7 @@ OP_NONE(sysret)
     if (to64 && !is_canonical(c->r[RCX]))
         return cpu_raise_gp(c, 0);
     uint16_t base = (uint16_t)(c->msr.star >> 48);
-    c->r[REG_RIP] = to64 ? c->r[RCX] : (uint32_t)c->r[RCX];
+    c->r[RIP] = to64 ? c->r[RCX] : (uint32_t)c->r[RCX];
     enter_flat(c, (uint16_t)((base + (to64 ? 16 : 0)) | 3), (uint16_t)((base + 8) | 3), 3, to64);
     eflags_set(c, (uint32_t)c->r[R11] & SYSRET_FLAGS);
     return true;
@@ -86,7 +86,7 @@ OP_NONE(sysenter)
     if (!(c->mode & MODE_PE) || cs == 0)
         return cpu_raise_gp(c, 0);
     c->r[RSP] = lma ? c->msr.sysenter_esp : (uint32_t)c->msr.sysenter_esp;
-    c->r[REG_RIP] = lma ? c->msr.sysenter_eip : (uint32_t)c->msr.sysenter_eip;
+    c->r[RIP] = lma ? c->msr.sysenter_eip : (uint32_t)c->msr.sysenter_eip;
     enter_flat(c, cs, (uint16_t)(cs + 8), 0, lma);
     c->eflags &= ~(EFL_VM | EFL_IF | EFL_RF);
     cpu_update_mode(c);
@@ -103,7 +103,7 @@ OP_NONE(sysexit)
         return cpu_raise_gp(c, 0);
     cs = (uint16_t)(cs + (to64 ? 32 : 16));
     c->r[RSP] = to64 ? c->r[RCX] : (uint32_t)c->r[RCX];
-    c->r[REG_RIP] = to64 ? c->r[RDX] : (uint32_t)c->r[RDX];
+    c->r[RIP] = to64 ? c->r[RDX] : (uint32_t)c->r[RDX];
     enter_flat(c, cs | 3, (uint16_t)((cs + 8) | 3), 3, to64);
     cpu_update_mode(c);
     return true;

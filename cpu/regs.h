@@ -24,7 +24,7 @@ enum reg {
     R14,
     R15,
     REG_NONE, /* reads as 0: absent base or index */
-    REG_RIP,
+    RIP,
     REG_COUNT
 };
 

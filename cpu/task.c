@@ -85,7 +85,7 @@ static void save_state(struct cpu *c, uint32_t eflags)
     const struct tss_layout *l = layout_of(c->tr.attr);
     uint64_t base = c->tr.base;
     unsigned n = 1u << l->w;
-    (void)sys_write(c, base + l->eip, n, c->r[REG_RIP]);
+    (void)sys_write(c, base + l->eip, n, c->r[RIP]);
     (void)sys_write(c, base + l->eflags, n, eflags);
     for (unsigned k = 0; k < 8; k++)
         (void)sys_write(c, base + l->gpr + k * n, n, c->r[k]);
@@ -126,7 +126,7 @@ static void load_registers(struct cpu *c, const struct task_state *t, const stru
 {
     for (unsigned k = 0; k < 8; k++)
         c->r[k] = l->w == 2 ? t->gpr[k] : t->gpr[k] | 0xffff0000u;
-    c->r[REG_RIP] = t->eip;
+    c->r[RIP] = t->eip;
     unsigned cpl = t->sel[SEG_CS] & 3;
     for (unsigned k = 0; k < SEG_COUNT; k++)
         seg_set_null(c, k, (uint16_t)t->sel[k], k == SEG_SS ? cpl : 0);
@@ -207,7 +207,7 @@ static bool enter_task(struct cpu *c, const struct task_state *t, const struct t
             return false;
         stack_commit_same(c, &st);
     }
-    if (c->r[REG_RIP] > c->seg[SEG_CS].limit)
+    if (c->r[RIP] > c->seg[SEG_CS].limit)
         return cpu_raise_gp(c, 0);
     return true;
 }

@@ -168,7 +168,7 @@ int boot_protected_mode(struct vm *vm, struct cpu *c, uint64_t gdt, uint32_t ent
         c->r[r] = 0;
     c->cr0 = CR0_PE | CR0_ET;
     c->eflags = EFL_FIXED;
-    c->r[REG_RIP] = entry;
+    c->r[RIP] = entry;
     cpu_set_a20(c, true);
     cpu_update_mode(c);
     return 0;

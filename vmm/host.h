@@ -44,8 +44,7 @@ void host_random(void *dst, size_t n);
 int host_reopen_nonblock(int fd, int *old_flags);
 void host_reopen_undo(int fd, int old_flags);
 
-/* Signals that end or continue the program, turned into events. Opaque, because <signal.h> and
- * cpu/regs.h both want the name REG_RIP. */
+/* Signals that end or continue the program, turned into events. */
 struct host_signals;
 
 enum host_signal { HOST_SIGNAL_NONE, HOST_SIGNAL_END, HOST_SIGNAL_CONTINUE };

@@ -262,7 +262,7 @@ enum vm_end vcpu_loop(struct vcpu *v)
             vcpu_sleep(v, true);
         } else if (why == CPU_EXIT_SHUTDOWN) {
             vm_log(v->vm, LOG_RESET, "triple fault at %04x:%llx", v->cpu.seg[SEG_CS].sel,
-                   (unsigned long long)v->cpu.r[REG_RIP]);
+                   (unsigned long long)v->cpu.r[RIP]);
             vm_request_reset(v->vm);
         }
     }

@@ -509,7 +509,7 @@ static bool point_memory(struct builder *b, const struct insn *i, struct encodin
     }
     if (at == 0)
         return false;
-    uint64_t from = i->base == REG_RIP ? CODE_LA + b->q->len + i->len : idx << i->scale;
+    uint64_t from = i->base == RIP ? CODE_LA + b->q->len + i->len : idx << i->scale;
     uint32_t d = (uint32_t)(target - from);
     memcpy(e->b + at, &d, 4);
     return true;

@@ -102,7 +102,7 @@ static void load_state(struct cpu *c, const struct state *s)
 {
     struct fpu *f = &c->fpu;
     memcpy(c->r, s->r, sizeof(s->r));
-    c->r[REG_RIP] = s->rip;
+    c->r[RIP] = s->rip;
     eflags_set(c, s->eflags);
     f->cw = s->fx.fcw;
     f->top = s->fx.fsw >> 11 & 7;
@@ -119,7 +119,7 @@ static void save_state(const struct cpu *c, struct state *s)
 {
     const struct fpu *f = &c->fpu;
     memcpy(s->r, c->r, sizeof(s->r));
-    s->rip = c->r[REG_RIP];
+    s->rip = c->r[RIP];
     s->eflags = eflags_get(c);
     s->fx.fcw = f->cw;
     s->fx.fsw = (uint16_t)(f->sw | f->top << 11);
@@ -151,13 +151,13 @@ static uint32_t eflags_of(unsigned fl)
 static bool step(struct cpu *c, const uint8_t *code, int *bad_row)
 {
     struct insn i;
-    uint64_t rip = c->r[REG_RIP], la = c->seg[SEG_CS].base + rip, off = la - CODE_LA;
+    uint64_t rip = c->r[RIP], la = c->seg[SEG_CS].base + rip, off = la - CODE_LA;
     if (off >= PAGE) {
         fetch_fault(c, la);
         return false;
     }
     if (code[off] == 0xcc) {
-        c->r[REG_RIP]++;
+        c->r[RIP]++;
         return cpu_raise(c, VEC_BP, 0);
     }
     switch (decode(c, &i, code + off, PAGE - off)) {
@@ -166,11 +166,11 @@ static bool step(struct cpu *c, const uint8_t *code, int *bad_row)
     default: return cpu_raise_ud(c);
     }
     c->run_end = &i + 1;
-    c->r[REG_RIP] = rip + i.len;
+    c->r[RIP] = rip + i.len;
     uint32_t flags = flags_arith(c);
     bool ok = i.fn(c, &i);
     if (!ok)
-        c->r[REG_RIP] = rip;
+        c->r[RIP] = rip;
     if ((flags ^ flags_arith(c)) & ~eflags_of(optab[i.op].fl_write | optab[i.op].fl_undef))
         *bad_row = i.op;
     return ok;

@@ -50,7 +50,7 @@ static uint8_t reg_number(ZydisRegister r)
     if (r == ZYDIS_REGISTER_NONE)
         return REG_NONE;
     if (r == ZYDIS_REGISTER_RIP || r == ZYDIS_REGISTER_EIP)
-        return REG_RIP;
+        return RIP;
     return (uint8_t)ZydisRegisterGetId(r);
 }
 

@@ -89,7 +89,7 @@ START_TEST(sixteen_bit_gate_pushes_words)
     CODE_AT(m, CODE, 0x8e, 0xd8); /* mov ds, eax */
     m->cpu.r[RAX] = SEL_TSS;
     step(m);
-    ck_assert_uint_eq(m->cpu.r[REG_RIP], HANDLER & 0xffff);
+    ck_assert_uint_eq(m->cpu.r[RIP], HANDLER & 0xffff);
     ck_assert_uint_eq(m->cpu.r[RSP], STACK0 - 8);
     ck_assert_uint_eq(get(m, STACK0 - 8, 2), SEL_TSS);
     ck_assert_uint_eq(get(m, STACK0 - 6, 2), CODE & 0xffff);
@@ -158,7 +158,7 @@ START_TEST(triple_fault_shuts_down)
     CODE_AT(m, CODE, 0x0f, 0x0b);
     m->cpu.idt.limit = 0;
     ck_assert_int_eq(cpu_step(&m->cpu), CPU_EXIT_SHUTDOWN);
-    ck_assert_uint_eq(m->cpu.r[REG_RIP], CODE);
+    ck_assert_uint_eq(m->cpu.r[RIP], CODE);
     ck_assert_uint_eq(m->cpu.r[RSP], STACK0);
     fake_machine_free(m);
 }
@@ -186,14 +186,14 @@ START_TEST(interrupts_wait_for_if_and_the_sti_shadow)
     m->pending_vector = 0x21;
     cpu_attend(c, ATT_INTR, 0);
     step(m);
-    ck_assert_uint_eq(c->r[REG_RIP], CODE + 1);
+    ck_assert_uint_eq(c->r[RIP], CODE + 1);
     step(m);
-    ck_assert_uint_eq(c->r[REG_RIP], CODE + 2);
+    ck_assert_uint_eq(c->r[RIP], CODE + 2);
     step(m);
-    ck_assert_uint_eq(c->r[REG_RIP], CODE + 3); /* in the shadow */
+    ck_assert_uint_eq(c->r[RIP], CODE + 3); /* in the shadow */
     CODE_AT(m, HANDLER + 16 * 0x21, 0x90);
     step(m);
-    ck_assert_uint_eq(c->r[REG_RIP], HANDLER + 16 * 0x21 + 1);
+    ck_assert_uint_eq(c->r[RIP], HANDLER + 16 * 0x21 + 1);
     ck_assert_uint_eq(get(m, c->r[RSP], 4), CODE + 3);
     fake_machine_free(m);
 }
@@ -206,11 +206,11 @@ START_TEST(interrupt_wakes_from_hlt)
     CODE_AT(m, CODE, 0xfb, 0xf4); /* sti; hlt */
     CODE_AT(m, HANDLER + 16 * 0x21, 0xf4);
     ck_assert_int_eq(cpu_run(c), CPU_EXIT_HALT);
-    ck_assert_uint_eq(c->r[REG_RIP], CODE + 2);
+    ck_assert_uint_eq(c->r[RIP], CODE + 2);
     m->pending_vector = 0x21;
     cpu_attend(c, ATT_INTR, 0);
     ck_assert_int_eq(cpu_run(c), CPU_EXIT_HALT);
-    ck_assert_uint_eq(c->r[REG_RIP], HANDLER + 16 * 0x21 + 1);
+    ck_assert_uint_eq(c->r[RIP], HANDLER + 16 * 0x21 + 1);
     ck_assert_uint_eq(get(m, c->r[RSP], 4), CODE + 2);
     fake_machine_free(m);
 }
@@ -224,12 +224,12 @@ START_TEST(nmi_is_blocked_until_iret)
     CODE_AT(m, HANDLER + 16 * VEC_NMI, 0x90, 0xcf);
     cpu_attend(c, ATT_NMI, 0);
     step(m);
-    ck_assert_uint_eq(c->r[REG_RIP], HANDLER + 16 * VEC_NMI + 1);
+    ck_assert_uint_eq(c->r[RIP], HANDLER + 16 * VEC_NMI + 1);
     cpu_attend(c, ATT_NMI, 0);
     step(m); /* iret */
-    ck_assert_uint_eq(c->r[REG_RIP], CODE);
+    ck_assert_uint_eq(c->r[RIP], CODE);
     step(m);
-    ck_assert_uint_eq(c->r[REG_RIP], HANDLER + 16 * VEC_NMI + 1);
+    ck_assert_uint_eq(c->r[RIP], HANDLER + 16 * VEC_NMI + 1);
     fake_machine_free(m);
 }
 END_TEST
@@ -240,7 +240,7 @@ START_TEST(real_mode_interrupt)
     struct cpu *c = &m->cpu;
     c->seg[SEG_CS].base = c->seg[SEG_CS].desc_base = 0x10000;
     c->seg[SEG_CS].sel = 0x1000;
-    c->r[REG_RIP] = 0;
+    c->r[RIP] = 0;
     c->r[RSP] = 0x100;
     c->idt = (struct dtable){0, 0x3ff};
     c->eflags |= EFL_IF;
@@ -250,7 +250,7 @@ START_TEST(real_mode_interrupt)
     CODE_AT(m, 0x20123, 0xcf);
     step(m);
     ck_assert_uint_eq(c->seg[SEG_CS].base, 0x20000);
-    ck_assert_uint_eq(c->r[REG_RIP], 0x123);
+    ck_assert_uint_eq(c->r[RIP], 0x123);
     ck_assert(!(c->eflags & EFL_IF));
     ck_assert_uint_eq(c->r[RSP], 0xfa);
     ck_assert_uint_eq(get(m, 0xfa, 2), 2);
@@ -258,7 +258,7 @@ START_TEST(real_mode_interrupt)
     ck_assert_uint_eq(get(m, 0xfe, 2), 0x202);
     step(m);
     ck_assert_uint_eq(c->seg[SEG_CS].base, 0x10000);
-    ck_assert_uint_eq(c->r[REG_RIP], 2);
+    ck_assert_uint_eq(c->r[RIP], 2);
     ck_assert(c->eflags & EFL_IF);
     fake_machine_free(m);
 }
@@ -337,7 +337,7 @@ START_TEST(popf_that_sets_tf_traps_after_the_next_instruction)
     m->cpu.r[RSP] = STACK0 - 4;
     put(m, STACK0 - 4, 4, 0x102);
     step(m);
-    ck_assert_uint_eq(m->cpu.r[REG_RIP], CODE + 1);
+    ck_assert_uint_eq(m->cpu.r[RIP], CODE + 1);
     step(m);
     ck_assert_int_eq(at_handler(m), VEC_DB);
     ck_assert_uint_eq(get(m, m->cpu.r[RSP], 4), CODE + 2);
@@ -353,7 +353,7 @@ START_TEST(loading_ss_defers_the_single_step_trap)
     m->cpu.eflags |= EFL_TF;
     cpu_update_mode(&m->cpu);
     step(m);
-    ck_assert_uint_eq(m->cpu.r[REG_RIP], CODE + 2);
+    ck_assert_uint_eq(m->cpu.r[RIP], CODE + 2);
     step(m);
     ck_assert_int_eq(at_handler(m), VEC_DB);
     ck_assert_uint_eq(get(m, m->cpu.r[RSP], 4), CODE + 3);
@@ -380,10 +380,10 @@ static void set_breakpoint(struct fake_machine *m, uint64_t la, unsigned kind, u
     CODE_AT(m, CODE + 0x800, 0x0f, 0x23, 0xc0, 0x0f, 0x23, 0xfb); /* mov dr0, eax; mov dr7, ebx */
     c->r[RAX] = la;
     c->r[RBX] = 2 | kind << 16 | len << 18;
-    c->r[REG_RIP] = CODE + 0x800;
+    c->r[RIP] = CODE + 0x800;
     step(m);
     step(m);
-    c->r[REG_RIP] = CODE;
+    c->r[RIP] = CODE;
 }
 
 START_TEST(code_breakpoint_is_a_fault_and_rf_passes_it)
@@ -403,7 +403,7 @@ START_TEST(code_breakpoint_is_a_fault_and_rf_passes_it)
     put(m, c->r[RSP] + 8, 4, 0x10002); /* RF */
     step(m);                           /* iret */
     step(m);
-    ck_assert_uint_eq(c->r[REG_RIP], CODE + 2);
+    ck_assert_uint_eq(c->r[RIP], CODE + 2);
     ck_assert_uint_eq(c->r[RAX], 1);
     fake_machine_free(m);
 }
@@ -416,7 +416,7 @@ START_TEST(data_breakpoint_traps_after_the_access)
     CODE_AT(m, CODE, 0xa1, 2, 0, 4, 0, 0xa3, 2, 0, 4, 0); /* mov eax, [40002h]; mov [40002h], eax */
     set_breakpoint(m, DATA + 4, 1, 0);                    /* one byte, writes */
     step(m);
-    ck_assert_uint_eq(c->r[REG_RIP], CODE + 5);
+    ck_assert_uint_eq(c->r[RIP], CODE + 5);
     c->r[RAX] = 0x01020304;
     step(m);
     ck_assert_int_eq(at_handler(m), VEC_DB);

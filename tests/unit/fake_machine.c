@@ -50,7 +50,7 @@ void fake_machine_enter32(struct fake_machine *m, uint32_t entry, uint32_t stack
     struct cpu *c = &m->cpu;
     flat_segments(c, 0xc09b);
     c->cr0 |= CR0_PE;
-    c->r[REG_RIP] = entry;
+    c->r[RIP] = entry;
     c->r[RSP] = stack;
     cpu_update_mode(c);
     cpu_flush_tlb(c);
@@ -73,7 +73,7 @@ void fake_machine_enter64(struct fake_machine *m, uint64_t entry, uint64_t stack
     c->cr4 |= CR4_PAE | CR4_OSFXSR | CR4_OSXMMEXCPT;
     c->efer |= EFER_LME | EFER_LMA;
     c->cr0 |= CR0_PE | CR0_PG | CR0_NE | CR0_WP;
-    c->r[REG_RIP] = entry;
+    c->r[RIP] = entry;
     c->r[RSP] = stack;
     cpu_update_mode(c);
     cpu_flush_tlb(c);

@@ -34,7 +34,7 @@ START_TEST(jump_to_code_of_another_size)
     put_jmp(m, SEL_CODE16, TARGET);
     step(m);
     ck_assert_uint_eq(m->cpu.seg[SEG_CS].sel, SEL_CODE16);
-    ck_assert_uint_eq(m->cpu.r[REG_RIP], TARGET);
+    ck_assert_uint_eq(m->cpu.r[RIP], TARGET);
     ck_assert(!(m->cpu.mode & MODE_CS32));
     finish(m);
 }
@@ -74,7 +74,7 @@ START_TEST(call_and_return_at_one_level)
     ck_assert_uint_eq(get(m, STACK0 - 8, 4), CODE + 7);
     ck_assert_uint_eq(get(m, STACK0 - 4, 4), SEL_CODE0);
     step(m);
-    ck_assert_uint_eq(m->cpu.r[REG_RIP], CODE + 7);
+    ck_assert_uint_eq(m->cpu.r[RIP], CODE + 7);
     ck_assert_uint_eq(m->cpu.r[RSP], STACK0 + 8);
     finish(m);
 }
@@ -110,7 +110,7 @@ START_TEST(call_gate_to_level_0_with_parameters_and_back)
     ck_assert_uint_eq(c->cpl, 0);
     ck_assert_uint_eq(c->seg[SEG_CS].sel, SEL_CODE0);
     ck_assert_uint_eq(c->seg[SEG_SS].sel, SEL_DATA0);
-    ck_assert_uint_eq(c->r[REG_RIP], TARGET);
+    ck_assert_uint_eq(c->r[RIP], TARGET);
     ck_assert_uint_eq(c->r[RSP], top - 24);
     ck_assert_uint_eq(get(m, top - 4, 4), SEL_DATA3);
     ck_assert_uint_eq(get(m, top - 8, 4), STACK3 - 8);
@@ -121,7 +121,7 @@ START_TEST(call_gate_to_level_0_with_parameters_and_back)
     force_seg(m, SEG_DS, SEL_DATA0);
     step(m);
     ck_assert_uint_eq(c->cpl, 3);
-    ck_assert_uint_eq(c->r[REG_RIP], CODE + 7);
+    ck_assert_uint_eq(c->r[RIP], CODE + 7);
     ck_assert_uint_eq(c->r[RSP], STACK3);
     ck_assert_uint_eq(c->seg[SEG_DS].sel, 0); /* it was more privileged */
     ck_assert_uint_eq(c->seg[SEG_ES].sel, SEL_DATA3);
@@ -186,10 +186,10 @@ START_TEST(call_gate_64)
     c->r[RAX] = DATA;
     set_desc(m, 0x80, descriptor(0, 0xfffff, 0xa09a));
     step(m);
-    ck_assert_uint_eq(c->r[REG_RIP], TARGET);
+    ck_assert_uint_eq(c->r[RIP], TARGET);
     ck_assert_uint_eq(c->r[RSP], STACK0 - 16);
     step(m);
-    ck_assert_uint_eq(c->r[REG_RIP], CODE + 2);
+    ck_assert_uint_eq(c->r[RIP], CODE + 2);
     ck_assert_uint_eq(c->r[RSP], STACK0);
     finish(m);
 }
@@ -208,7 +208,7 @@ START_TEST(iret_to_level_3_sets_what_level_0_may)
         put(m, c->r[RSP] + k * 4, 4, frame[k]);
     step(m);
     ck_assert_uint_eq(c->cpl, 3);
-    ck_assert_uint_eq(c->r[REG_RIP], TARGET);
+    ck_assert_uint_eq(c->r[RIP], TARGET);
     ck_assert_uint_eq(c->r[RSP], STACK3);
     ck_assert_uint_eq(eflags_get(c), 0x3246);
     ck_assert_uint_eq(c->seg[SEG_DS].sel, 0);
@@ -227,7 +227,7 @@ START_TEST(iret_at_level_3_keeps_iopl_and_if)
     for (unsigned k = 0; k < 3; k++)
         put(m, c->r[RSP] + k * 4, 4, frame[k]);
     step(m);
-    ck_assert_uint_eq(c->r[REG_RIP], TARGET);
+    ck_assert_uint_eq(c->r[RIP], TARGET);
     ck_assert_uint_eq(eflags_get(c), 2);
     finish(m);
 }
@@ -282,7 +282,7 @@ START_TEST(v86_int_needs_iopl_3)
                                  .sel = 0x1000,
                                  .attr = 0xf3,
                                  .usable = true};
-    c->r[REG_RIP] = 0;
+    c->r[RIP] = 0;
     c->r[RSP] = 0x8000;
     cpu_update_mode(c);
     CODE_AT(m, CODE, 0xcd, 0x21);
@@ -309,14 +309,14 @@ START_TEST(v86_int_redirected_by_vme)
                                  .sel = 0x1000,
                                  .attr = 0xf3,
                                  .usable = true};
-    c->r[REG_RIP] = 0;
+    c->r[RIP] = 0;
     c->r[RSP] = 0x8000;
     cpu_update_mode(c);
     CODE_AT(m, CODE, 0xcd, 0x21);
     step(m);
     ck_assert(c->mode & MODE_V86);
     ck_assert_uint_eq(c->seg[SEG_CS].sel, 0x2000);
-    ck_assert_uint_eq(c->r[REG_RIP], 0x1234);
+    ck_assert_uint_eq(c->r[RIP], 0x1234);
     ck_assert_uint_eq(get(m, 0x17ffa, 2), 2);
     ck_assert_uint_eq(get(m, 0x17ffe, 2), 0x3202); /* IF is VIF, IOPL 3 */
     ck_assert(!(c->eflags & EFL_VIF));
@@ -334,7 +334,7 @@ START_TEST(iretq_pops_the_stack_at_the_same_level)
     for (unsigned k = 0; k < 5; k++)
         put(m, c->r[RSP] + k * 8, 8, frame[k]);
     step(m);
-    ck_assert_uint_eq(c->r[REG_RIP], TARGET);
+    ck_assert_uint_eq(c->r[RIP], TARGET);
     ck_assert_uint_eq(c->r[RSP], 0x28000);
     ck_assert_uint_eq(c->seg[SEG_SS].sel, 0);
     ck_assert(c->mode & MODE_64);
@@ -394,7 +394,7 @@ START_TEST(call_to_a_task_and_iret_back)
     c->r[RAX] = 0x1111;
     step(m);
     ck_assert_uint_eq(c->tr.sel, SEL_TSS2);
-    ck_assert_uint_eq(c->r[REG_RIP], TARGET);
+    ck_assert_uint_eq(c->r[RIP], TARGET);
     ck_assert_uint_eq(c->r[RAX], 0x100);
     ck_assert_uint_eq(c->r[RSP], STACK0 - 0x2000);
     ck_assert(c->eflags & EFL_NT);
@@ -406,7 +406,7 @@ START_TEST(call_to_a_task_and_iret_back)
     c->r[RBX] = 0x2222;
     step(m);
     ck_assert_uint_eq(c->tr.sel, SEL_TSS);
-    ck_assert_uint_eq(c->r[REG_RIP], CODE + 7);
+    ck_assert_uint_eq(c->r[RIP], CODE + 7);
     ck_assert_uint_eq(c->r[RAX], 0x1111);
     ck_assert(!(c->eflags & EFL_NT));
     ck_assert_uint_eq(get(m, TSS2 + 0x34, 4), 0x2222);
@@ -454,7 +454,7 @@ START_TEST(exception_through_a_task_gate_pushes_its_error_code)
     put_jmp(m, SEL_DATA0, 0);
     step(m);
     ck_assert_uint_eq(m->cpu.tr.sel, SEL_TSS2);
-    ck_assert_uint_eq(m->cpu.r[REG_RIP], TARGET);
+    ck_assert_uint_eq(m->cpu.r[RIP], TARGET);
     ck_assert_uint_eq(m->cpu.r[RSP], STACK0 - 0x2000 - 4);
     ck_assert_uint_eq(get(m, m->cpu.r[RSP], 4), SEL_DATA0);
     ck_assert_uint_eq(get(m, TSS + 0x20, 4), CODE);

@@ -141,7 +141,7 @@ static inline void go_to_level(struct fake_machine *m, unsigned cpl)
         if (s != SEG_CS)
             force_seg(m, s, data);
     c->r[RSP] = cpl == 3 ? STACK3 : STACK0;
-    c->r[REG_RIP] = CODE;
+    c->r[RIP] = CODE;
     c->mode = 0; /* so that everything is derived anew */
     cpu_update_mode(c);
 }
@@ -192,7 +192,7 @@ static inline struct fake_machine *world_create64(void)
 /* The vector whose handler the processor stands at, or -1. */
 static inline int at_handler(const struct fake_machine *m)
 {
-    uint64_t rip = m->cpu.r[REG_RIP];
+    uint64_t rip = m->cpu.r[RIP];
     return rip >= HANDLER && rip < HANDLER + 64 * 16 ? (int)((rip - HANDLER) / 16) : -1;
 }
 
@@ -205,7 +205,7 @@ static inline void step(struct fake_machine *m)
 /* One instruction that must raise `vec` with error code `err` (-1: it has none), from level 0. */
 static inline void step_faults(struct fake_machine *m, int vec, int64_t err)
 {
-    uint64_t rip = m->cpu.r[REG_RIP];
+    uint64_t rip = m->cpu.r[RIP];
     step(m);
     ck_assert_int_eq(at_handler(m), vec);
     uint64_t sp = m->cpu.r[RSP];

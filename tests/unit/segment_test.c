@@ -11,7 +11,7 @@ static void load_ds(struct fake_machine *m, uint16_t sel)
 {
     CODE_AT(m, CODE, 0x8e, 0xd8);
     m->cpu.r[RAX] = sel;
-    m->cpu.r[REG_RIP] = CODE;
+    m->cpu.r[RIP] = CODE;
 }
 
 /* mov ss, eax */
@@ -19,7 +19,7 @@ static void load_ss(struct fake_machine *m, uint16_t sel)
 {
     CODE_AT(m, CODE, 0x8e, 0xd0);
     m->cpu.r[RAX] = sel;
-    m->cpu.r[REG_RIP] = CODE;
+    m->cpu.r[RIP] = CODE;
 }
 
 START_TEST(data_segment_is_loaded_and_marked_accessed)
@@ -99,9 +99,9 @@ START_TEST(loading_ss_holds_interrupts_off_for_one_instruction)
     m->pending_vector = 40;
     cpu_attend(&m->cpu, ATT_INTR, 0);
     step(m);
-    ck_assert_uint_eq(m->cpu.r[REG_RIP], CODE + 3);
+    ck_assert_uint_eq(m->cpu.r[RIP], CODE + 3);
     step(m);
-    ck_assert(at_handler(m) == 40 || m->cpu.r[REG_RIP] == HANDLER + 16 * 40 + 1);
+    ck_assert(at_handler(m) == 40 || m->cpu.r[RIP] == HANDLER + 16 * 40 + 1);
     fake_machine_free(m);
 }
 END_TEST
@@ -151,7 +151,7 @@ START_TEST(real_mode_keeps_the_limit)
     struct cpu *c = &m->cpu;
     c->seg[SEG_CS].base = c->seg[SEG_CS].desc_base = 0;
     c->seg[SEG_CS].sel = 0;
-    c->r[REG_RIP] = 0x7c00;
+    c->r[RIP] = 0x7c00;
     c->seg[SEG_DS].limit = 0xffffffff; /* big real mode */
     cpu_update_mode(c);
     CODE_AT(m, 0x7c00, 0x8e, 0xd8, 0x67, 0x66, 0xa1, 0x10, 0, 2,
@@ -219,7 +219,7 @@ START_TEST(verr_verw_lar_lsl)
     step(m); /* lsl ecx, eax */
     ck_assert(flag_z(c));
     ck_assert_uint_eq(c->r[RCX], 0xfff);
-    c->r[REG_RIP] = CODE + 6;
+    c->r[RIP] = CODE + 6;
     c->r[RAX] = 0;
     c->r[RBX] = 77;
     step(m);
