@@ -4,9 +4,10 @@
 # usage: fetch-guests.sh [amd64|686|686-pae]...        (default: all three)
 #
 # Makes guests/NAME/{vmlinuz,initrd.gz,busybox} of Debian's kernel and static busybox, and
-# guests/NAME/guestcheck where the host's compiler can build it. What is there already is kept.
+# guests/NAME/guestcheck where the host's compiler can build it. What is there already is kept, so
+# each file gets its name only once it is whole.
 # Status 1: Debian's packages can't be had.
-set -eu
+set -euo pipefail
 
 top=$(cd "$(dirname "$0")/../.." && pwd)
 [ $# -gt 0 ] || set -- amd64 686 686-pae
@@ -34,7 +35,8 @@ make_initrd()
     fi
     cp "$top/tests/boot/init" "$tree/init"
     chmod 755 "$tree" "$tree/init" "$tree"/bin/*
-    (cd "$tree" && find . | sort | cpio --quiet -o -H newc -R 0:0) | gzip -9n > "$1/initrd.gz"
+    (cd "$tree" && find . | sort | cpio --quiet -o -H newc -R 0:0) | gzip -9n > "$1/initrd.new"
+    mv "$1/initrd.new" "$1/initrd.gz"
     rm -r "$tree"
 }
 
@@ -52,8 +54,8 @@ for name in "$@"; do
         "$top/tests/fetch-debs.sh" "$top/guests/.apt-$arch" "$arch" "$unpacked" \
             "linux-image-$name" busybox-static
         mkdir -p "$guest"
-        cp "$unpacked/bin/busybox" "$guest/busybox"
-        cp "$unpacked"/boot/vmlinuz-* "$guest/vmlinuz"
+        mv "$unpacked/bin/busybox" "$guest/busybox"
+        mv "$unpacked"/boot/vmlinuz-* "$guest/vmlinuz"
         rm -rf "$unpacked"
     fi
     source=$top/tests/boot/guestcheck.c
