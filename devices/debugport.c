@@ -64,7 +64,7 @@ static int realize(struct device *d)
 
     if (spec == NULL)
         return 0;
-    s->cd = chardev_open(d->vm, spec, err);
+    s->cd = chardev_open(d->vm, "debugcon", spec, err);
     if (s->cd == NULL)
         return vm_fail(d->vm, -EINVAL, "debugcon: %s", err);
     chardev_attach(s->cd, &chardev_ops, s);

@@ -408,14 +408,15 @@ static int realize(struct device *d)
     static const struct io_ops ops = {uart_read, uart_write, IO_8};
     struct uart *s = (struct uart *)d;
     const char *spec;
-    char err[VM_ERR_LEN];
+    char err[VM_ERR_LEN], label[16];
 
     s->cfg = d->cfg;
     timer_init(&s->timeout, timeout_due, s);
     spec = vm_config(d->vm)->serial[s->cfg->chardev];
     if (spec == NULL)
         return 0; /* an empty socket */
-    s->cd = chardev_open(d->vm, spec, err);
+    snprintf(label, sizeof(label), "serial%u", s->cfg->chardev);
+    s->cd = chardev_open(d->vm, label, spec, err);
     if (s->cd == NULL)
         return vm_fail(d->vm, -EINVAL, "serial port %u: %s", s->cfg->chardev, err);
     chardev_attach(s->cd, &uart_chardev_ops, s);

@@ -33,8 +33,16 @@ static int answer(enum question ask)
     return 0;
 }
 
+/* In QEMU's words, which scripts look for. */
+static void print_path(void *arg, const char *label, const char *path)
+{
+    fprintf(arg, "char device redirected to %s (label %s)\n", path, label);
+}
+
 static int run(struct vm *vm)
 {
+    chardev_each_path(vm, print_path, stdout);
+    fflush(stdout);
     switch (vm_run(vm)) {
     case VM_END_DEBUG_EXIT: return vm_exit_code(vm);
     case VM_END_ERROR: return fail(vm_error(vm));

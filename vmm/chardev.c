@@ -42,6 +42,7 @@ struct chardev {
     bool escaped;          /* the last key was Ctrl-A */
     bool starved;          /* the device took nothing: it will call chardev_accept_input() */
     struct terminal terminal;
+    char label[16];
     char path[64];
 
     uint8_t in[IN_SIZE]; /* machine lock */
@@ -346,13 +347,13 @@ static void release(struct chardev *cd)
     free(cd);
 }
 
-struct chardev *chardev_open(struct vm *vm, const char *spec, char *err)
+struct chardev *chardev_open(struct vm *vm, const char *label, const char *spec, char *err)
 {
-    struct chardev *cd;
+    struct chardev *cd, **end = &vm->chardevs;
     unsigned count = 0;
     int ret;
 
-    for (cd = vm->chardevs; cd != NULL; cd = cd->next)
+    for (; *end != NULL; end = &(*end)->next)
         count++;
     cd = calloc(1, sizeof(*cd));
     if (cd == NULL || count == CHARDEV_MAX) {
@@ -373,8 +374,8 @@ struct chardev *chardev_open(struct vm *vm, const char *spec, char *err)
         release(cd);
         return NULL;
     }
-    cd->next = vm->chardevs;
-    vm->chardevs = cd;
+    snprintf(cd->label, sizeof(cd->label), "%s", label);
+    *end = cd;
     return cd;
 }
 
@@ -404,7 +405,10 @@ void chardev_attach(struct chardev *cd, const struct chardev_ops *ops, void *dev
     cd->dev = dev;
 }
 
-const char *chardev_path(const struct chardev *cd)
+void chardev_each_path(const struct vm *vm, chardev_path_fn fn, void *arg)
 {
-    return cd->path[0] != '\0' ? cd->path : NULL;
+    for (const struct chardev *cd = vm->chardevs; cd != NULL; cd = cd->next) {
+        if (cd->path[0] != '\0')
+            fn(arg, cd->label, cd->path);
+    }
 }

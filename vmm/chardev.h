@@ -16,9 +16,9 @@ struct chardev_ops {
     void (*receive)(void *dev, const uint8_t *data, size_t n); /* n <= can_receive() */
 };
 
-/* Open by QEMU's syntax: "stdio", "mon:stdio", "file:PATH", "null", "pty". NULL on failure, with a
- * one-line reason in err (of at least 256 bytes). */
-struct chardev *chardev_open(struct vm *vm, const char *spec, char *err);
+/* Open by QEMU's syntax: "stdio", "mon:stdio", "file:PATH", "null", "pty". The label tells the user
+ * whose it is. NULL on failure, with a one-line reason in err (of at least 256 bytes). */
+struct chardev *chardev_open(struct vm *vm, const char *label, const char *spec, char *err);
 void chardev_close(struct chardev *cd);
 
 /* Connect a device (one at most). */
@@ -32,7 +32,9 @@ void chardev_write(struct chardev *cd, const uint8_t *data, size_t n);
 /* The device can take bytes again after can_receive() gave 0. */
 void chardev_accept_input(struct chardev *cd);
 
-/* Host device name where there is one to tell the user (a pty's path), or NULL. */
-const char *chardev_path(const struct chardev *cd);
+/* Call fn for each that got a name on the host which the user must be told (a pty's path), in the
+ * order of opening. */
+typedef void (*chardev_path_fn)(void *arg, const char *label, const char *path);
+void chardev_each_path(const struct vm *vm, chardev_path_fn fn, void *arg);
 
 #endif

@@ -76,6 +76,7 @@ class Console:
         self.log = open(log_path, "wb")
         self.scale = scale
         self.text = ""
+        self.pty = None              # the other end of serial port 3
         self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
                                         stderr=subprocess.STDOUT, bufsize=0)
 
@@ -224,6 +225,42 @@ def check_timer(console):
     require(5.7 < elapsed < 7.5, f"sleep 6 took {elapsed:.2f} s of the host's time")
 
 
+def check_interval_timer(console):
+    """A busy program gets its 100 signals a second, and its second is the host's."""
+    console.send("echo st''art; guestcheck timer 5")
+    console.expect(r"start\n", 30)
+    start = time.monotonic()
+    match = console.expect(r"(?:(\d+) signals in (\d+) ms|not found|usage:.*?)\n", 60)
+    elapsed = time.monotonic() - start
+    if not match.group(1):
+        return "skip"
+    signals, passed = int(match.group(1)), int(match.group(2)) / 1000
+    # Signals that a busy host delays by a period become one; there are never too many.
+    require(50 * passed < signals < 102 * passed, match.group(0))
+    require(abs(elapsed - passed) < 0.5, f"{passed:.2f} s took {elapsed:.2f} s of the host's time")
+    return None
+
+
+def check_serial_ports(console, path):
+    """Ports 1 to 3: a file, nothing, and a pseudo-terminal in both directions."""
+    ports = console.shell("grep -c 16550A /proc/tty/driver/serial; "
+                          "stty -F /dev/ttyS3 raw -echo; "
+                          "for n in 1 2 3; do echo port $n >/dev/ttyS$n; done; echo done")
+    require_equal(ports, "4\ndone")
+    with open(path, "rb") as file:
+        require_equal(file.read().replace(b"\r", b""), b"port 1\n")
+    line = os.open(console.pty, os.O_RDWR | os.O_NOCTTY)
+    try:
+        require(select.select([line], [], [], 10)[0], "nothing comes from the pseudo-terminal")
+        require_equal(os.read(line, 100), b"port 3\n")
+        console.send("head -n 1 /dev/ttyS3 | rev")
+        time.sleep(1)
+        os.write(line, b"sesame\n")
+        console.expect(r"emases\n", 30)
+    finally:
+        os.close(line)
+
+
 def check_dmesg(console):
     lines = console.shell("dmesg", 60).splitlines()
     require(len(lines) > 50, "dmesg is too short")
@@ -246,6 +283,11 @@ def wait_for_shell(console):
     console.shell(f"dmesg -n 1; cd /tmp; {MAKE_DATA}")
 
 
+def check_start(console):
+    console.pty = console.expect(r"redirected to (\S+) \(label serial3\)", 10).group(1)
+    wait_for_shell(console)
+
+
 def check_reboot(console):
     console.send("reboot -f")
     wait_for_shell(console)
@@ -258,14 +300,17 @@ def boot_linux(name, options):
     if not os.path.exists(f"{guest_dir}/vmlinuz"):
         print(f"skip boot {name}: no kernel in {guest_dir}")
         return True
+    serial_file = f"{options.log_dir}/boot-{name}.ttyS1"
     command = shlex.split(options.emulator) + [
         "-m", str(memory), "-nographic", "-kernel", f"{guest_dir}/vmlinuz",
-        "-initrd", f"{guest_dir}/initrd.gz", "-append", "console=ttyS0"]
+        "-initrd", f"{guest_dir}/initrd.gz", "-append", "console=ttyS0",
+        "-serial", "mon:stdio", "-serial", f"file:{serial_file}", "-serial", "null",
+        "-serial", "pty"]
     if name != "686":
         command.append("-no-reboot")
     console = Console(command, f"{options.log_dir}/boot-{name}.log", options.scale)
     try:
-        if not report.check("shell", wait_for_shell, console):
+        if not report.check("shell", check_start, console):
             return False
         report.check("uname", check_uname, console, machine)
         report.check("cpuinfo", check_cpuinfo, console)
@@ -277,6 +322,8 @@ def boot_linux(name, options):
             report.check(title, check_known, console, line, expected)
         report.check("date", check_date, console)
         report.check("timer", check_timer, console)
+        report.check("interval timer", check_interval_timer, console)
+        report.check("serial ports", check_serial_ports, console, serial_file)
         report.check("dmesg", check_dmesg, console)
         if name == "686":
             report.check("reboot", check_reboot, console)

@@ -6,7 +6,9 @@
  *   long double under several precision and rounding controls; prints bits. Only operations with
  *   one right answer (+ - * / sqrt, conversions), so that every correct processor prints the same.
  * guestcheck mips: runs a known number of integer instructions, for timing.
- * guestcheck step: single-steps a child with ptrace and counts the instructions of a known loop. */
+ * guestcheck timer SECONDS: computes for that long, interrupted by a 100 Hz timer; prints how
+ * often, and the milliseconds that passed. guestcheck step: single-steps a child with ptrace and
+ * counts the instructions of a known loop. */
 #include <stdint.h>
 
 #if defined(__x86_64__)
@@ -17,8 +19,14 @@ enum { NR_EXIT = 1, NR_FORK = 2, NR_WRITE = 4, NR_GETPID = 20, NR_PTRACE = 26, N
 enum { NR_WAIT4 = 114, REGS_IP = 12, REGS_COUNT = 17 };
 #endif
 
+#if defined(__x86_64__)
+enum { NR_SIGACTION = 13, NR_SETITIMER = 38, NR_GETTIMEOFDAY = 96 };
+#else
+enum { NR_SIGACTION = 174, NR_SETITIMER = 104, NR_GETTIMEOFDAY = 78 };
+#endif
+
 enum { PTRACE_TRACEME = 0, PTRACE_CONT = 7, PTRACE_SINGLESTEP = 9, PTRACE_GETREGS = 12 };
-enum { SIGTRAP = 5, SIGSTOP = 19 };
+enum { SIGALRM = 14, SIGSTOP = 19, SA_SIGINFO = 4, SA_RESTORER = 0x4000000 };
 
 static long syscall4(long number, long a, long b, long c, long d)
 {
@@ -244,6 +252,53 @@ static int step_check(void)
     return in_loop == 3001 && status >> 8 == 7 ? 0 : 1;
 }
 
+/* -- Timer ---------------------------------------------------------------------------------------
+ */
+
+extern const char timer_signal[], timer_return[];
+static volatile int timer_count;
+
+#if defined(__x86_64__)
+__asm__("timer_signal: incl timer_count(%rip)\nret\n"
+        "timer_return: mov $15, %eax\nsyscall\n");
+#else
+__asm__("timer_signal: incl timer_count\nret\n"
+        "timer_return: mov $173, %eax\nint $0x80\n");
+#endif
+
+static long now_ms(void)
+{
+    long time[2];
+    syscall4(NR_GETTIMEOFDAY, (long)time, 0, 0, 0);
+    return time[0] % 1000000 * 1000 + time[1] / 1000;
+}
+
+static int timer_check(const char *argument)
+{
+    long seconds = 0;
+    while (*argument >= '0' && *argument <= '9') {
+        seconds = seconds * 10 + *argument++ - '0';
+    }
+    /* handler, flags, restorer, mask (64 signals) */
+    unsigned long action[5] = {(unsigned long)timer_signal, SA_SIGINFO | SA_RESTORER,
+                               (unsigned long)timer_return, 0, 0};
+    long period[4] = {0, 10000, 0, 10000}, off[4] = {0, 0, 0, 0};
+    syscall4(NR_SIGACTION, SIGALRM, (long)action, 0, 8);
+    long start = now_ms(), passed = 0;
+    syscall4(NR_SETITIMER, 0, (long)period, 0, 0);
+    while (passed < seconds * 1000) {
+        for (volatile int i = 0; i < 10000; i++) {
+        }
+        passed = now_ms() - start;
+    }
+    syscall4(NR_SETITIMER, 0, (long)off, 0, 0);
+    print_unsigned((unsigned)timer_count);
+    print(" signals in ");
+    print_unsigned((unsigned)passed);
+    print(" ms\n");
+    return 0;
+}
+
 /* -- Integer speed -------------------------------------------------------------------------------
  */
 
@@ -311,10 +366,12 @@ __attribute__((used)) static void guestcheck_main(long *stack)
         status = fp_check();
     } else if (mode[0] == 's') {
         status = step_check();
+    } else if (mode[0] == 't' && stack[0] > 2) {
+        status = timer_check((const char *)stack[3]);
     } else if (mode[0] == 'm') {
         status = mips_run();
     } else {
-        print("usage: guestcheck fp|mips|step\n");
+        print("usage: guestcheck fp|mips|step|timer SECONDS\n");
     }
     syscall4(NR_EXIT, status, 0, 0, 0);
 }

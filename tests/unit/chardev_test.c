@@ -44,7 +44,7 @@ static struct sink sink;
 
 static struct chardev *open_spec(const char *spec)
 {
-    struct chardev *cd = chardev_open(vm, spec, err);
+    struct chardev *cd = chardev_open(vm, "label", spec, err);
 
     ck_assert_msg(cd != NULL, "%s", err);
     chardev_attach(cd, &sink_ops, &sink);
@@ -101,7 +101,7 @@ START_TEST(bad_specs)
 
     for (unsigned i = 0; i < sizeof(specs) / sizeof(specs[0]); i++) {
         err[0] = '\0';
-        ck_assert_ptr_null(chardev_open(vm, specs[i], err));
+        ck_assert_ptr_null(chardev_open(vm, "label", specs[i], err));
         ck_assert_str_ne(err, "");
     }
     vm_destroy(vm);
@@ -297,7 +297,30 @@ START_TEST(plain_stdio_passes_ctrl_a)
     start();
     wait_for(2);
     ck_assert_mem_eq(sink.data, "\001x", 2);
-    ck_assert_ptr_null(chardev_open(vm, "stdio", err));
+    ck_assert_ptr_null(chardev_open(vm, "label", "stdio", err));
+    vm_destroy(vm);
+}
+END_TEST
+
+static void append_path(void *arg, const char *label, const char *path)
+{
+    char *text = arg;
+    size_t len = strlen(text);
+
+    snprintf(text + len, 128 - len, "%s %s;", label, path);
+}
+
+/* Named in the order of opening; only what got a name. */
+START_TEST(paths)
+{
+    char text[128] = "", a[40], b[40];
+
+    ck_assert_ptr_nonnull(chardev_open(vm, "one", "pty", err));
+    ck_assert_ptr_nonnull(chardev_open(vm, "two", "null", err));
+    ck_assert_ptr_nonnull(chardev_open(vm, "three", "pty", err));
+    chardev_each_path(vm, append_path, text);
+    ck_assert_int_eq(sscanf(text, "one /dev/pts/%30[0-9];three /dev/pts/%30[0-9];", a, b), 2);
+    ck_assert_str_ne(a, b);
     vm_destroy(vm);
 }
 END_TEST
@@ -305,13 +328,14 @@ END_TEST
 START_TEST(pty)
 {
     struct chardev *cd = open_spec("pty");
-    char buf[16];
+    char buf[16], text[128] = "", path[64];
     int fd;
 
     sink.room = 100;
     start();
-    ck_assert_ptr_nonnull(chardev_path(cd));
-    fd = open(chardev_path(cd), O_RDWR | O_NOCTTY);
+    chardev_each_path(vm, append_path, text);
+    ck_assert_int_eq(sscanf(text, "label %63[^;]", path), 1);
+    fd = open(path, O_RDWR | O_NOCTTY);
     ck_assert_int_ge(fd, 0);
     ck_assert_int_eq(write(fd, "in\n", 3), 3);
     wait_for(3);
@@ -320,7 +344,7 @@ START_TEST(pty)
     ck_assert_mem_eq(buf, "out\n", 4);
     close(fd); /* may be opened again */
     usleep(20000);
-    fd = open(chardev_path(cd), O_RDWR | O_NOCTTY);
+    fd = open(path, O_RDWR | O_NOCTTY);
     ck_assert_int_eq(write(fd, "2", 1), 1);
     wait_for(4);
     ck_assert_uint_eq(sink.data[3], '2'); /* and nothing of our output has come back */
@@ -369,6 +393,7 @@ int main(void)
     tcase_add_test(t, end_of_input_does_not_spin);
     tcase_add_test(t, escapes);
     tcase_add_test(t, plain_stdio_passes_ctrl_a);
+    tcase_add_test(t, paths);
     tcase_add_test(t, pty);
     tcase_add_test(t, terminal_modes);
     suite_add_tcase(s, t);

@@ -206,10 +206,11 @@ int mem_map(struct vm *vm, struct region *r, uint64_t base)
 /* -- Chardevs ------------------------------------------------------------------------------------
  */
 
-struct chardev *chardev_open(struct vm *vm, const char *spec, char *err)
+struct chardev *chardev_open(struct vm *vm, const char *label, const char *spec, char *err)
 {
     struct chardev *cd = calloc(1, sizeof(*cd));
 
+    (void)label;
     if (cd == NULL || vm->nchardevs == MAX_CHARDEVS)
         abort();
     err[0] = 0;
