@@ -22,7 +22,7 @@
 #define OCW3_SELECT 0x08
 #define OCW3_POLL   0x04
 
-enum init_step { INIT_DONE, INIT_ICW2, INIT_ICW3, INIT_ICW4 };
+enum init_step { INIT_DONE, INIT_ICW2, INIT_ICW3, INIT_ICW4, INIT_NEVER };
 
 /* Bits 7-5 of OCW2: R, SL, EOI. */
 enum ocw2 {
@@ -84,13 +84,14 @@ static unsigned input_at(const struct pic_chip *p, unsigned r)
     return (p->lowest + 1 + r) & 7;
 }
 
-/* Input that the chip asks service for, or -1. */
+/* Input that the chip asks service for, or -1. It asks for none between a reset and its
+ * initialization: nobody has said which vectors are its own. */
 static int chip_request(const struct pic_chip *p, bool is_master)
 {
     unsigned want = rank(p, irr(p) & (uint8_t)~p->imr);
     uint8_t busy = p->isr;
 
-    if (want == 8)
+    if (want == 8 || p->step == INIT_NEVER)
         return -1;
     if (p->special_mask)
         busy &= (uint8_t)~p->imr;
@@ -394,7 +395,7 @@ static void reset(struct device *d)
     struct pic *s = (struct pic *)d;
 
     for (unsigned k = 0; k < 2; k++)
-        s->chip[k] = (struct pic_chip){.lines = s->chip[k].lines, .lowest = 7};
+        s->chip[k] = (struct pic_chip){.lines = s->chip[k].lines, .lowest = 7, .step = INIT_NEVER};
     update(s);
 }
 

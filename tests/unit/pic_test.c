@@ -150,6 +150,21 @@ START_TEST(level_inputs_follow_elcr)
 }
 END_TEST
 
+START_TEST(silent_until_initialized)
+{
+    fake_reset(vm);
+    pulse(1);
+    ck_assert(!intr());
+    ck_assert_int_eq(pic_ack(vm), 7); /* spurious */
+    outb(vm, 0x21, 0);
+    ck_assert(!intr());
+    init_pair(0x01);
+    ck_assert(!intr());
+    pulse(1);
+    ck_assert_int_eq(pic_ack(vm), 0x21);
+}
+END_TEST
+
 START_TEST(lost_requests_give_the_spurious_vectors)
 {
     ck_assert_int_eq(pic_ack(vm), 0x27);
@@ -267,6 +282,7 @@ int main(void)
     tcase_add_test(tc, priorities_nest);
     tcase_add_test(tc, masks_hold_requests_back);
     tcase_add_test(tc, level_inputs_follow_elcr);
+    tcase_add_test(tc, silent_until_initialized);
     tcase_add_test(tc, lost_requests_give_the_spurious_vectors);
     tcase_add_test(tc, rotation);
     tcase_add_test(tc, special_mask_mode_lets_lower_levels_in);
