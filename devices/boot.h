@@ -6,14 +6,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "devices/image.h"
 #include "vmm/vm.h"
-
-/* A file in memory. */
-struct image {
-    const char *path;
-    uint8_t *data;
-    size_t size;
-};
 
 /* The kernel, its modules (the initrd, or a multiboot kernel's modules) and its command line. */
 #define BOOT_MODULES_MAX 32
@@ -48,16 +42,5 @@ int boot_multiboot_load(struct boot *b, struct cpu *c);
 /* Flat 32-bit protected mode, paging and interrupts off, with a GDT in guest memory at `gdt`: code
  * selector 10h, data selector 18h. General registers are zero. */
 int boot_protected_mode(struct vm *vm, struct cpu *c, uint64_t gdt, uint32_t entry);
-
-/* Little-endian field of an image; the caller has checked the size. */
-static inline uint32_t image_u32(const struct image *k, size_t off)
-{
-    return (uint32_t)k->data[off] | (uint32_t)k->data[off + 1] << 8 |
-           (uint32_t)k->data[off + 2] << 16 | (uint32_t)k->data[off + 3] << 24;
-}
-static inline uint16_t image_u16(const struct image *k, size_t off)
-{
-    return (uint16_t)(k->data[off] | k->data[off + 1] << 8);
-}
 
 #endif

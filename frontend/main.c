@@ -56,7 +56,7 @@ static int boot(struct options *o)
     struct vm *vm;
     int status;
 
-    if (o->vm.kernel == NULL) {
+    if (o->vm.kernel == NULL && o->vm.bios == NULL) {
         o->vm.kernel_data = demo_guest;
         o->vm.kernel_size = (size_t)(demo_guest_end - demo_guest);
     }

@@ -24,6 +24,12 @@ static int wrong(struct parse *p, const char *option, const char *arg, const cha
     return -EINVAL;
 }
 
+static int refuse(struct parse *p, const char *text)
+{
+    snprintf(p->err, OPTIONS_ERR_LEN, "%s", text);
+    return -EINVAL;
+}
+
 /* -- Values ------------------------------------------------------------------------------------ */
 
 int options_parse_size(const char *text, uint64_t *bytes)
@@ -84,6 +90,12 @@ static int set_cpu(struct parse *p, const char *arg)
     if (strcmp(arg, "help") == 0)
         p->o->ask = ASK_CPUS;
     p->o->vm.cpu_model = arg;
+    return 0;
+}
+
+static int set_bios(struct parse *p, const char *arg)
+{
+    p->o->vm.bios = arg;
     return 0;
 }
 
@@ -278,7 +290,8 @@ void options_print_help(FILE *out)
 {
     fprintf(out,
             "usage: calque [options]\n\n"
-            "Boots a kernel, or without -kernel the built-in demo guest, on this terminal.\n\n");
+            "Boots a kernel or firmware, or without -kernel and -bios the built-in demo guest, on\n"
+            "this terminal.\n\n");
     for (size_t k = 0; k < OPTION_COUNT; k++) {
         char left[64];
         snprintf(left, sizeof(left), "-%s %s", options[k].name,
@@ -318,6 +331,17 @@ static int parse_one(struct parse *p, int left, char **argv)
     return opt->fn(p, argv[1]) == 0 ? 2 : -EINVAL;
 }
 
+/* What is booted, as a whole. */
+static int check_boot(struct parse *p)
+{
+    const struct vm_config *vm = &p->o->vm;
+    if (vm->kernel == NULL && vm->initrd != NULL)
+        return refuse(p, "-initrd: needs -kernel");
+    if (vm->kernel != NULL && vm->bios != NULL)
+        return refuse(p, "-bios: not with -kernel, which boots without firmware");
+    return 0;
+}
+
 int options_parse(struct options *o, int argc, char **argv, char err[OPTIONS_ERR_LEN])
 {
     struct parse p = {o, err};
@@ -331,9 +355,5 @@ int options_parse(struct options *o, int argc, char **argv, char err[OPTIONS_ERR
     /* Without a screen the terminal is always the console, unless -serial says otherwise. */
     if (o->serial_count == 0)
         o->vm.serial[0] = "mon:stdio";
-    if (o->ask == ASK_NOTHING && o->vm.kernel == NULL && o->vm.initrd != NULL) {
-        snprintf(err, OPTIONS_ERR_LEN, "-initrd: needs -kernel");
-        return -EINVAL;
-    }
-    return 0;
+    return o->ask == ASK_NOTHING ? check_boot(&p) : 0;
 }

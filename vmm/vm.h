@@ -36,6 +36,7 @@ struct vm_config {
     const char *cpu_model;
     const char *serial[VM_SERIAL_PORTS]; /* chardev specs; NULL: port absent */
     const char *debugcon;                /* chardev spec for ports 0xe9 and 0x402; NULL: none */
+    const char *bios;                    /* firmware image, instead of a kernel; NULL: none */
     const char *kernel, *initrd, *append;
     const uint8_t *kernel_data; /* instead of `kernel`: an image in memory */
     size_t kernel_size;

@@ -76,6 +76,9 @@ def cases(folder):
     yield "kernel of text", bad, ["-kernel", text], text
     yield "truncated ELF", bad, ["-kernel", short_elf], short_elf
     yield "truncated bzImage", bad, ["-kernel", short_linux], short_linux
+    yield "missing firmware", bad, ["-bios", f"{folder}/none"], f"{folder}/none"
+    yield "firmware of odd size", bad, ["-bios", text], "64 KiB"
+    yield "firmware and kernel", bad, ["-bios", text, "-kernel", text], "-bios"
     yield "unwritable log", bad, ["-D", f"{folder}/none/log", "-d", "int"], f"{folder}/none/log"
     kernel = f"{TOP}/guests/amd64/vmlinuz"
     if os.path.exists(kernel):

@@ -87,6 +87,15 @@ START_TEST(everything_at_once)
 }
 END_TEST
 
+START_TEST(firmware)
+{
+    struct options o;
+    ck_assert_int_eq(parse(&o, "-bios rom"), 0);
+    ck_assert_str_eq(o.vm.bios, "rom");
+    ck_assert_ptr_null(o.vm.kernel);
+}
+END_TEST
+
 START_TEST(debug_exit_properties)
 {
     struct options o;
@@ -120,6 +129,8 @@ static const struct {
     {"-accel kvm", "kvm"},
     {"-machine q35", "q35"},
     {"-initrd x", "-kernel"},
+    {"-bios x -kernel y", "-bios"},
+    {"-bios", "-bios"},
     {"-serial null -serial null -serial null -serial null -serial null", "4"},
 };
 
@@ -155,6 +166,7 @@ int main(void)
     tcase_add_test(t, defaults);
     tcase_add_loop_test(t, memory_sizes, 0, sizeof(sizes) / sizeof(sizes[0]));
     tcase_add_test(t, everything_at_once);
+    tcase_add_test(t, firmware);
     tcase_add_test(t, debug_exit_properties);
     tcase_add_loop_test(t, mistakes_are_named, 0, sizeof(mistakes) / sizeof(mistakes[0]));
     tcase_add_test(t, questions);

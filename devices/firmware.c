@@ -1,0 +1,104 @@
+/* SPDX-License-Identifier: MIT */
+/* The firmware's ROM, an image of the user's. It ends at 4 GiB, where the processor fetches its
+ * first instruction; its last 128 KiB, or all of a smaller one, are seen below 1 MiB too (82371SB
+ * data sheet 290550, 2.2.4), until the host bridge's PAM registers put RAM there. Absent without
+ * -bios. */
+#include "devices/firmware.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "devices/image.h"
+#include "vmm/vm.h"
+
+#define UNIT    0x10000u   /* what a segment register reaches */
+#define MAX     0x1000000u /* below lie the interrupt controllers */
+#define LOW_MAX 0x20000u
+#define LOW_END UINT64_C(0x100000)
+#define END     (UINT64_C(1) << 32)
+
+struct firmware {
+    struct device dev;
+    struct region high, low;
+};
+
+static int check_size(struct vm *vm, const struct image *rom)
+{
+    if (rom->size % UNIT != 0)
+        return vm_fail(vm, -EINVAL, "-bios %s: %zu bytes are not a multiple of 64 KiB", rom->path,
+                       rom->size);
+    if (rom->size > MAX)
+        return vm_fail(vm, -EFBIG, "-bios %s: larger than 16 MiB", rom->path);
+    return 0;
+}
+
+static int map_rom(struct firmware *s, const struct image *rom)
+{
+    struct vm *vm = s->dev.vm;
+    uint64_t low = rom->size < LOW_MAX ? rom->size : LOW_MAX, at;
+    int err = mem_alloc(vm, rom->size, &at);
+
+    if (err != 0)
+        return err;
+    memcpy(mem_host_ptr(vm, at, rom->size), rom->data, rom->size);
+    s->high = (struct region){.name = "firmware",
+                              .base = MEM_UNMAPPED,
+                              .size = rom->size,
+                              .kind = REGION_ROM,
+                              .ram_off = at};
+    s->low = (struct region){.name = "firmware-low",
+                             .base = MEM_UNMAPPED,
+                             .size = low,
+                             .kind = REGION_ROM,
+                             .ram_off = at + rom->size - low};
+    err = mem_map(vm, &s->high, END - rom->size);
+    return err != 0 ? err : mem_map(vm, &s->low, LOW_END - low);
+}
+
+static int realize(struct device *d)
+{
+    struct image rom = {NULL, NULL, 0};
+    const char *path = vm_config(d->vm)->bios;
+    int err;
+
+    if (path == NULL)
+        return 0;
+    err = image_read(d->vm, path, &rom);
+    if (err == 0)
+        err = check_size(d->vm, &rom);
+    if (err == 0)
+        err = map_rom((struct firmware *)d, &rom);
+    free(rom.data);
+    return err;
+}
+
+static void unrealize(struct device *d)
+{
+    struct firmware *s = (struct firmware *)d;
+
+    mem_map(d->vm, &s->high, MEM_UNMAPPED);
+    mem_map(d->vm, &s->low, MEM_UNMAPPED);
+}
+
+static void reset(struct device *d)
+{
+    (void)d;
+}
+
+static const struct field firmware_fields[] = {
+    FIELDS_DEVICE(struct firmware),
+    UNSAVED(struct firmware, high),
+    UNSAVED(struct firmware, low),
+    FIELDS_END,
+};
+
+const struct device_class firmware_class = {
+    .name = "firmware",
+    .desc = "firmware ROM",
+    .size = sizeof(struct firmware),
+    .fields = firmware_fields,
+    .realize = realize,
+    .reset = reset,
+    .unrealize = unrealize,
+};
