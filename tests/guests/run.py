@@ -33,6 +33,7 @@ CASES = {
                                "debugexit: reads did nothing\n")
        for letter, status in {"b": 0x43, "h": 0xff, "w": 0x69, "d": 0xf1, "z": 1, "o": 0x5f,
                               "s": 0x2b}.items()},
+    "rom": ("rom", 16, ["-bios"], PASSED, None),
 }
 
 
@@ -40,8 +41,11 @@ def complain(name, options):
     """Runs a case; what is wrong, or None."""
     guest, memory, extra, status, text = CASES[name]
     command = shlex.split(options.emulator) + [
-        "-m", str(memory), "-nographic", "-no-reboot", "-kernel", f"{options.guests}/{guest}.bin",
+        "-m", str(memory), "-nographic", "-no-reboot",
         "-device", "isa-debug-exit,iobase=0xf4,iosize=0x4"] + extra
+    if "-bios" not in extra:    # where it is the last one, the image is not a kernel
+        command.append("-kernel")
+    command.append(f"{options.guests}/{guest}.bin")
     if "-reboot" in extra:      # not an option: this case wants to see resets
         command.remove("-no-reboot")
         command.remove("-reboot")
