@@ -142,6 +142,7 @@ static void set_accessed_dirty(struct cpu *c, struct walk *w)
         if ((w->pte[k] & want) != want) {
             w->pte[k] |= want;
             phys_write(c, w->pte_pa[k], w->entry, w->pte[k]);
+            cpu_code_written(c, w->pte_pa[k], w->entry);
         }
     }
 }

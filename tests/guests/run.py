@@ -27,6 +27,8 @@ CASES = {
     "demo-exit": ("demo", 512, ["-append", "selftest exit"], PASSED, None),
     "demo-486": ("demo", 16, ["-append", "selftest", "-cpu", "486"], 0, None),
     "exceptions": ("exceptions", 16, [], PASSED, None),
+    "smc": ("smc", 16, [], PASSED, None),
+    "smc-486": ("smc", 16, ["-cpu", "486"], PASSED, None),
     "reset": ("reset", 16, ["-reboot"], PASSED, None),
     "reset-ends": ("reset", 16, [], 0, "reset: by port 92h\n"),
     **{f"debugexit-{letter}": ("debugexit", 16, ["-append", letter], status,
