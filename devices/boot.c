@@ -36,7 +36,9 @@ static int read_module_list(struct boot *b, const char *list)
         if (path == NULL)
             return -ENOMEM;
         path[strcspn(path, " ")] = '\0';
-        int err = image_read(b->dev.vm, path, &b->module[k]);
+        int err = path[0] == '\0'
+                      ? vm_fail(b->dev.vm, -EINVAL, "-initrd %s: a module has no name", list)
+                      : image_read(b->dev.vm, path, &b->module[k]);
         b->module[k].path = NULL;
         free(path);
         if (err != 0)
@@ -67,29 +69,21 @@ static int choose_loader(struct boot *b, const struct vm_config *cfg)
             err = read_module_list(b, cfg->initrd);
         return err;
     }
-    return vm_fail(vm, -ENOEXEC, "%s: neither a Linux kernel nor a multiboot kernel", cfg->kernel);
+    return vm_fail(vm, -ENOEXEC, "%s: neither a Linux kernel nor a multiboot kernel",
+                   b->kernel.path);
 }
 
-static int boot_realize(struct device *d)
+static int read_kernel(struct boot *b, const struct vm_config *cfg)
 {
-    struct boot *b = (struct boot *)d;
-    const struct vm_config *cfg = vm_config(d->vm);
-    b->cmdline = cfg->append != NULL ? cfg->append : "";
-    if (cfg->kernel == NULL && cfg->kernel_data == NULL)
-        return 0;
-    if (cfg->kernel_data != NULL) {
-        b->kernel.path = "built-in guest";
-        b->kernel.data = malloc(cfg->kernel_size);
-        if (b->kernel.data == NULL)
-            return -ENOMEM;
-        memcpy(b->kernel.data, cfg->kernel_data, cfg->kernel_size);
-        b->kernel.size = cfg->kernel_size;
-    } else {
-        int err = image_read(d->vm, cfg->kernel, &b->kernel);
-        if (err != 0)
-            return err;
-    }
-    return choose_loader(b, cfg);
+    if (cfg->kernel_data == NULL)
+        return image_read(b->dev.vm, cfg->kernel, &b->kernel);
+    b->kernel.path = "built-in guest";
+    b->kernel.data = malloc(cfg->kernel_size);
+    if (b->kernel.data == NULL)
+        return -ENOMEM;
+    memcpy(b->kernel.data, cfg->kernel_data, cfg->kernel_size);
+    b->kernel.size = cfg->kernel_size;
+    return 0;
 }
 
 static void boot_unrealize(struct device *d)
@@ -101,6 +95,21 @@ static void boot_unrealize(struct device *d)
     free(b->module_names);
 }
 
+static int boot_realize(struct device *d)
+{
+    struct boot *b = (struct boot *)d;
+    const struct vm_config *cfg = vm_config(d->vm);
+    b->cmdline = cfg->append != NULL ? cfg->append : "";
+    if (cfg->kernel == NULL && cfg->kernel_data == NULL)
+        return 0;
+    int err = read_kernel(b, cfg);
+    if (err == 0)
+        err = choose_loader(b, cfg);
+    if (err != 0)
+        boot_unrealize(d);
+    return err;
+}
+
 /* -- Loading ----------------------------------------------------------------------------------- */
 
 #define GDT_CODE UINT64_C(0x00cf9b000000ffff)
@@ -108,7 +117,7 @@ static void boot_unrealize(struct device *d)
 
 int boot_protected_mode(struct vm *vm, struct cpu *c, uint64_t gdt, uint32_t entry)
 {
-    const uint64_t table[4] = {0, 0, GDT_CODE, GDT_DATA};
+    const uint64_t table[BOOT_GDT_BYTES / 8] = {0, 0, GDT_CODE, GDT_DATA};
     if (!mem_load(vm, gdt, table, sizeof(table)))
         return -EFAULT;
     c->gdt = (struct dtable){gdt, sizeof(table) - 1};
@@ -135,7 +144,10 @@ static void boot_reset(struct device *d)
     struct boot *b = (struct boot *)d;
     if (b->load == NULL)
         return;
-    if (post_run(d->vm) != 0 || b->load(b, vm_cpu(d->vm, 0)) != 0)
+    int err = post_run(d->vm);
+    if (err == 0)
+        err = b->load(b, vm_cpu(d->vm, 0));
+    if (err != 0)
         vm_request_error(d->vm);
 }
 

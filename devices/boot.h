@@ -39,8 +39,9 @@ int boot_multiboot_check(struct vm *vm, const struct image *k);
 int boot_linux_load(struct boot *b, struct cpu *c);
 int boot_multiboot_load(struct boot *b, struct cpu *c);
 
-/* Flat 32-bit protected mode, paging and interrupts off, with a GDT in guest memory at `gdt`: code
- * selector 10h, data selector 18h. General registers are zero. */
+/* Flat 32-bit protected mode, paging and interrupts off, with a GDT of BOOT_GDT_BYTES in guest
+ * memory at `gdt`: code selector 10h, data selector 18h. General registers are zero. */
+#define BOOT_GDT_BYTES 32
 int boot_protected_mode(struct vm *vm, struct cpu *c, uint64_t gdt, uint32_t entry);
 
 #endif

@@ -26,6 +26,7 @@
 #define HDR_CMD_LINE_PTR   0x228
 #define HDR_INITRD_MAX     0x22c
 #define HDR_CMDLINE_SIZE   0x238
+#define HDR_PREF_ADDRESS   0x258
 #define HDR_INIT_SIZE      0x260
 #define HDR_END_MIN        0x22c /* last byte of version 2.02's header */
 
@@ -125,14 +126,31 @@ static int put_cmdline(struct boot *b, uint8_t *page)
     size_t len = strlen(b->cmdline), max = 255;
     if (image_u16(&b->kernel, HDR_VERSION) >= 0x206)
         max = image_u32(&b->kernel, HDR_CMDLINE_SIZE);
-    if (len > max || len >= CMDLINE_ROOM)
+    if (max >= CMDLINE_ROOM)
+        max = CMDLINE_ROOM - 1;
+    if (len > max)
         return vm_fail(b->dev.vm, -E2BIG, "-append: longer than the %zu characters that %s takes",
                        max, b->kernel.path);
     put32(page, HDR_CMD_LINE_PTR, CMDLINE_ADDR);
     return mem_load(b->dev.vm, CMDLINE_ADDR, b->cmdline, len + 1) ? 0 : -EFAULT;
 }
 
-/* As high as the kernel and the memory allow, above what the kernel needs to unpack itself. */
+/* End of what the kernel needs: where it is put, and from protocol 2.10 on the room in which it
+ * unpacks itself, which begins at the address that it was built for unless it is put above that. */
+static uint64_t kernel_end(const struct image *k)
+{
+    uint64_t end = KERNEL_ADDR + (k->size - setup_bytes(k)), from = KERNEL_ADDR;
+    if (image_u16(k, HDR_VERSION) < 0x20a)
+        return end;
+    if (image_uint(k, HDR_PREF_ADDRESS, 8) > from)
+        from = image_uint(k, HDR_PREF_ADDRESS, 8);
+    if (from > UINT32_MAX)
+        from = UINT32_MAX;
+    from += image_u32(k, HDR_INIT_SIZE);
+    return from > end ? from : end;
+}
+
+/* As high as the kernel and the memory allow, above what the kernel needs. */
 static int put_initrd(struct boot *b, uint8_t *page)
 {
     struct vm *vm = b->dev.vm;
@@ -144,11 +162,8 @@ static int put_initrd(struct boot *b, uint8_t *page)
         limit = (uint64_t)image_u32(k, HDR_INITRD_MAX) + 1;
     if (limit > e820_low_ram_end(vm))
         limit = e820_low_ram_end(vm);
-    uint64_t floor = KERNEL_ADDR + k->size;
-    if (image_u16(k, HDR_VERSION) >= 0x20a)
-        floor = KERNEL_ADDR + (uint64_t)image_u32(k, HDR_INIT_SIZE);
     uint64_t addr = limit < r->size ? 0 : (limit - r->size) & ~(PAGE_SIZE - 1);
-    if (addr < floor)
+    if (addr < kernel_end(k))
         return vm_fail(vm, -ENOMEM, "%s: does not fit in %llu MiB of memory beside the kernel",
                        r->path, (unsigned long long)(mem_below_4g(vm) >> 20));
     put32(page, HDR_RAMDISK_IMAGE, addr);
@@ -163,8 +178,9 @@ int boot_linux_load(struct boot *b, struct cpu *c)
     uint8_t page[4096] = {0};
     size_t setup = setup_bytes(k);
 
-    if (KERNEL_ADDR + (k->size - setup) > e820_low_ram_end(vm))
-        return vm_fail(vm, -ENOMEM, "%s: does not fit in %llu MiB of memory", k->path,
+    if (kernel_end(k) > e820_low_ram_end(vm))
+        return vm_fail(vm, -ENOMEM, "%s: needs %llu MiB of memory, and there are %llu", k->path,
+                       (unsigned long long)((kernel_end(k) + 0xfffff) >> 20),
                        (unsigned long long)(mem_below_4g(vm) >> 20));
     copy_header(k, page);
     put_e820(vm, page);

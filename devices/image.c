@@ -36,7 +36,7 @@ int image_read(struct vm *vm, const char *path, struct image *out)
 {
     struct stat st;
     out->path = path;
-    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK); /* a FIFO must not block here */
     if (fd < 0)
         return vm_fail(vm, -errno, "%s: cannot open: %s", path, strerror(errno));
     int err = 0;

@@ -29,5 +29,11 @@ static inline uint16_t image_u16(const struct image *k, size_t off)
 {
     return (uint16_t)(k->data[off] | k->data[off + 1] << 8);
 }
+/* Of 4 or 8 bytes. */
+static inline uint64_t image_uint(const struct image *k, size_t off, unsigned bytes)
+{
+    return bytes == 8 ? image_u32(k, off) | (uint64_t)image_u32(k, off + 4) << 32
+                      : image_u32(k, off);
+}
 
 #endif
