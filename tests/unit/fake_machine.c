@@ -81,9 +81,15 @@ void fake_machine_enter64(struct fake_machine *m, uint64_t entry, uint64_t stack
 
 /* -- What cpu/ asks of the machine ------------------------------------------------------------- */
 
+static void set_dirty(struct cpu *c, uint64_t pa)
+{
+    machine_of(c)->dirty[pa >> 12] = true;
+}
+
 uint8_t *phys_page(struct cpu *c, uint64_t pa, bool write)
 {
-    (void)write;
+    if (write && pa < FAKE_RAM_BYTES)
+        set_dirty(c, pa);
     return pa < FAKE_RAM_BYTES ? machine_of(c)->ram + (pa & ~UINT64_C(0xfff)) : NULL;
 }
 
@@ -98,8 +104,10 @@ uint64_t phys_read(struct cpu *c, uint64_t pa, unsigned n)
 
 void phys_write(struct cpu *c, uint64_t pa, unsigned n, uint64_t val)
 {
-    if (pa + n <= FAKE_RAM_BYTES)
+    if (pa + n <= FAKE_RAM_BYTES) {
+        set_dirty(c, pa);
         memcpy(machine_of(c)->ram + pa, &val, n);
+    }
     cpu_code_written(c, pa, n);
 }
 
@@ -188,8 +196,11 @@ uint64_t random_u64(struct cpu *c)
 void cpu_log(struct cpu *c, unsigned item, const char *fmt, ...)
 {
     va_list ap;
-    (void)c;
-    (void)item;
+    if (item == LOG_EXEC) {
+        if (machine_of(c)->blocks_left-- == 0)
+            cpu_attend(c, ATT_EXIT, 0);
+        return;
+    }
     va_start(ap, fmt);
     vfprintf(stderr, fmt, ap);
     va_end(ap);

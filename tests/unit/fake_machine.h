@@ -11,12 +11,14 @@
 struct fake_machine {
     struct cpu cpu; /* first: the callbacks find the machine from it */
     uint8_t *ram;
-    uint32_t port_value; /* what port_in() gives */
-    uint16_t last_port;  /* of the last port_out() */
+    bool dirty[FAKE_RAM_BYTES >> 12]; /* pages that the processor may have written */
+    uint32_t port_value;              /* what port_in() gives */
+    uint16_t last_port;               /* of the last port_out() */
     uint32_t last_port_out;
     unsigned port_writes;
     int pending_vector; /* what intr_ack() gives, once; -1: none */
     uint64_t tsc;
+    unsigned blocks_left; /* LOG_EXEC in cpu.log_items: after so many blocks cpu_run() returns */
 };
 
 /* A machine with a reset processor of this model (NULL: default). Aborts on failure. */

@@ -1,0 +1,161 @@
+/* SPDX-License-Identifier: MIT */
+#include "tests/fuzz/traffic.h"
+
+#include "devices/debug_exit.h"
+#include "devices/pc.h"
+#include "vmm/vmm_internal.h"
+
+#define RAM_SIZE (UINT64_C(1) << 20)
+
+struct vm *traffic_vm(void)
+{
+    static const struct debug_exit_cfg debug_exit = {0xf4, 4};
+    const struct vm_config cfg = {.ram_bytes = RAM_SIZE,
+                                  .serial = {"null", "null", "null", "null"},
+                                  .debugcon = "null",
+                                  .wall_start_ns = UINT64_C(1577836799) * NS_PER_SEC};
+    struct vm *vm;
+
+    fake_guest = NULL;
+    vm = fake_vm_with(&cfg, &pc_board);
+    vm_lock(vm);
+    atomic_store(&vm->clock.stopped, NS_PER_SEC);
+    REQUIRE(device_create(vm, &debug_exit_class, &debug_exit) != NULL);
+    vm_unlock(vm);
+    return vm;
+}
+
+/* -- Accesses ---------------------------------------------------------------------------------- */
+
+static void port_access(struct vm *vm, uint16_t port, unsigned op, struct input *in)
+{
+    unsigned n = 1u << op % 3;
+
+    if (op & 4)
+        bus_port_out(vm, port, n, (uint32_t)input_int(in, n));
+    else
+        bus_port_in(vm, port, n);
+}
+
+static void claimed_port(struct vm *vm, unsigned op, struct input *in)
+{
+    const struct port_claim *claims = vm->bus.claims;
+    unsigned i = input_u8(in);
+
+    while (claims[i % BUS_MAX_CLAIMS].count == 0)
+        i++;
+    i %= BUS_MAX_CLAIMS;
+    port_access(vm, (uint16_t)(claims[i].first + input_u8(in) % claims[i].count), op, in);
+}
+
+static void phys_access(struct vm *vm, uint64_t pa, unsigned op, struct input *in)
+{
+    struct cpu *c = fake_cpu_of(vm);
+    unsigned n = 1u << op % 4;
+
+    if (pa % PAGE_SIZE + n > PAGE_SIZE)
+        return;
+    if (op & 4)
+        phys_write(c, pa, n, input_int(in, n));
+    else
+        phys_read(c, pa, n);
+}
+
+static void region(struct vm *vm, unsigned op, struct input *in)
+{
+    const struct region *r = vm->mem.regions;
+
+    for (unsigned left = input_u8(in) % vm->mem.nregions; left > 0; left--)
+        r = r->next;
+    phys_access(vm, r->base + input_int(in, 2) % r->size, op, in);
+}
+
+/* -- Everything else --------------------------------------------------------------------------- */
+
+static void let_time_pass(struct vm *vm, unsigned op, struct input *in)
+{
+    /* From some nanoseconds to centuries. */
+    uint64_t step = input_int(in, 2) << (op & 15) * 3;
+
+    atomic_store(&vm->clock.stopped, clock_now(vm) + step);
+    vm_lock(vm);
+    clock_fire(vm, 100);
+    vm_unlock(vm);
+}
+
+static void special(struct vm *vm, unsigned op)
+{
+    struct cpu *c = fake_cpu_of(vm);
+    uint64_t val = 0;
+
+    switch (op % 8) {
+    case 0:
+        vm_lock(vm);
+        vm_reset_locked(vm);
+        vm_unlock(vm);
+        break;
+    case 1: apic_base_read(c, &val); break;
+    case 2: apic_tpr_read(c); break;
+    default: REQUIRE(intr_ack(c) <= 255); break;
+    }
+}
+
+static void msr(struct vm *vm, unsigned op, struct input *in)
+{
+    struct cpu *c = fake_cpu_of(vm);
+    uint32_t reg = 0x800 + input_u8(in);
+    uint64_t val = 0;
+
+    switch (op % 4) {
+    case 0: apic_msr_read(c, reg, &val); break;
+    case 1: apic_msr_write(c, reg, input_int(in, 8)); break;
+    case 2: apic_base_write(c, input_int(in, 8)); break;
+    default: apic_tpr_write(c, (uint8_t)(input_u8(in) & 15)); break;
+    }
+}
+
+void traffic_run(struct vm *vm, struct input *in)
+{
+    while (in->n > 0) {
+        unsigned op = input_u8(in);
+
+        switch (op >> 5) {
+        case 0: special(vm, op); break;
+        case 1: msr(vm, op, in); break;
+        case 2: let_time_pass(vm, op, in); break;
+        case 3: port_access(vm, (uint16_t)input_int(in, 2), op, in); break;
+        case 4: phys_access(vm, input_int(in, op & 8 ? 8 : 4), op, in); break;
+        case 5: region(vm, op, in); break;
+        default: claimed_port(vm, op, in); break;
+        }
+    }
+}
+
+/* -- State ------------------------------------------------------------------------------------- */
+
+uint8_t *traffic_save(struct vm *vm, size_t *bytes)
+{
+    uint8_t *state, *at;
+
+    *bytes = 0;
+    for (struct device *d = vm->devs; d != NULL; d = d->next)
+        *bytes += device_state_size(d);
+    at = state = malloc(*bytes);
+    vm_lock(vm);
+    for (struct device *d = vm->devs; d != NULL; d = d->next) {
+        device_save(d, at);
+        at += device_state_size(d);
+    }
+    vm_unlock(vm);
+    return state;
+}
+
+void traffic_load(struct vm *vm, const uint8_t *state)
+{
+    vm_lock(vm);
+    for (struct device *d = vm->devs; d != NULL; d = d->next) {
+        device_load(d, state);
+        state += device_state_size(d);
+    }
+    vm_unlock(vm);
+}

@@ -1,0 +1,20 @@
+/* SPDX-License-Identifier: MIT */
+/* A board without a processor, driven by the fuzzer's bytes: port and MMIO accesses at all widths,
+ * time, interrupt acknowledge, reset. Includes fake_cpu.h, which says what to link. */
+#ifndef TESTS_FUZZ_TRAFFIC_H
+#define TESTS_FUZZ_TRAFFIC_H
+
+#include "tests/fuzz/input.h"
+#include "tests/unit/fake_cpu.h"
+
+/* The PC with all its chips, and its clock stopped. */
+struct vm *traffic_vm(void);
+
+/* Until the input ends. */
+void traffic_run(struct vm *vm, struct input *in);
+
+/* All devices' states one after the other, in memory that the caller frees. */
+uint8_t *traffic_save(struct vm *vm, size_t *bytes);
+void traffic_load(struct vm *vm, const uint8_t *state);
+
+#endif
