@@ -105,7 +105,8 @@ struct msrs {
 struct tlb_entry {
     uint64_t rd, wr;
     uint64_t host;
-    uint64_t pa; /* physical page address; bit 0: global */
+    uint64_t
+        pa; /* physical page address, TLB_GLOBAL, and TLB_SHIFT: log2 of the guest's page size */
 };
 
 /* Who accesses: chooses a TLB. MMU_NONE is never filled: everything goes the slow way (alignment
@@ -165,7 +166,8 @@ struct cpu {
     struct decoder *decoder;
     struct block_cache *blocks;
     struct tlb tlbs[MMU_CTX_COUNT];
-    unsigned log_items; /* set of enum log_item, a copy of the machine's */
+    uint64_t large_first, large_last; /* linear addresses between which large pages are cached */
+    unsigned log_items;               /* set of enum log_item, a copy of the machine's */
 };
 
 /* mode bits */

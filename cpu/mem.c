@@ -11,6 +11,10 @@
 
 #define TLB_MISS 1 /* a tag that no page address equals */
 
+/* Low bits of an entry's `pa`. */
+#define TLB_GLOBAL   1u
+#define TLB_SHIFT(e) ((e)->pa >> 1 & 63)
+
 /* -- Translation cache ------------------------------------------------------------------------- */
 
 static void entry_clear(struct tlb_entry *e)
@@ -23,6 +27,8 @@ void tlb_flush_all(struct cpu *c)
     for (unsigned m = 0; m < MMU_CTX_COUNT; m++)
         for (unsigned k = 0; k < TLB_SIZE; k++)
             entry_clear(&c->tlbs[m].e[k]);
+    c->large_first = UINT64_MAX;
+    c->large_last = 0;
     blocks_forget_translations(c);
 }
 
@@ -30,17 +36,27 @@ void tlb_flush_nonglobal(struct cpu *c)
 {
     for (unsigned m = 0; m < MMU_NONE; m++)
         for (unsigned k = 0; k < TLB_SIZE; k++)
-            if (!(c->tlbs[m].e[k].pa & 1))
+            if (!(c->tlbs[m].e[k].pa & TLB_GLOBAL))
                 entry_clear(&c->tlbs[m].e[k]);
     blocks_forget_translations(c);
 }
 
+static void entry_flush(struct tlb_entry *e, uint64_t la)
+{
+    uint64_t page = e->rd != TLB_MISS ? e->rd : e->wr;
+    if (page != TLB_MISS && (page ^ la) >> TLB_SHIFT(e) == 0)
+        entry_clear(e);
+}
+
+/* All 4 KiB pieces of a large page go at once (SDM 3A 4.10.4.1), wherever they are cached. */
 void tlb_flush_page(struct cpu *c, uint64_t la)
 {
+    bool search = la >= c->large_first && la <= c->large_last;
     for (unsigned m = 0; m < MMU_NONE; m++) {
-        struct tlb_entry *e = &c->tlbs[m].e[la >> 12 & (TLB_SIZE - 1)];
-        if (e->rd == (la & PAGE_MASK) || e->wr == (la & PAGE_MASK))
-            entry_clear(e);
+        struct tlb *t = &c->tlbs[m];
+        entry_flush(&t->e[la >> 12 & (TLB_SIZE - 1)], la);
+        for (unsigned k = 0; search && k < TLB_SIZE; k++)
+            entry_flush(&t->e[k], la);
     }
     blocks_forget_translations(c);
 }
@@ -86,6 +102,15 @@ struct piece {
     bool code; /* the page holds decoded code */
 };
 
+/* Pieces of the large page around la are cached from now on. */
+static void note_large(struct cpu *c, uint64_t la, uint64_t offset_mask)
+{
+    if ((la & ~offset_mask) < c->large_first)
+        c->large_first = la & ~offset_mask;
+    if ((la | offset_mask) > c->large_last)
+        c->large_last = la | offset_mask;
+}
+
 static void tlb_fill(struct cpu *c, struct tlb *t, uint64_t la, const struct translation *tr,
                      uint8_t *host_rd, uint8_t *host_wr)
 {
@@ -93,7 +118,9 @@ static void tlb_fill(struct cpu *c, struct tlb *t, uint64_t la, const struct tra
     struct tlb_entry *e = &t->e[page >> 12 & (TLB_SIZE - 1)];
     bool watched = debug_page_watched(c, page);
     uint8_t *host = host_rd != NULL ? host_rd : host_wr;
-    e->pa = tr->pa | (tr->global ? 1 : 0);
+    e->pa = tr->pa | (unsigned)tr->shift << 1 | (tr->global ? TLB_GLOBAL : 0);
+    if (tr->shift > 12)
+        note_large(c, page, (UINT64_C(1) << tr->shift) - 1);
     e->host = (uint64_t)(uintptr_t)host - page;
     e->rd = host_rd != NULL && tr->readable && !watched ? page : TLB_MISS;
     e->wr = host_wr != NULL && tr->writable && !watched && !blocks_has_code(c, tr->pa) ? page

@@ -142,6 +142,7 @@ struct translation {
     bool writable; /* and dirty: a later write needs no walk */
     bool readable;
     bool global;
+    uint8_t shift; /* log2 of the size of the guest's page, of which `pa` is 4 KiB */
 };
 
 /* Walk the page tables (SDM 3A ch. 4), set A/D bits. `user`: access with user rights. Faults are

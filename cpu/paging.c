@@ -173,6 +173,7 @@ static bool walk_finish(struct cpu *c, struct walk *w, struct translation *out)
     out->readable = is_allowed(c, &probe) && is_allowed_by_key(c, &probe);
     out->pa = leaf_address(w) & PAGE_MASK & a20_mask(c);
     out->global = pte & PTE_G && c->cr4 & CR4_PGE;
+    out->shift = (uint8_t)w->page_shift;
     return true;
 }
 
@@ -196,7 +197,7 @@ bool page_walk(struct cpu *c, uint64_t la, enum access how, bool user, bool smap
                struct translation *out)
 {
     if (!(c->cr0 & CR0_PG)) {
-        *out = (struct translation){la & PAGE_MASK & a20_mask(c), true, true, false};
+        *out = (struct translation){la & PAGE_MASK & a20_mask(c), true, true, false, 12};
         return true;
     }
     struct walk w = {

@@ -29,6 +29,8 @@ CASES = {
     "exceptions": ("exceptions", 16, [], PASSED, None),
     "smc": ("smc", 16, [], PASSED, None),
     "smc-486": ("smc", 16, ["-cpu", "486"], PASSED, None),
+    "paging": ("paging", 16, [], PASSED, None),
+    "paging-486": ("paging", 16, ["-cpu", "486"], PASSED, None),
     "reset": ("reset", 16, ["-reboot"], PASSED, None),
     "reset-ends": ("reset", 16, [], 0, "reset: by port 92h\n"),
     **{f"debugexit-{letter}": ("debugexit", 16, ["-append", letter], status,
