@@ -79,6 +79,7 @@ struct fpu {
 
 /* An exception that an instruction recorded, until exception.c delivers it. */
 struct pending_exc {
+    bool freeze; /* none: the instruction waits for an interrupt and is then tried again */
     uint8_t vec;
     bool has_err;
     uint32_t err;
@@ -134,6 +135,7 @@ struct cpu {
     struct msrs msr;
     bool halted;
     bool nmi_blocked; /* from NMI delivery to IRET */
+    bool ferr;        /* FERR# is asserted */
     bool a20;
     uint64_t pdpte[4]; /* PAE: loaded by MOV CR3 (SDM 3A 4.4.1) */
 
@@ -253,6 +255,13 @@ void phys_write(struct cpu *c, uint64_t pa, unsigned n, uint64_t val);
 
 uint32_t port_in(struct cpu *c, uint16_t port, unsigned n);
 void port_out(struct cpu *c, uint16_t port, unsigned n, uint32_t val);
+
+/* The processor drives FERR#: asserted where an x87 exception waits for the interrupt that reports
+ * it, until the exception is cleared (SDM 1 appendix D). */
+void ferr_set(struct cpu *c, bool asserted);
+
+/* Level of IGNNE#: asserted, x87 instructions run in spite of a pending exception. */
+bool ignne_asserted(struct cpu *c);
 
 /* INTA cycle: the vector, or -1 where nothing is pending any more. */
 int intr_ack(struct cpu *c);

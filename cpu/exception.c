@@ -330,6 +330,10 @@ static void note_debug_exception(struct cpu *c, uint32_t dr6)
 
 bool exception_deliver(struct cpu *c)
 {
+    if (c->exc.freeze) {
+        c->halted = true;
+        return true;
+    }
     /* Breakpoints that the faulting instruction hit will be hit again when it restarts. */
     c->db_pending = 0;
     for (;;) {

@@ -11,7 +11,8 @@
 
 #include "cpu/cpu.h"
 
-/* The exception in c->exc. For faults r[RIP] is the start of the instruction. */
+/* The exception in c->exc, or the wait that it stands for. For faults r[RIP] is the start of the
+ * instruction. */
 bool exception_deliver(struct cpu *c);
 
 /* An external interrupt whose vector intr_ack() returned. The caller has checked IF and the shadow.

@@ -237,7 +237,7 @@ void cpu_reset(struct cpu *c)
     c->dr[6] = DR6_FIXED;
     c->dr[7] = DR7_FIXED;
     msr_reset(c);
-    c->halted = c->nmi_blocked = c->shadow = c->shadow_ss = false;
+    c->halted = c->ferr = c->nmi_blocked = c->shadow = c->shadow_ss = false;
     c->fault_pending = c->no_step = c->in_delivery = c->ext = false;
     c->db_pending = 0;
     c->mode = 0;

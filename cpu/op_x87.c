@@ -10,17 +10,24 @@ bool x87_available(struct cpu *c)
     return true;
 }
 
-/* With CR0.NE clear a pending exception is signalled by FERR#, which no chip here listens to. */
-static bool no_pending(struct cpu *c)
+/* FERR# is asserted as late as this, as processors since the P6 do in most cases (SDM 1 D.3.4). */
+bool x87_report(struct cpu *c)
 {
-    if (c->fpu.sw & FSW_ES && c->cr0 & CR0_NE)
+    if (c->cr0 & CR0_NE)
         return cpu_raise(c, VEC_MF, 0);
-    return true;
+    if (!c->ferr) {
+        c->ferr = true;
+        ferr_set(c, true);
+    }
+    if (ignne_asserted(c))
+        return true;
+    c->exc = (struct pending_exc){.freeze = true};
+    return false;
 }
 
 bool x87_begin(struct cpu *c)
 {
-    return x87_available(c) && no_pending(c);
+    return x87_available(c) && (!(c->fpu.sw & FSW_ES) || x87_report(c));
 }
 
 void x87_note(struct cpu *c, const struct insn *i)

@@ -331,9 +331,7 @@ OP_NONE(fwait)
     (void)i;
     if ((c->cr0 & (CR0_MP | CR0_TS)) == (CR0_MP | CR0_TS))
         return cpu_raise(c, VEC_NM, 0);
-    if (c->fpu.sw & FSW_ES && c->cr0 & CR0_NE)
-        return cpu_raise(c, VEC_MF, 0);
-    return true;
+    return !(c->fpu.sw & FSW_ES) || x87_report(c);
 }
 
 OP_NONE(fninit)
@@ -342,6 +340,7 @@ OP_NONE(fninit)
     if (!x87_available(c))
         return false;
     x87_init(c);
+    x87_release_ferr(c);
     return true;
 }
 
@@ -351,6 +350,7 @@ OP_NONE(fnclex)
     if (!x87_available(c))
         return false;
     c->fpu.sw &= (uint16_t) ~(FP_ALL | FSW_SF | FSW_ES | FSW_B);
+    x87_release_ferr(c);
     return true;
 }
 
@@ -379,6 +379,7 @@ static void control_changed(struct cpu *c)
     c->fpu.sw &= (uint16_t) ~(FSW_ES | FSW_B);
     if (c->fpu.sw & ~c->fpu.cw & FP_ALL)
         c->fpu.sw |= FSW_ES | FSW_B;
+    x87_release_ferr(c);
 }
 
 static void set_control(struct cpu *c, uint16_t cw)
@@ -515,6 +516,7 @@ OP_NONE(fnsave)
     if (!mem_write_bytes(c, i->seg, ea(c, i), b, n + 80))
         return false;
     x87_init(c);
+    x87_release_ferr(c);
     return true;
 }
 

@@ -3,6 +3,8 @@
  * ff.; 3A 12.5 and 13.1), and the SIMD floating-point exception (SDM 1 11.5). */
 #include "cpu/simd.h"
 
+#include "cpu/x87.h"
+
 bool sse_refuse(struct cpu *c)
 {
     if ((c->cr0 & CR0_EM) || !(c->cr4 & CR4_OSFXSR))
@@ -16,8 +18,7 @@ bool mmx_refuse(struct cpu *c)
         return cpu_raise_ud(c);
     if (c->cr0 & CR0_TS)
         return cpu_raise(c, VEC_NM, 0);
-    /* With NE clear the system reports x87 exceptions by an interrupt. */
-    return !(c->cr0 & CR0_NE) || cpu_raise(c, VEC_MF, 0);
+    return x87_report(c);
 }
 
 bool sse_fp_fault(struct cpu *c)

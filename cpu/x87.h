@@ -55,8 +55,22 @@ static inline void x87_done(struct cpu *c, const struct f80_env *e)
     c->fpu.sw = f80_env_status(e, c->fpu.sw);
 }
 
+/* An unmasked exception is pending before an instruction that waits. With CR0.NE clear FERR#
+ * reports it, and the instruction waits for the interrupt (SDM 1 8.7.2); true: IGNNE# lets it run.
+ */
+bool x87_report(struct cpu *c);
+
+/* What may have cleared the exceptions has been executed: FERR# follows. */
+static inline void x87_release_ferr(struct cpu *c)
+{
+    if (c->ferr && !(c->fpu.sw & FSW_ES)) {
+        c->ferr = false;
+        ferr_set(c, false);
+    }
+}
+
 /* Every x87 instruction but the non-waiting control ones: #NM where the unit is not available, #MF
- * where an unmasked exception is pending. */
+ * or FERR# where an unmasked exception is pending. */
 bool x87_begin(struct cpu *c);
 
 /* #NM only: FNINIT, FNCLEX, FNSTSW, FNSTCW, FNSTENV, FNSAVE. */

@@ -63,6 +63,7 @@ static void restore_x87(struct cpu *c, const uint8_t *p, bool wide)
     f->sw = sw & (uint16_t) ~(FSW_TOP | FSW_ES | FSW_B);
     if (f->sw & ~f->cw & FP_ALL)
         f->sw |= FSW_ES | FSW_B;
+    x87_release_ferr(c);
     f->valid = p[4];
     f->fop = get(p + 6, 2) & 0x7ff;
     f->fip = get(p + 8, wide ? 8 : 4);
@@ -214,6 +215,7 @@ static void init_component(struct cpu *c, uint64_t component)
     if (component == XCR0_X87) {
         struct f80 zero = {0};
         x87_init(c);
+        x87_release_ferr(c);
         for (unsigned k = 0; k < 8; k++)
             c->fpu.st[k] = zero;
         return;

@@ -2,9 +2,11 @@
 /* 82371SB (PIIX3), function 0:1.0: the ISA bridge, 8086:7000 (data sheet 290550, 2.1 and 2.5).
  *
  * What has effects: the route control registers, which put PIRQA-D onto ISA lines (shared ones are
- * ORed), and the reset control register at port CF9, where RCPU going up resets the machine, by
- * whatever kind of reset. Positive decode, wait states and the rest of the registers are plain
- * bytes with their reset values. */
+ * ORed); the coprocessor error function, in which FERR# raises IRQ13 until a write to port F0,
+ * which also asserts IGNNE# for as long as FERR# stays; and the reset control register at port CF9,
+ * where RCPU going up resets the machine, by whatever kind of reset. The coprocessor error function
+ * is on whatever XBCS says, because firmware made for emulators does not switch it on. Positive
+ * decode, wait states and the rest of the registers are plain bytes with their reset values. */
 #include "devices/piix3.h"
 
 #include <string.h>
@@ -13,17 +15,20 @@
 #include "devices/pci.h"
 #include "vmm/vm.h"
 
-#define PIRQS         4
-#define ISA_LINES     16
-#define PIRQ_DISABLED 0x80
-#define RC_SRST       0x02
-#define RC_RCPU       0x04
+#define PIRQS             4
+#define ISA_LINES         16
+#define PIRQ_DISABLED     0x80
+#define COPROCESSOR_ERROR 0xf0
+#define RC_SRST           0x02
+#define RC_RCPU           0x04
 
 struct piix3 {
     struct pci_device pci;
     bool pirq[PIRQS]; /* levels */
     uint8_t reset_control;
+    bool ferr, irq13; /* FERR# is asserted; it has raised the interrupt */
     struct irq isa[ISA_LINES];
+    struct irq coprocessor; /* ISA line 13 */
 };
 
 static void update(struct piix3 *s)
@@ -52,6 +57,42 @@ static void written(struct pci_device *p, unsigned off, unsigned n)
 {
     if (off < PIIX3_PIRQRC + PIRQS && off + n > PIIX3_PIRQRC)
         update((struct piix3 *)p);
+}
+
+static void update_coprocessor(struct piix3 *s)
+{
+    irq_set(&s->coprocessor, s->irq13);
+    vcpu_set_ignne(s->pci.dev.vm, 0, s->ferr && !s->irq13);
+}
+
+static void set_ferr(void *opaque, int n, bool asserted)
+{
+    struct piix3 *s = opaque;
+
+    (void)n;
+    if (asserted && !s->ferr)
+        s->irq13 = true;
+    s->ferr = asserted;
+    update_coprocessor(s);
+}
+
+static uint64_t coprocessor_error_read(void *dev, uint32_t off, unsigned n)
+{
+    (void)dev;
+    (void)off;
+    (void)n;
+    return 0xff; /* nothing answers */
+}
+
+static void coprocessor_error_write(void *dev, uint32_t off, unsigned n, uint64_t val)
+{
+    struct piix3 *s = dev;
+
+    (void)off;
+    (void)n;
+    (void)val;
+    s->irq13 = false;
+    update_coprocessor(s);
 }
 
 static uint64_t reset_control_read(void *dev, uint32_t off, unsigned n)
@@ -91,6 +132,8 @@ static void reset(struct device *d)
     for (unsigned k = 0; k < sizeof(values) / sizeof(values[0]); k++)
         s->pci.config[values[k][0]] = values[k][1];
     s->reset_control = 0;
+    s->ferr = s->irq13 = false;
+    update_coprocessor(s);
     update(s);
 }
 
@@ -99,12 +142,15 @@ static void loaded(struct device *d)
     struct piix3 *s = (struct piix3 *)d;
 
     pci_device_loaded(&s->pci);
+    update_coprocessor(s);
     update(s);
 }
 
 static void unrealize(struct device *d)
 {
     pci_connect_reset_control(d->vm, NULL, NULL);
+    vcpu_connect_ferr(d->vm, 0, (struct irq){NULL, NULL, 0});
+    bus_release_ports(d->vm, COPROCESSOR_ERROR, d);
     for (unsigned n = 0; n < PIRQS; n++)
         pci_connect_pirq(d->vm, n, (struct irq){NULL, NULL, 0});
     pci_unregister(&((struct piix3 *)d)->pci);
@@ -112,12 +158,16 @@ static void unrealize(struct device *d)
 
 static int realize(struct device *d)
 {
+    static const struct io_ops coprocessor_ops = {coprocessor_error_read, coprocessor_error_write,
+                                                  IO_8};
     static const struct io_ops reset_ops = {reset_control_read, reset_control_write, IO_8};
     static const struct pci_ident id = {
         .vendor = 0x8086, .device = 0x7000, .class_code = 0x0601, .header_type = PCI_HEADER_MULTI};
     struct piix3 *s = (struct piix3 *)d;
-    int err = pci_register(&s->pci, PIIX3_DEVFN, &id);
+    int err = bus_claim_ports(d->vm, "piix3", COPROCESSOR_ERROR, 1, &coprocessor_ops, s);
 
+    if (err == 0)
+        err = pci_register(&s->pci, PIIX3_DEVFN, &id);
     if (err != 0)
         return err;
     s->pci.written = written;
@@ -126,6 +176,8 @@ static int realize(struct device *d)
         s->isa[n] = isa_irq(d->vm, n);
     for (unsigned n = 0; n < PIRQS; n++)
         pci_connect_pirq(d->vm, n, (struct irq){set_pirq, s, (int)n});
+    s->coprocessor = isa_irq(d->vm, 13);
+    vcpu_connect_ferr(d->vm, 0, (struct irq){set_ferr, s, 0});
     pci_connect_reset_control(d->vm, &reset_ops, s);
     return 0;
 }
@@ -134,7 +186,10 @@ static const struct field piix3_fields[] = {
     FIELD_SUB(struct piix3, pci, pci_device_fields),
     FIELD_ARRAY(struct piix3, pirq),
     FIELD(struct piix3, reset_control),
+    FIELD(struct piix3, ferr),
+    FIELD(struct piix3, irq13),
     UNSAVED(struct piix3, isa),
+    UNSAVED(struct piix3, coprocessor),
     FIELDS_END,
 };
 

@@ -155,6 +155,16 @@ void vcpu_pulse_nmi(struct vm *vm, unsigned cpu)
     vcpu_wake(vm->cpu[cpu]);
 }
 
+void vcpu_set_ignne(struct vm *vm, unsigned cpu, bool asserted)
+{
+    vm->cpu[cpu]->ignne = asserted;
+}
+
+void vcpu_connect_ferr(struct vm *vm, unsigned cpu, struct irq line)
+{
+    vm->cpu[cpu]->ferr = line;
+}
+
 void vcpu_attach_intc(struct vm *vm, unsigned cpu, const struct vcpu_intc *intc, void *dev)
 {
     vm->cpu[cpu]->intc = intc;
@@ -357,6 +367,25 @@ void port_out(struct cpu *c, uint16_t port, unsigned n, uint32_t val)
 
     bus_out_locked(vm, port, n, val);
     vm_unlock(vm);
+}
+
+void ferr_set(struct cpu *c, bool asserted)
+{
+    struct vcpu *v = vcpu_of(c);
+    struct vm *vm = enter(v);
+
+    irq_set(&v->ferr, asserted);
+    vm_unlock(vm);
+}
+
+bool ignne_asserted(struct cpu *c)
+{
+    struct vcpu *v = vcpu_of(c);
+    struct vm *vm = enter(v);
+    bool asserted = v->ignne;
+
+    vm_unlock(vm);
+    return asserted;
 }
 
 int intr_ack(struct cpu *c)

@@ -99,6 +99,11 @@ void vm_unlock(struct vm *vm);
 void vcpu_set_intr(struct vm *vm, unsigned cpu, bool level);
 void vcpu_pulse_nmi(struct vm *vm, unsigned cpu);
 void vcpu_set_a20(struct vm *vm, bool enabled);
+/* IGNNE#: x87 instructions run in spite of a pending exception. */
+void vcpu_set_ignne(struct vm *vm, unsigned cpu, bool asserted);
+/* Where the processor's FERR# goes (true: asserted); it reports x87 exceptions while CR0.NE is
+ * clear. */
+void vcpu_connect_ferr(struct vm *vm, unsigned cpu, struct irq line);
 
 /* INTA: the chip that drives INTR registers how a vector is fetched (-1: spurious, nothing
  * pending), and the local APIC how its MSR base and TPR (CR8) are reached. All are called on the

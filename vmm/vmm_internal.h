@@ -168,6 +168,8 @@ struct vcpu {
     struct code_range posts[VCPU_POSTS];
     unsigned nposts;
     bool flush_posted, a20_posted, a20;
+    bool ignne;      /* pin; machine lock */
+    struct irq ferr; /* where that pin goes */
     const struct vcpu_intc *intc;
     void *intc_dev;
     uint64_t random[32];

@@ -228,6 +228,17 @@ void port_out(struct cpu *c, uint16_t port, unsigned n, uint32_t val)
     (void)c, (void)port, (void)n, (void)val;
 }
 
+void ferr_set(struct cpu *c, bool asserted)
+{
+    (void)c, (void)asserted;
+}
+
+bool ignne_asserted(struct cpu *c)
+{
+    (void)c;
+    return false;
+}
+
 int intr_ack(struct cpu *c)
 {
     (void)c;

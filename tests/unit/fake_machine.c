@@ -126,6 +126,16 @@ void port_out(struct cpu *c, uint16_t port, unsigned n, uint32_t val)
     m->port_writes++;
 }
 
+void ferr_set(struct cpu *c, bool asserted)
+{
+    machine_of(c)->ferr = asserted;
+}
+
+bool ignne_asserted(struct cpu *c)
+{
+    return machine_of(c)->ignne;
+}
+
 int intr_ack(struct cpu *c)
 {
     struct fake_machine *m = machine_of(c);

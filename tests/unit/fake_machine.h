@@ -16,6 +16,7 @@ struct fake_machine {
     uint16_t last_port;               /* of the last port_out() */
     uint32_t last_port_out;
     unsigned port_writes;
+    bool ferr, ignne;   /* pins */
     int pending_vector; /* what intr_ack() gives, once; -1: none */
     uint64_t tsc;
     unsigned blocks_left; /* LOG_EXEC in cpu.log_items: after so many blocks cpu_run() returns */

@@ -287,6 +287,18 @@ void vcpu_set_a20(struct vm *vm, bool enabled)
     vm->fake.a20 = enabled;
 }
 
+void vcpu_set_ignne(struct vm *vm, unsigned cpu, bool asserted)
+{
+    (void)cpu;
+    vm->fake.ignne = asserted;
+}
+
+void vcpu_connect_ferr(struct vm *vm, unsigned cpu, struct irq line)
+{
+    (void)cpu;
+    vm->fake.ferr = line;
+}
+
 void vcpu_attach_intc(struct vm *vm, unsigned cpu, const struct vcpu_intc *intc, void *dev)
 {
     (void)cpu;

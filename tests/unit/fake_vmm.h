@@ -10,7 +10,8 @@
 #define FAKE_OUT 4096
 
 struct fake {
-    bool intr, a20; /* pins of the processor */
+    bool intr, a20, ignne; /* pins of the processor */
+    struct irq ferr;       /* where it drives that pin */
     unsigned nmis;
     unsigned resets, shutdowns; /* requests */
     int exit_code;              /* of vm_request_debug_exit(), or -1 */

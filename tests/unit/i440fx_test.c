@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Host bridge: identity, shadow RAM; with the ISA bridge: interrupt routing and reset control. */
+/* Host bridge: identity, shadow RAM; with the ISA bridge: interrupt routing, coprocessor errors and
+ * reset control. */
 #include <check.h>
 #include <stdlib.h>
 #include <string.h>
@@ -170,6 +171,44 @@ START_TEST(reset_control)
 }
 END_TEST
 
+static void slave_command(uint8_t val)
+{
+    bus_port_out(vm, 0xa0, 1, val);
+}
+
+static bool irq13_requested(void)
+{
+    slave_command(0x0a); /* read IRR */
+    return bus_port_in(vm, 0xa0, 1) & 0x20;
+}
+
+START_TEST(coprocessor_error)
+{
+    bus_port_out(vm, 0xf0, 1, 0);
+    ck_assert(!ignne_asserted(c)); /* FERR# gates it */
+    ck_assert(!irq13_requested());
+    ferr_set(c, true);
+    ck_assert(irq13_requested());
+    ck_assert(!ignne_asserted(c));
+    bus_port_out(vm, 0xf0, 1, 0);
+    ck_assert(ignne_asserted(c));
+    ferr_set(c, false);
+    ck_assert(!ignne_asserted(c));
+
+    /* The line fell with the write, so that the next error is an edge again. */
+    slave_command(0x11); /* forgets the edge */
+    bus_port_out(vm, 0xa1, 1, 0x28);
+    bus_port_out(vm, 0xa1, 1, 0x02);
+    bus_port_out(vm, 0xa1, 1, 0x01);
+    ck_assert(!irq13_requested());
+    ferr_set(c, true);
+    ck_assert(irq13_requested());
+    ferr_set(c, false);
+    bus_port_out(vm, 0xf0, 1, 0); /* the exception is gone already */
+    ck_assert(!ignne_asserted(c));
+}
+END_TEST
+
 int main(void)
 {
     Suite *s = suite_create("i440fx");
@@ -182,6 +221,7 @@ int main(void)
     tcase_add_test(t, shadow_segments);
     tcase_add_test(t, reset_hides_shadow_ram);
     tcase_add_test(t, pirq_routes);
+    tcase_add_test(t, coprocessor_error);
     tcase_add_test(t, reset_control);
     suite_add_tcase(s, t);
     srunner_run_all(r, CK_NORMAL);
