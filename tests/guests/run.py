@@ -22,6 +22,8 @@ TOP = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))
 PASSED = 33     # isa-debug-exit's status for 10h
 
 # name: guest, MiB of memory, options, status, text that must appear, or None for the usual
+# In options IMAGE stands for the guest's own file.
+MULTIBOOT = ["-append", "first second=2", "-initrd", "IMAGE one two,IMAGE,IMAGE a,,b"]
 CASES = {
     "demo": ("demo", 4, ["-append", "selftest"], 0, None),
     "demo-exit": ("demo", 512, ["-append", "selftest exit"], PASSED, None),
@@ -38,6 +40,9 @@ CASES = {
                                "debugexit: reads did nothing\n")
        for letter, status in {"b": 0x43, "h": 0xff, "w": 0x69, "d": 0xf1, "z": 1, "o": 0x5f,
                               "s": 0x2b}.items()},
+    "multiboot": ("multiboot", 16, MULTIBOOT, PASSED, None),
+    "multiboot_elf32": ("multiboot_elf32", 16, MULTIBOOT, PASSED, None),
+    "multiboot_elf64": ("multiboot_elf64", 16, MULTIBOOT, PASSED, None),
     "rom": ("rom", 16, ["-bios"], PASSED, None),
 }
 
@@ -45,12 +50,14 @@ CASES = {
 def complain(name, options):
     """Runs a case; what is wrong, or None."""
     guest, memory, extra, status, text = CASES[name]
+    image = f"{options.guests}/{guest}.bin"
     command = shlex.split(options.emulator) + [
         "-m", str(memory), "-nographic", "-no-reboot",
-        "-device", "isa-debug-exit,iobase=0xf4,iosize=0x4"] + extra
+        "-device", "isa-debug-exit,iobase=0xf4,iosize=0x4"]
+    command += [word.replace("IMAGE", image) for word in extra]
     if "-bios" not in extra:    # where it is the last one, the image is not a kernel
         command.append("-kernel")
-    command.append(f"{options.guests}/{guest}.bin")
+    command.append(image)
     if "-reboot" in extra:      # not an option: this case wants to see resets
         command.remove("-no-reboot")
         command.remove("-reboot")
