@@ -26,7 +26,10 @@ static int answer(enum question ask)
     case ASK_HELP: options_print_help(stdout); break;
     case ASK_VERSION: printf("Calque %s\n", CALQUE_VERSION); break;
     case ASK_CPUS: cpu_list_models(print_line, stdout); break;
-    case ASK_DEVICES: printf("%s  %s\n", debug_exit_class.name, debug_exit_class.desc); break;
+    case ASK_DEVICES:
+        for (unsigned k = 0; k < OPTIONAL_COUNT; k++)
+            printf("%-14s  %s\n", optional_devices[k]->name, optional_devices[k]->desc);
+        break;
     case ASK_LOG_ITEMS: log_list_items(stdout); break;
     case ASK_NOTHING: break;
     }
@@ -50,6 +53,18 @@ static int run(struct vm *vm)
     }
 }
 
+static bool add_devices(struct vm *vm, const struct options *o)
+{
+    const void *cfg[OPTIONAL_COUNT] = {[OPTIONAL_DEBUG_EXIT] = &o->debug_exit};
+    bool ok = true;
+
+    vm_lock(vm);
+    for (unsigned k = 0; k < OPTIONAL_COUNT && ok; k++)
+        ok = !o->add[k] || device_create(vm, optional_devices[k], cfg[k]) != NULL;
+    vm_unlock(vm);
+    return ok;
+}
+
 static int boot(struct options *o)
 {
     char err[VM_ERR_LEN] = "";
@@ -63,10 +78,7 @@ static int boot(struct options *o)
     o->vm.take_signals = true;
     if (vm_create(&vm, &o->vm, &pc_board, err) != 0)
         return fail(err);
-    if (o->has_debug_exit && device_create(vm, &debug_exit_class, &o->debug_exit) == NULL)
-        status = fail(vm_error(vm));
-    else
-        status = run(vm);
+    status = add_devices(vm, o) ? run(vm) : fail(vm_error(vm));
     vm_destroy(vm);
     return status;
 }

@@ -9,6 +9,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "devices/pc_testdev.h"
+
 #define RAM_MAX (UINT64_C(1) << 39)
 
 struct parse {
@@ -153,7 +155,12 @@ static int set_no_shutdown(struct parse *p, const char *arg)
     return 0;
 }
 
-static int device_property(struct parse *p, const char *arg, const char *prop, size_t len)
+const struct device_class *const optional_devices[OPTIONAL_COUNT] = {
+    [OPTIONAL_DEBUG_EXIT] = &debug_exit_class,
+    [OPTIONAL_PC_TESTDEV] = &pc_testdev_class,
+};
+
+static int debug_exit_property(struct parse *p, const char *arg, const char *prop, size_t len)
 {
     char text[64];
     unsigned long v;
@@ -171,6 +178,16 @@ static int device_property(struct parse *p, const char *arg, const char *prop, s
     return 0;
 }
 
+/* OPTIONAL_COUNT: there is no such device. */
+static unsigned find_device(const char *name, size_t len)
+{
+    unsigned k = 0;
+    while (k < OPTIONAL_COUNT && (strlen(optional_devices[k]->name) != len ||
+                                  strncmp(name, optional_devices[k]->name, len) != 0))
+        k++;
+    return k;
+}
+
 static int add_device(struct parse *p, const char *arg)
 {
     size_t name = strcspn(arg, ",");
@@ -178,15 +195,17 @@ static int add_device(struct parse *p, const char *arg)
         p->o->ask = ASK_DEVICES;
         return 0;
     }
-    if (strlen(debug_exit_class.name) != name || strncmp(arg, debug_exit_class.name, name) != 0)
+    unsigned k = find_device(arg, name);
+    if (k == OPTIONAL_COUNT)
         return wrong(p, "device", arg, "unknown device");
-    if (p->o->has_debug_exit)
+    if (p->o->add[k])
         return wrong(p, "device", arg, "there can be one");
-    p->o->has_debug_exit = true;
-    p->o->debug_exit = (struct debug_exit_cfg){0x501, 2};
+    p->o->add[k] = true;
     for (const char *prop = arg + name; *prop == ',';) {
         size_t len = strcspn(++prop, ",");
-        int err = device_property(p, arg, prop, len);
+        int err = k == OPTIONAL_DEBUG_EXIT
+                      ? debug_exit_property(p, arg, prop, len)
+                      : wrong(p, "device", arg, "this device has no properties");
         if (err != 0)
             return err;
         prop += len;
@@ -345,7 +364,8 @@ static int check_boot(struct parse *p)
 int options_parse(struct options *o, int argc, char **argv, char err[OPTIONS_ERR_LEN])
 {
     struct parse p = {o, err};
-    *o = (struct options){.vm = {.ram_bytes = UINT64_C(128) << 20, .cpus = 1}};
+    *o = (struct options){.vm = {.ram_bytes = UINT64_C(128) << 20, .cpus = 1},
+                          .debug_exit = {0x501, 2}};
     for (int k = 1; k < argc && o->ask == ASK_NOTHING;) {
         int used = parse_one(&p, argc - k, argv + k);
         if (used < 0)

@@ -14,11 +14,15 @@
 /* What a question asks for instead of a machine. */
 enum question { ASK_NOTHING, ASK_HELP, ASK_VERSION, ASK_CPUS, ASK_DEVICES, ASK_LOG_ITEMS };
 
+/* Devices that are not on the board: what -device may name. */
+enum optional_device { OPTIONAL_DEBUG_EXIT, OPTIONAL_PC_TESTDEV, OPTIONAL_COUNT };
+extern const struct device_class *const optional_devices[OPTIONAL_COUNT];
+
 struct options {
     struct vm_config vm; /* strings point into argv; log is left to the caller */
     enum question ask;
     const char *log_file; /* -D, or NULL */
-    bool has_debug_exit;
+    bool add[OPTIONAL_COUNT];
     struct debug_exit_cfg debug_exit;
     unsigned serial_count; /* -serial options seen */
 };

@@ -31,7 +31,7 @@ START_TEST(defaults)
     ck_assert_str_eq(o.vm.serial[0], "mon:stdio");
     ck_assert_ptr_null(o.vm.serial[1]);
     ck_assert_ptr_null(o.vm.kernel);
-    ck_assert(!o.vm.no_reboot && !o.vm.no_shutdown && !o.has_debug_exit);
+    ck_assert(!o.vm.no_reboot && !o.vm.no_shutdown && !o.add[OPTIONAL_DEBUG_EXIT]);
 }
 END_TEST
 
@@ -102,9 +102,18 @@ START_TEST(debug_exit_properties)
     ck_assert_int_eq(parse(&o, "-device isa-debug-exit"), 0);
     ck_assert_uint_eq(o.debug_exit.iobase, 0x501);
     ck_assert_int_eq(parse(&o, "-device isa-debug-exit,iobase=0xf4,iosize=4"), 0);
-    ck_assert(o.has_debug_exit);
+    ck_assert(o.add[OPTIONAL_DEBUG_EXIT] && !o.add[OPTIONAL_PC_TESTDEV]);
     ck_assert_uint_eq(o.debug_exit.iobase, 0xf4);
     ck_assert_uint_eq(o.debug_exit.iosize, 4);
+}
+END_TEST
+
+START_TEST(devices_add_up)
+{
+    struct options o;
+    ck_assert_int_eq(parse(&o, "-device pc-testdev -device isa-debug-exit"), 0);
+    ck_assert(o.add[OPTIONAL_DEBUG_EXIT] && o.add[OPTIONAL_PC_TESTDEV]);
+    ck_assert_uint_eq(o.debug_exit.iobase, 0x501);
 }
 END_TEST
 
@@ -123,6 +132,9 @@ static const struct {
     {"-device isa-debug-exit,color=1", "isa-debug-exit"},
     {"-device isa-debug-exit,iobase=0x10000", "isa-debug-exit"},
     {"-device isa-debug-exit,iosize=0", "isa-debug-exit"},
+    {"-device pc-testdev,iobase=1", "no properties"},
+    {"-device pc-testdev -device pc-testdev", "one"},
+    {"-device pc-test", "unknown"},
     {"-device isa-debug-exit -device isa-debug-exit", "isa-debug-exit"},
     {"-d gossip", "gossip"},
     {"-d int,gossip,exec", "gossip"},
@@ -168,6 +180,7 @@ int main(void)
     tcase_add_test(t, everything_at_once);
     tcase_add_test(t, firmware);
     tcase_add_test(t, debug_exit_properties);
+    tcase_add_test(t, devices_add_up);
     tcase_add_loop_test(t, mistakes_are_named, 0, sizeof(mistakes) / sizeof(mistakes[0]));
     tcase_add_test(t, questions);
     suite_add_tcase(s, t);
