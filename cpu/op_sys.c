@@ -259,13 +259,6 @@ OP_NONE(wrmsr)
     return true;
 }
 
-/* Components that are not in their initial state; SSE counts as always in use. */
-static uint64_t xinuse(const struct cpu *c)
-{
-    bool x87 = c->fpu.cw != 0x37f || c->fpu.sw != 0 || c->fpu.valid != 0;
-    return (c->xcr0 & ~(uint64_t)XCR0_X87) | (x87 ? XCR0_X87 : 0);
-}
-
 OP_NONE(xgetbv)
 {
     (void)i;
@@ -274,7 +267,7 @@ OP_NONE(xgetbv)
     uint32_t n = (uint32_t)c->r[RCX];
     if (n > 1 || (n == 1 && !CPU_HAS(c, ISA_XGETBV1)))
         return cpu_raise_gp(c, 0);
-    set_edx_eax(c, n == 0 ? c->xcr0 : xinuse(c));
+    set_edx_eax(c, n == 0 ? c->xcr0 : xsave_in_use(c));
     return true;
 }
 

@@ -38,6 +38,8 @@ uint64_t cpu_tsc(struct cpu *c);
 
 /* XCR0 bits that the model has. */
 uint64_t xcr0_supported(const struct cpu *c);
+/* Enabled components that are not in their initial state (SDM 1 13.6); MXCSR belongs to none. */
+uint64_t xsave_in_use(const struct cpu *c);
 /* Bytes of an XSAVE area for these components. */
 unsigned xsave_size(uint64_t components);
 

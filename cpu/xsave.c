@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* FXSAVE, FXRSTOR, XSAVE, XSAVEOPT, XRSTOR (SDM 1 10.5 and chapter 13; 2A FXSAVE, 2C XSAVE).
- * Standard form only; all enabled components count as in use, as an implementation may say. The
- * image is read whole, changed, and written whole, so that a fault leaves memory as it was. */
+ * Standard form only. The image is read whole, changed, and written whole, so that a fault leaves
+ * memory as it was. */
 #include "cpu/ops.h"
 #include "cpu/system.h"
 #include "cpu/x87.h"
@@ -180,33 +180,55 @@ static void restore_avx(struct cpu *c, const uint8_t *p)
         memcpy(&c->fpu.xmm[k].q[2], p + XS_AVX + k * 16, 16);
 }
 
-static bool xsave_image(struct cpu *c, const struct insn *i)
+static bool x87_in_use(const struct fpu *f)
+{
+    uint64_t used = f->sw | f->top | f->valid | f->fop | f->fcs | f->fds | f->fip | f->fdp;
+    for (unsigned k = 0; k < 8; k++)
+        used |= f->st[k].man | f->st[k].se;
+    return used != 0 || f->cw != 0x37f;
+}
+
+uint64_t xsave_in_use(const struct cpu *c)
+{
+    uint64_t xmm = 0, ymm = 0;
+    for (unsigned k = 0; k < 16; k++) {
+        xmm |= c->fpu.xmm[k].q[0] | c->fpu.xmm[k].q[1];
+        ymm |= c->fpu.xmm[k].q[2] | c->fpu.xmm[k].q[3];
+    }
+    uint64_t in_use = (x87_in_use(&c->fpu) ? XCR0_X87 : 0) | (xmm != 0 ? XCR0_SSE : 0) |
+                      (ymm != 0 ? XCR0_AVX : 0);
+    return in_use & c->xcr0;
+}
+
+/* optimise: components in their initial state are only told, not written. */
+static bool xsave_image(struct cpu *c, const struct insn *i, bool optimise)
 {
     uint8_t image[XS_MAX];
-    uint64_t what = requested(c);
-    unsigned n = what & XCR0_AVX ? XS_MAX : XS_HEADER + 8;
+    uint64_t asked = requested(c), in_use = xsave_in_use(c);
+    uint64_t what = optimise ? asked & in_use : asked;
+    unsigned n = asked & XCR0_AVX ? XS_MAX : XS_HEADER + 8;
     if (!xsave_ready(c, i) || !mem_probe(c, i->seg, ea(c, i), n, true) ||
         !mem_read_bytes(c, i->seg, ea(c, i), image, n))
         return false;
     if (what & XCR0_X87)
         save_x87(c, image, i->prefix & INSN_REXW);
-    if (what & (XCR0_SSE | XCR0_AVX))
+    if (asked & (XCR0_SSE | XCR0_AVX))
         save_mxcsr(c, image);
     if (what & XCR0_SSE)
         save_xmm(c, image);
     if (what & XCR0_AVX)
         save_avx(c, image);
-    put(image + XS_HEADER, (get(image + XS_HEADER, 8) & ~what) | what, 8);
+    put(image + XS_HEADER, (get(image + XS_HEADER, 8) & ~asked) | (asked & in_use), 8);
     return mem_write_bytes(c, i->seg, ea(c, i), image, n);
 }
 
 OP_NONE(xsave)
 {
-    return xsave_image(c, i);
+    return xsave_image(c, i, false);
 }
 OP_NONE(xsaveopt)
 {
-    return xsave_image(c, i);
+    return xsave_image(c, i, true);
 }
 
 /* A component that the image does not hold gets its initial state. */
