@@ -45,18 +45,29 @@ uint32_t cpuid_signature(const struct cpu_model *m)
 
 /* -- Leaves ------------------------------------------------------------------------------------ */
 
+/* At least `max`, and the highest leaf from `first` on that has a feature of this processor. */
+static uint32_t max_leaf(const struct cpu *c, uint32_t first, uint32_t max)
+{
+    for (unsigned k = 0; k < ISA_COUNT; k++) {
+        uint32_t leaf = isa_bits[k].leaf;
+        if (CPU_HAS(c, k) && leaf >> 31 == first >> 31 && leaf > max)
+            max = leaf;
+    }
+    return max;
+}
+
 static uint32_t max_basic(const struct cpu *c)
 {
     if (CPU_HAS(c, ISA_LM))
         return 0x16;
-    return c->model->family >= 6 ? 2 : 1;
+    return max_leaf(c, 0, c->model->family >= 6 ? 2 : 1);
 }
 
 static uint32_t max_extended(const struct cpu *c)
 {
     if (CPU_HAS(c, ISA_LM))
         return 0x80000008;
-    return c->model->brand != NULL ? 0x80000004 : 0;
+    return max_leaf(c, 0x80000000, c->model->brand != NULL ? 0x80000004 : 0);
 }
 
 static void leaf_vendor(const struct cpu *c, uint32_t out[4])

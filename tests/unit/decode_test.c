@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* The decoder and its table against Zydis' full decoder, over random instructions of all three code
  * sizes: lengths, memory operands, registers, operand sizes and flags; and every row can be
- * reached. */
+ * reached, on the processors that have its extension and on no other. */
 #include "tests/unit/fake_machine.h"
 
 #include <Zydis/Zydis.h>
@@ -197,41 +197,47 @@ START_TEST(agrees_with_zydis)
 }
 END_TEST
 
+/* Random bytes around a row's opcode, for 64-bit code or other. */
+static void random_insn_of(const struct op_row *row, bool code64, uint8_t b[15])
+{
+    static const uint8_t prefix_bytes[] = {0, 0, 0x66, 0xf3, 0xf2};
+    unsigned k = 0;
+    if (rng() % 2 && row->prefix == PFX_ANY)
+        b[k++] = prefix_bytes[2 + rng() % 3];
+    if (row->map & MAP_VEX & 7) {
+        static const uint8_t pp[] = {0, 0, 1, 2, 3};
+        b[k++] = 0xc4;
+        b[k++] = (uint8_t)(0xe0 | (row->map & 3));
+        b[k++] = (uint8_t)((rng() & 0xf8) | pp[row->prefix]);
+    } else {
+        if (row->prefix > PFX_NONE)
+            b[k++] = prefix_bytes[row->prefix];
+        if (code64 && rng() % 2)
+            b[k++] = 0x48;
+        if ((row->map & 3) != 0)
+            b[k++] = 0x0f;
+        if ((row->map & 3) > 1)
+            b[k++] = (row->map & 3) == 2 ? 0x38 : 0x3a;
+    }
+    b[k++] = (uint8_t)(row->opcode + (row->operands[0] == 'Z' ? rng() % 8 : 0));
+    while (k < 15)
+        b[k++] = (uint8_t)rng();
+}
+
 /* Each row is chosen for some bytes: random ones around its own opcode. */
 START_TEST(no_row_is_shadowed)
 {
     struct fake_machine *fm = fake_machine_create("max");
     bool *seen = calloc(optab_count, sizeof(bool));
-    static const uint8_t prefix_bytes[] = {0, 0, 0x66, 0xf3, 0xf2};
     for (unsigned r = 0; r < optab_count; r++) {
         const struct op_row *row = &optab[r];
         if (!CPU_HAS(&fm->cpu, row->isa) || row->attr & ATTR_NOALIAS)
             seen[r] = true; /* aliases may stand in for rows of an extension that is there */
         for (unsigned n = 0; n < 20000 && !seen[r]; n++) {
             uint8_t b[15];
-            unsigned k = 0;
             struct insn i;
             fm->cpu.mode = modes[n % 3].mode;
-            if (rng() % 2 && row->prefix == PFX_ANY)
-                b[k++] = prefix_bytes[2 + rng() % 3];
-            if (row->map & MAP_VEX & 7) {
-                static const uint8_t pp[] = {0, 0, 1, 2, 3};
-                b[k++] = 0xc4;
-                b[k++] = (uint8_t)(0xe0 | (row->map & 3));
-                b[k++] = (uint8_t)((rng() & 0xf8) | pp[row->prefix]);
-            } else {
-                if (row->prefix > PFX_NONE)
-                    b[k++] = prefix_bytes[row->prefix];
-                if (n % 3 == 2 && rng() % 2)
-                    b[k++] = 0x48;
-                if ((row->map & 3) != 0)
-                    b[k++] = 0x0f;
-                if ((row->map & 3) > 1)
-                    b[k++] = (row->map & 3) == 2 ? 0x38 : 0x3a;
-            }
-            b[k++] = (uint8_t)(row->opcode + (row->operands[0] == 'Z' ? rng() % 8 : 0));
-            while (k < 15)
-                b[k++] = (uint8_t)rng();
+            random_insn_of(row, n % 3 == 2, b);
             if (decode(&fm->cpu, &i, b, 15) == DECODE_OK)
                 seen[i.op] = true;
         }
@@ -246,6 +252,42 @@ START_TEST(no_row_is_shadowed)
 }
 END_TEST
 
+/* Instructions of an extension that a processor lacks do not exist: the bytes are undefined or, as
+ * with LZCNT, an instruction that it has. What the other extensions add stays as it was. */
+START_TEST(rows_need_their_extension)
+{
+    static const char *const models[] = {"486",    "pentium", "pentium2", "pentium3",
+                                         "qemu32", "qemu64",  "max"};
+    unsigned m = (unsigned)_i;
+    struct fake_machine *all = fake_machine_create("max"), *fm = fake_machine_create(models[m]);
+    unsigned found = 0, absent = 0;
+    rng_state = m;
+    failures = 0;
+    for (unsigned n = 0; n < 300 * optab_count; n++) {
+        const struct op_row *row = &optab[n % optab_count];
+        unsigned size = rng() % (CPU_HAS(&fm->cpu, ISA_LM) ? 3 : 2);
+        uint8_t b[15];
+        struct insn i, j;
+        all->cpu.mode = fm->cpu.mode = modes[size].mode;
+        random_insn_of(row, size == 2, b);
+        if (decode(&all->cpu, &i, b, sizeof(b)) != DECODE_OK)
+            continue;
+        bool here = decode(&fm->cpu, &j, b, sizeof(b)) == DECODE_OK;
+        found++;
+        absent += !here;
+        if (here && !CPU_HAS(&fm->cpu, optab[j.op].isa))
+            complain(b, size, &j, "is of an extension that the model lacks");
+        if (CPU_HAS(&fm->cpu, optab[i.op].isa) && (!here || i.op != j.op))
+            complain(b, size, &i, "is of an extension that the model has");
+    }
+    ck_assert_uint_gt(found, 100 * optab_count);
+    ck_assert(m == 6 || absent > 0);
+    ck_assert_uint_eq(failures, 0);
+    fake_machine_free(fm);
+    fake_machine_free(all);
+}
+END_TEST
+
 int main(void)
 {
     Suite *s = suite_create("decode");
@@ -253,6 +295,7 @@ int main(void)
     tcase_set_timeout(t, 120);
     tcase_add_loop_test(t, agrees_with_zydis, 0, 3);
     tcase_add_test(t, no_row_is_shadowed);
+    tcase_add_loop_test(t, rows_need_their_extension, 0, 7);
     suite_add_tcase(s, t);
     SRunner *r = srunner_create(s);
     srunner_run_all(r, CK_ENV);
