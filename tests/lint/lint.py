@@ -206,6 +206,17 @@ def check_leftovers(files):
                 yield f"{name}:{number}: unfinished business"
 
 
+def check_device_docs(files):
+    """docs/devices.md names each file of devices/, and no other."""
+    text = read("docs/devices.md")
+    named = set(re.findall(r"`(\w+\.c)`", text))
+    there = {os.path.basename(n) for n in files if re.match(r"devices/\w+\.c$", n)}
+    for name in sorted(there - named - {"pc.c"}):
+        yield f"docs/devices.md: no word about devices/{name}"
+    for name in sorted(named - there):
+        yield f"docs/devices.md: there is no devices/{name}"
+
+
 def check_format(files):
     """clang-format agrees."""
     if not shutil.which("clang-format"):
@@ -226,7 +237,8 @@ def main():
     files = tracked_files()
     failed = False
     for check in (check_layers, check_sizes, check_globals, check_host_code, check_calls,
-                  check_typedefs, check_heads, check_leftovers, check_format):
+                  check_typedefs, check_heads, check_leftovers, check_device_docs,
+                  check_format):
         complaints = list(check(files))
         for complaint in complaints:
             print(f"  {complaint}")
