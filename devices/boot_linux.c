@@ -4,11 +4,13 @@
  * page with the setup header, the E820 map and the addresses of command line and initrd is built in
  * low memory. */
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "cpu/cpu.h"
 #include "devices/boot.h"
 #include "devices/e820.h"
+#include "devices/fwcfg.h"
 
 /* Setup header, as offsets in the file and in the zero page */
 #define HDR_SETUP_SECTS    0x1f1
@@ -171,6 +173,59 @@ static int put_initrd(struct boot *b, uint8_t *page)
     return mem_load(vm, addr, r->data, r->size) ? 0 : -EFAULT;
 }
 
+static uint32_t get32(const uint8_t *page, unsigned off)
+{
+    uint32_t v;
+    memcpy(&v, page + off, 4);
+    return v;
+}
+
+/* One of the parts of a boot: where it is, how large, and its bytes; copied or borrowed. */
+static int tell_part(struct vm *vm, const uint16_t key[3], uint32_t addr, const struct image *part,
+                     bool copy)
+{
+    int err = fwcfg_set_int(vm, key[0], addr, 4);
+    if (err == 0)
+        err = fwcfg_set_int(vm, key[1], part->size, 4);
+    if (err == 0)
+        err = copy ? fwcfg_set(vm, key[2], part->data, part->size)
+                   : fwcfg_lend(vm, key[2], part->data, part->size);
+    return err;
+}
+
+/* fw_cfg shows what was loaded: the initrd is empty where there is none, the setup code has the
+ * header that the kernel got. */
+static int tell_fwcfg(struct boot *b, const uint8_t *page)
+{
+    static const uint16_t keys[][3] = {
+        {FWCFG_KERNEL_ADDR, FWCFG_KERNEL_SIZE, FWCFG_KERNEL_DATA},
+        {FWCFG_INITRD_ADDR, FWCFG_INITRD_SIZE, FWCFG_INITRD_DATA},
+        {FWCFG_CMDLINE_ADDR, FWCFG_CMDLINE_SIZE, FWCFG_CMDLINE_DATA},
+        {FWCFG_SETUP_ADDR, FWCFG_SETUP_SIZE, FWCFG_SETUP_DATA},
+    };
+    struct vm *vm = b->dev.vm;
+    size_t size = setup_bytes(&b->kernel);
+    const struct image kernel = {NULL, b->kernel.data + size, b->kernel.size - size};
+    const struct image cmdline = {NULL, (uint8_t *)b->cmdline, strlen(b->cmdline) + 1};
+
+    if (device_find(vm, &fwcfg_class, 0) == NULL)
+        return 0;
+    const struct image setup = {NULL, malloc(size), size};
+    if (setup.data == NULL)
+        return -ENOMEM;
+    memcpy(setup.data, b->kernel.data, size);
+    memcpy(setup.data + HDR_SETUP_SECTS, page + HDR_SETUP_SECTS, HDR_END_MIN - HDR_SETUP_SECTS);
+    int err = tell_part(vm, keys[0], KERNEL_ADDR, &kernel, false);
+    if (err == 0)
+        err = tell_part(vm, keys[1], get32(page, HDR_RAMDISK_IMAGE), &b->module[0], false);
+    if (err == 0)
+        err = tell_part(vm, keys[2], CMDLINE_ADDR, &cmdline, false);
+    if (err == 0)
+        err = tell_part(vm, keys[3], ZERO_PAGE_ADDR, &setup, true);
+    free(setup.data);
+    return err;
+}
+
 int boot_linux_load(struct boot *b, struct cpu *c)
 {
     struct vm *vm = b->dev.vm;
@@ -194,7 +249,9 @@ int boot_linux_load(struct boot *b, struct cpu *c)
     if (!mem_load(vm, KERNEL_ADDR, k->data + setup, k->size - setup) ||
         !mem_load(vm, ZERO_PAGE_ADDR, page, sizeof(page)))
         return vm_fail(vm, -EFAULT, "%s: does not fit in memory", k->path);
-    err = boot_protected_mode(vm, c, GDT_ADDR, KERNEL_ADDR);
+    err = tell_fwcfg(b, page);
+    if (err == 0)
+        err = boot_protected_mode(vm, c, GDT_ADDR, KERNEL_ADDR);
     c->r[RSI] = ZERO_PAGE_ADDR;
     c->r[RSP] = STACK_TOP;
     return err;

@@ -7,6 +7,9 @@
 
 #include <errno.h>
 
+#include "cpu/cpu.h"
+#include "cpu/isa.h"
+#include "cpu/system.h"
 #include "devices/acpi_pm.h"
 #include "devices/acpi_tables.h"
 #include "devices/e820.h"
@@ -97,6 +100,27 @@ static void open_shadow_ram(struct vm *vm)
 
 /* -- Memory ------------------------------------------------------------------------------------ */
 
+#define MTRR_WP      0x0505050505050505 /* of each of a fixed-range register's eight parts */
+#define MTRR_WB      0x0606060606060606
+#define MTRR_VALID   0x800u /* in a variable range's mask */
+#define MTRR_ENABLED 0xc06u /* default type: both kinds of range on, else write-back */
+
+/* Memory types (SDM 3A 11.11): RAM is write-back, ROM and its shadow write-protected, the VGA
+ * window and what lies between RAM and 4 GiB uncacheable. Without that, Linux leaves PAT alone. */
+static void set_up_memory_types(struct cpu *c)
+{
+    struct msrs *m = &c->msr;
+
+    if (!CPU_HAS(c, ISA_MTRR))
+        return;
+    m->mtrr_fix[0] = m->mtrr_fix[1] = MTRR_WB; /* 00000, 80000; A0000 stays uncacheable */
+    for (unsigned n = 3; n < 11; n++)
+        m->mtrr_fix[n] = MTRR_WP; /* C0000 and up */
+    m->mtrr_base[0] = VM_RAM_HOLE;
+    m->mtrr_mask[0] = ((UINT64_C(1) << CPU_PHYS_BITS) - (UINT64_C(1) << 30)) | MTRR_VALID;
+    m->mtrr_def_type = MTRR_ENABLED;
+}
+
 static bool write_data_areas(struct vm *vm)
 {
     static const uint16_t com[VM_SERIAL_PORTS] = {0x3f8, 0x2f8, 0x3e8, 0x2e8};
@@ -160,6 +184,7 @@ static int write_tables(struct vm *vm)
 
 int post_run(struct vm *vm)
 {
+    set_up_memory_types(vm_cpu(vm, 0));
     open_shadow_ram(vm);
     set_up_pci(vm);
     if (!write_data_areas(vm))

@@ -266,6 +266,9 @@ def check_dmesg(console):
     require(len(lines) > 50, "dmesg is too short")
     bad = [line for line in lines if KERNEL_TROUBLE.search(line)]
     require(not bad, "; ".join(bad[:5]))
+    # What the memory type ranges look like decides whether Linux uses the page attribute table.
+    require(any(re.search(r"x86/PAT: Configuration.*WC", line) for line in lines),
+            "; ".join(line for line in lines if "PAT" in line))
 
 
 def check_poweroff(console):

@@ -9,8 +9,11 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "cpu/isa.h"
+#include "devices/fwcfg.h"
 #include "devices/pc.h"
 #include "tests/unit/fake_cpu.h"
+#include "vmm/vmm_internal.h"
 
 #define RAM        (UINT64_C(64) << 20)
 #define LOAD_AT    0x200000u
@@ -462,6 +465,84 @@ START_TEST(initrd_is_above_the_kernel)
 }
 END_TEST
 
+static uint32_t fwcfg_u32(struct vm *vm, uint16_t key)
+{
+    uint32_t v = 0;
+    bus_port_out(vm, 0x510, 2, key);
+    for (unsigned n = 0; n < 4; n++)
+        v |= bus_port_in(vm, 0x511, 1) << (8 * n);
+    return v;
+}
+
+static void assert_fwcfg_has(struct vm *vm, uint16_t key, const void *bytes, size_t n)
+{
+    bus_port_out(vm, 0x510, 2, key);
+    for (size_t k = 0; k < n; k++)
+        ck_assert_uint_eq(bus_port_in(vm, 0x511, 1), ((const uint8_t *)bytes)[k]);
+    ck_assert_uint_eq(bus_port_in(vm, 0x511, 1), 0);
+}
+
+START_TEST(fwcfg_tells_what_is_loaded)
+{
+    struct vm_config cfg = {.kernel_data = image, .kernel_size = IMAGE_SIZE, .append = "quiet"};
+    struct vm *vm;
+    uint8_t setup[SETUP_SIZE];
+    make_dir();
+    make_image(LINUX);
+    cfg.initrd = path("text");
+    ck_assert_str_eq(boot_with(cfg, &vm), "");
+    remove_dir();
+    for (unsigned resets = 0; resets < 2; resets++) {
+        ck_assert_uint_eq(fwcfg_u32(vm, FWCFG_KERNEL_ADDR), 0x100000);
+        ck_assert_uint_eq(fwcfg_u32(vm, FWCFG_KERNEL_SIZE), IMAGE_SIZE - SETUP_SIZE);
+        assert_fwcfg_has(vm, FWCFG_KERNEL_DATA, image + SETUP_SIZE, IMAGE_SIZE - SETUP_SIZE);
+        ck_assert_uint_eq(fwcfg_u32(vm, FWCFG_INITRD_ADDR), guest_u32(vm, 0x10218));
+        ck_assert_uint_eq(fwcfg_u32(vm, FWCFG_INITRD_SIZE), 14);
+        assert_fwcfg_has(vm, FWCFG_INITRD_DATA, "Not a kernel.\n", 14);
+        ck_assert_uint_eq(fwcfg_u32(vm, FWCFG_CMDLINE_ADDR), guest_u32(vm, 0x10228));
+        ck_assert_uint_eq(fwcfg_u32(vm, FWCFG_CMDLINE_SIZE), 6);
+        assert_fwcfg_has(vm, FWCFG_CMDLINE_DATA, "quiet", 6);
+        ck_assert_uint_eq(fwcfg_u32(vm, FWCFG_SETUP_ADDR), 0x10000);
+        ck_assert_uint_eq(fwcfg_u32(vm, FWCFG_SETUP_SIZE), SETUP_SIZE);
+        memcpy(setup, image, SETUP_SIZE);
+        vm_lock(vm);
+        ck_assert(dma_read(vm, 0x101f1, setup + 0x1f1, 0x22c - 0x1f1)); /* as the kernel sees it */
+        vm_unlock(vm);
+        ck_assert_uint_eq(setup[0x210], 0xff);
+        assert_fwcfg_has(vm, FWCFG_SETUP_DATA, setup, SETUP_SIZE);
+        vm_lock(vm);
+        vm_reset_locked(vm);
+        vm_unlock(vm);
+    }
+    vm_destroy(vm);
+}
+END_TEST
+
+/* As firmware leaves them: RAM write-back, ROM write-protected, VGA and the hole uncacheable. */
+START_TEST(memory_types)
+{
+    struct vm *vm;
+    make_image((enum format)_i);
+    ck_assert_str_eq(boot_image(IMAGE_SIZE, &vm), "");
+    struct cpu *c = fake_cpu_of(vm);
+    ck_assert_uint_eq(c->msr.mtrr_def_type, 0); /* the processor has no such registers */
+    c->isa[ISA_MTRR / 64] |= UINT64_C(1) << ISA_MTRR % 64;
+    vm_lock(vm);
+    vm_reset_locked(vm);
+    vm_unlock(vm);
+    ck_assert_uint_eq(c->msr.mtrr_def_type, 0xc06);
+    ck_assert_uint_eq(c->msr.mtrr_fix[0], 0x0606060606060606);
+    ck_assert_uint_eq(c->msr.mtrr_fix[1], 0x0606060606060606);
+    ck_assert_uint_eq(c->msr.mtrr_fix[2], 0);
+    for (unsigned n = 3; n < 11; n++)
+        ck_assert_uint_eq(c->msr.mtrr_fix[n], 0x0505050505050505);
+    ck_assert_uint_eq(c->msr.mtrr_base[0], 0xc0000000);
+    ck_assert_uint_eq(c->msr.mtrr_mask[0], 0xffc0000800);
+    ck_assert_uint_eq(c->msr.mtrr_mask[1], 0);
+    vm_destroy(vm);
+}
+END_TEST
+
 /* ELF: segments at their physical addresses, zeroes behind them, entry point made physical. */
 START_TEST(elf_is_loaded)
 {
@@ -518,6 +599,8 @@ static Suite *suite(void)
     tcase_add_test(t, command_line_fits);
     tcase_add_test(t, too_many_modules);
     tcase_add_test(t, initrd_is_above_the_kernel);
+    tcase_add_test(t, fwcfg_tells_what_is_loaded);
+    tcase_add_loop_test(t, memory_types, 0, FORMATS);
     tcase_add_loop_test(t, elf_is_loaded, 0, 2);
     tcase_add_test(t, low_memory_belongs_to_the_kernel);
     tcase_add_test(t, no_memory_at_all);
