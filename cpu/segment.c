@@ -308,11 +308,14 @@ void seg_drop_privileged(struct cpu *c, unsigned cpl)
 {
     static const uint8_t data[] = {SEG_ES, SEG_DS, SEG_FS, SEG_GS};
     for (unsigned k = 0; k < sizeof(data); k++) {
-        const struct seg *s = &c->seg[data[k]];
+        struct seg *s = &c->seg[data[k]];
         bool conforming = (s->attr & (SEG_CODE | SEG_EC)) == (SEG_CODE | SEG_EC);
         unsigned dpl = (s->attr & SEG_DPL) >> SEG_DPL_SHIFT;
-        if (s->usable && !conforming && dpl < cpl)
-            seg_set_null(c, data[k], 0, 0);
+        if (s->usable && !conforming && dpl < cpl) {
+            s->sel = 0;
+            s->usable = false;
+            seg_update(c, data[k]);
+        }
     }
 }
 

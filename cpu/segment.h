@@ -121,7 +121,9 @@ bool seg_check_stack(struct cpu *c, uint16_t sel, unsigned cpl, unsigned vec, st
 /* Checks of a selector for DS, ES, FS or GS at privilege level `cpl`; not for null selectors. */
 bool seg_check_data(struct cpu *c, uint16_t sel, unsigned cpl, unsigned vec, struct desc *d);
 
-/* After a return to privilege level `cpl`: make null the data segments that are more privileged. */
+/* After a return to privilege level `cpl`: make null the data segments that are more privileged.
+ * Unlike a load, that leaves the base alone (SDM 2A IRET changes only the selector; 64-bit code
+ * sees the bases of FS and GS). */
 void seg_drop_privileged(struct cpu *c, unsigned cpl);
 
 /* LLDT and LTR. */

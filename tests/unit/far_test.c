@@ -371,6 +371,34 @@ START_TEST(iretq_to_compatibility_code_and_interrupt_back)
 }
 END_TEST
 
+/* Level-0 data segments become null, but for their bases: 64-bit code gets at FS and GS still. */
+START_TEST(iretq_to_user_code_keeps_the_bases_of_null_segments)
+{
+    struct fake_machine *m = world_create64();
+    struct cpu *c = &m->cpu;
+    set_desc(m, SEL_CODE64, descriptor(0, 0xfffff, 0xa0fa));
+    const uint64_t frame[] = {TARGET, SEL_CODE64 | 3, 0x3202, STACK3, SEL_DATA3};
+    CODE_AT(m, CODE, 0x48, 0xcf);
+    CODE_AT(m, TARGET, 0x65, 0x8a, 0x04, 0x25, 8, 0, 0, 0); /* mov al, gs:[8] */
+    put(m, DATA + 8, 1, 0x5a);
+    c->seg[SEG_FS].base = UINT64_C(0x123456789abc);
+    c->seg[SEG_GS].base = DATA;
+    c->r[RSP] = STACK0 - sizeof(frame);
+    for (unsigned k = 0; k < 5; k++)
+        put(m, c->r[RSP] + k * 8, 8, frame[k]);
+    step(m);
+    ck_assert_uint_eq(c->cpl, 3);
+    for (unsigned s = SEG_DS; s <= SEG_GS; s++) {
+        ck_assert_uint_eq(c->seg[s].sel, 0);
+        ck_assert(!c->seg[s].usable);
+    }
+    ck_assert_uint_eq(c->seg[SEG_FS].base, UINT64_C(0x123456789abc));
+    step(m);
+    ck_assert_uint_eq(c->r[RAX] & 0xff, 0x5a);
+    finish(m);
+}
+END_TEST
+
 /* -- Tasks ------------------------------------------------------------------------------------- */
 
 static void fill_tss2(struct fake_machine *m, uint32_t eflags)
@@ -492,6 +520,7 @@ int main(void)
     tcase_add_test(t, v86_int_redirected_by_vme);
     tcase_add_test(t, iretq_pops_the_stack_at_the_same_level);
     tcase_add_test(t, iretq_to_compatibility_code_and_interrupt_back);
+    tcase_add_test(t, iretq_to_user_code_keeps_the_bases_of_null_segments);
     tcase_add_test(t, call_to_a_task_and_iret_back);
     tcase_add_test(t, jump_to_a_task_frees_the_old_one);
     tcase_add_test(t, fault_of_a_new_tasks_segment_is_taken_inside_it);
