@@ -378,6 +378,7 @@ bool debug_trap_deliver(struct cpu *c)
 {
     uint32_t dr6 = c->db_pending;
     c->db_pending = 0;
+    c->halted = false;
     note_debug_exception(c, dr6);
     return deliver_interrupt(c, VEC_DB, "debug trap");
 }

@@ -361,6 +361,22 @@ START_TEST(loading_ss_defers_the_single_step_trap)
 }
 END_TEST
 
+START_TEST(single_step_trap_ends_hlt)
+{
+    struct fake_machine *m = world_create(NULL);
+    CODE_AT(m, CODE, 0xf4);
+    CODE_AT(m, HANDLER + 16 * VEC_DB, 0x40);
+    m->cpu.eflags |= EFL_TF;
+    cpu_update_mode(&m->cpu);
+    step(m);
+    ck_assert_int_eq(at_handler(m), VEC_DB);
+    ck_assert_uint_eq(get(m, m->cpu.r[RSP], 4), CODE + 1);
+    step(m); /* would report that it is halted */
+    ck_assert_uint_eq(m->cpu.r[RAX], 1);
+    fake_machine_free(m);
+}
+END_TEST
+
 START_TEST(int_n_clears_tf_without_a_trap)
 {
     struct fake_machine *m = world_create(NULL);
@@ -465,6 +481,7 @@ int main(void)
     tcase_add_test(t, single_step_traps_after_each_instruction);
     tcase_add_test(t, popf_that_sets_tf_traps_after_the_next_instruction);
     tcase_add_test(t, loading_ss_defers_the_single_step_trap);
+    tcase_add_test(t, single_step_trap_ends_hlt);
     tcase_add_test(t, int_n_clears_tf_without_a_trap);
     tcase_add_test(t, code_breakpoint_is_a_fault_and_rf_passes_it);
     tcase_add_test(t, data_breakpoint_traps_after_the_access);
