@@ -421,6 +421,11 @@ bool soft_interrupt(struct cpu *c, uint8_t vec, enum soft_kind kind)
         if ((c->eflags & EFL_IOPL) != EFL_IOPL)
             return cpu_raise_gp(c, 0);
     }
+    /* Debug conditions that a load of SS has held back come with INT1's own #DB, not after it. */
+    if (kind == SOFT_INT1 && c->db_pending != 0) {
+        note_debug_exception(c, c->db_pending);
+        c->db_pending = 0;
+    }
     log_event(c, "software interrupt", &e);
     if (deliver_event(c, &e, &r))
         return c->no_step = true;

@@ -425,6 +425,27 @@ START_TEST(code_breakpoint_is_a_fault_and_rf_passes_it)
 }
 END_TEST
 
+/* A breakpoint hit by MOV SS waits for one instruction; where that is INT1 there is one #DB. */
+START_TEST(int1_takes_along_a_deferred_breakpoint)
+{
+    struct fake_machine *m = world_create(NULL);
+    struct cpu *c = &m->cpu;
+    CODE_AT(m, CODE, 0x8e, 0x15, 0, 0, 4, 0, 0xf1); /* mov ss, [DATA]; int1 */
+    CODE_AT(m, HANDLER + 16 * VEC_DB, 0x40);
+    put(m, DATA, 2, SEL_DATA0);
+    set_breakpoint(m, DATA, 3, 1); /* two bytes, reads and writes */
+    step(m);
+    ck_assert_uint_eq(c->r[RIP], CODE + 6);
+    step(m);
+    ck_assert_int_eq(at_handler(m), VEC_DB);
+    ck_assert_uint_eq(get(m, c->r[RSP], 4), CODE + 7);
+    ck_assert_uint_eq(c->dr[6] & 0xf, 1);
+    step(m);
+    ck_assert_uint_eq(c->r[RIP], HANDLER + 16 * VEC_DB + 1);
+    fake_machine_free(m);
+}
+END_TEST
+
 START_TEST(data_breakpoint_traps_after_the_access)
 {
     struct fake_machine *m = world_create(NULL);
@@ -484,6 +505,7 @@ int main(void)
     tcase_add_test(t, single_step_trap_ends_hlt);
     tcase_add_test(t, int_n_clears_tf_without_a_trap);
     tcase_add_test(t, code_breakpoint_is_a_fault_and_rf_passes_it);
+    tcase_add_test(t, int1_takes_along_a_deferred_breakpoint);
     tcase_add_test(t, data_breakpoint_traps_after_the_access);
     tcase_add_test(t, general_detect_faults_before_the_access);
     suite_add_tcase(s, t);
