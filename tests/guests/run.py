@@ -35,6 +35,7 @@ CASES = {
     "paging-486": ("paging", 16, ["-cpu", "486"], PASSED, None),
     "ferr": ("ferr", 16, [], PASSED, None),
     "debug": ("debug", 16, [], PASSED, None),
+    "taskswitch": ("taskswitch", 16, [], PASSED, None),
     "reset": ("reset", 16, ["-reboot"], PASSED, None),
     "reset-ends": ("reset", 16, [], 0, "reset: by port 92h\n"),
     **{f"debugexit-{letter}": ("debugexit", 16, ["-append", letter], status,
