@@ -1,52 +1,34 @@
 /* SPDX-License-Identifier: MIT */
-/* The loaders behind -kernel on any image. Input: what to make of it, then the image. Most inputs
- * get the signatures of a format written over them, so that the fuzzer need not find them. */
-#include <elf.h>
-#include <string.h>
-
+/* The loaders behind -kernel on images of which some fields lie. Input: format, size of the file,
+ * command line, modules, then changes: where, how wide, and what to write or to add. */
 #include "devices/boot.h"
 #include "tests/fuzz/input.h"
+#include "tests/unit/boot_images.h"
 #include "tests/unit/fake_cpu.h"
 
-enum disguise { PLAIN, LINUX, LOAD_ADDRESSES, ELF_32, ELF_64, DISGUISES };
+/* Where the formats' headers are. */
+static const struct {
+    unsigned first, count;
+} headers[] = {
+    [LINUX] = {0x1f1, 0x7f},
+    [HEADER] = {MB_AT, 48},
+    [ELF32] = {0, PH_AT + 3 * sizeof(Elf32_Phdr)},
+    [ELF64] = {0, PH_AT + 2 * sizeof(Elf64_Phdr)},
+};
 
-static void put(struct image *k, size_t off, uint32_t val, size_t bytes)
+static void change(uint8_t *image, enum image_format f, struct input *in)
 {
-    if (off + bytes <= k->size)
-        memcpy(k->data + off, &val, bytes);
-}
+    unsigned how = input_u8(in), n = 1u << how % 4;
+    size_t off = headers[f].first + input_int(in, 2) % headers[f].count;
+    uint64_t val = 0;
 
-static void put_multiboot(struct image *k, size_t off, uint32_t flags)
-{
-    put(k, off, 0x1badb002, 4);
-    put(k, off + 4, flags, 4);
-    put(k, off + 8, -(0x1badb002 + flags), 4);
-}
-
-static void put_elf(struct image *k, bool wide)
-{
-    static const uint8_t ident[] = {0x7f, 'E', 'L', 'F'};
-
-    for (unsigned n = 0; n < sizeof(ident); n++)
-        put(k, n, ident[n], 1);
-    put(k, EI_CLASS, wide ? ELFCLASS64 : ELFCLASS32, 1);
-    put(k, 18, wide ? EM_X86_64 : EM_386, 2);
-    put(k, wide ? 54 : 42, wide ? sizeof(Elf64_Phdr) : sizeof(Elf32_Phdr), 2);
-    put_multiboot(k, k->size / 8 * 4, 3);
-}
-
-static void disguise(struct image *k, unsigned as)
-{
-    switch (as) {
-    case LINUX:
-        put(k, 0x1fe, 0xaa55, 2);
-        put(k, 0x202, 0x53726448, 4);
-        put(k, 0x207, 2, 1);
-        break;
-    case LOAD_ADDRESSES: put_multiboot(k, 0, 0x10003); break;
-    case ELF_32: put_elf(k, false); break;
-    case ELF_64: put_elf(k, true); break;
+    if (how & 8) {
+        memcpy(&val, image + off, n);
+        val += (uint64_t)(int8_t)input_u8(in);
+    } else {
+        val = input_int(in, n);
     }
+    image_put(image, off, val, n);
 }
 
 static int load(struct boot *b, struct vm *vm)
@@ -54,16 +36,27 @@ static int load(struct boot *b, struct vm *vm)
     int err = -1;
 
     if (boot_is_linux(&b->kernel)) {
-        err = boot_linux_check(vm, &b->kernel);
         if (b->module_count > 1)
             b->module_count = 1;
+        err = boot_linux_check(vm, &b->kernel);
         return err != 0 ? err : boot_linux_load(b, vm_cpu(vm, 0));
     }
     if (boot_is_multiboot(&b->kernel))
         err = boot_multiboot_check(vm, &b->kernel);
     else
-        vm_fail(vm, err, "nothing");
+        vm_fail(vm, err, "no kernel");
     return err != 0 ? err : boot_multiboot_load(b, vm_cpu(vm, 0));
+}
+
+static void try(struct boot *b, struct vm *vm)
+{
+    vm_fail(vm, 0, "%s", "");
+    vm_lock(vm);
+    if (load(b, vm) != 0)
+        REQUIRE(vm_error(vm)[0] != '\0' && strchr(vm_error(vm), '\n') == NULL);
+    else
+        REQUIRE(vm_cpu(vm, 0)->r[RIP] <= UINT32_MAX);
+    vm_unlock(vm);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
@@ -73,7 +66,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     struct input in = {data, size};
     uint8_t module[64] = "module";
     struct boot b = {.cmdline = cmdline, .kernel.path = "kernel"};
-    unsigned as = input_u8(&in) % DISGUISES, padding = (unsigned)input_int(&in, 2);
+    enum image_format f = input_u8(&in) % IMAGE_FORMATS;
+    size_t kernel_size = (IMAGE_SIZE - input_int(&in, 2)) % (IMAGE_SIZE + 1);
 
     if (vm == NULL)
         vm = fake_vm_with(&(struct vm_config){.ram_bytes = 8u << 20}, NULL);
@@ -85,19 +79,13 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         b.module[n] = (struct image){"module", module, sizeof(module)};
         b.module_cmdline[n] = "module with words";
     }
-    b.kernel.size = in.n + padding;
-    b.kernel.data = calloc(1, b.kernel.size + 1);
-    memcpy(b.kernel.data, in.p, in.n);
-    disguise(&b.kernel, as);
-    vm_fail(vm, 0, "%s", "");
-    vm_lock(vm);
-    if (load(&b, vm) != 0) {
-        const char *text = vm_error(vm);
-        REQUIRE(text[0] != '\0' && strchr(text, '\n') == NULL);
-    } else {
-        REQUIRE(vm_cpu(vm, 0)->r[RIP] <= UINT32_MAX);
-    }
-    vm_unlock(vm);
+    b.kernel.data = malloc(IMAGE_SIZE);
+    image_make(b.kernel.data, f);
+    while (in.n > 0)
+        change(b.kernel.data, f, &in);
+    b.kernel.size = kernel_size > 0 ? kernel_size : 1;
+    b.kernel.data = realloc(b.kernel.data, b.kernel.size); /* so that a read behind it is seen */
+    try(&b, vm);
     free(b.kernel.data);
     return 0;
 }

@@ -12,109 +12,18 @@
 #include "cpu/isa.h"
 #include "devices/fwcfg.h"
 #include "devices/pc.h"
+#include "tests/unit/boot_images.h"
 #include "tests/unit/fake_cpu.h"
 #include "vmm/vmm_internal.h"
 
-#define RAM        (UINT64_C(64) << 20)
-#define LOAD_AT    0x200000u
-#define SETUP_SIZE 0x400u
-#define IMAGE_SIZE 0x1000u
-
-/* -- Images ------------------------------------------------------------------------------------ */
+#define RAM (UINT64_C(64) << 20)
 
 static uint8_t image[IMAGE_SIZE];
 
 static void put(size_t off, uint64_t val, unsigned bytes)
 {
     ck_assert_uint_le(off + bytes, IMAGE_SIZE);
-    memcpy(image + off, &val, bytes);
-}
-
-/* Protocol 2.15, two sectors of setup code, 3 KiB of kernel that needs 2 MiB. */
-static void make_linux(void)
-{
-    put(0x1f1, 1, 1);
-    put(0x1f4, (IMAGE_SIZE - SETUP_SIZE) / 16, 4);
-    put(0x1fe, 0xaa55, 2);
-    put(0x201, 0x68, 1);
-    put(0x202, 0x53726448, 4);
-    put(0x206, 0x20f, 2);
-    put(0x211, 1, 1);
-    put(0x22c, 0x7fffffff, 4);
-    put(0x238, 255, 4);
-    put(0x258, 0x100000, 8);
-    put(0x260, 0x200000, 4);
-}
-
-static void put_multiboot(size_t at, uint32_t flags)
-{
-    put(at, 0x1badb002, 4);
-    put(at + 4, flags, 4);
-    put(at + 8, (uint32_t) - (0x1badb002 + flags), 4);
-}
-
-#define MB_AT 0x40
-
-static void make_header(void)
-{
-    put_multiboot(MB_AT, 0x10003);
-    put(MB_AT + 12, LOAD_AT + MB_AT, 4);
-    put(MB_AT + 16, LOAD_AT, 4);
-    put(MB_AT + 20, LOAD_AT + 0x800, 4);
-    put(MB_AT + 24, LOAD_AT + 0x2000, 4);
-    put(MB_AT + 28, LOAD_AT + 0x100, 4);
-}
-
-#define ELF_MB_AT 0x400
-#define PH_AT     0x100
-
-/* Two segments: 300h bytes from 600h, with 1000h bytes of memory, linked at C0200000 and loaded at
- * LOAD_AT, and 100h bytes behind them. The entry point is virtual. */
-static void make_elf32(void)
-{
-    const Elf32_Ehdr eh = {.e_ident = {0x7f, 'E', 'L', 'F', ELFCLASS32, ELFDATA2LSB, 1},
-                           .e_type = ET_EXEC,
-                           .e_machine = EM_386,
-                           .e_entry = 0xc0200010,
-                           .e_phoff = PH_AT,
-                           .e_phentsize = sizeof(Elf32_Phdr),
-                           .e_phnum = 3};
-    const Elf32_Phdr ph[3] = {
-        {PT_LOAD, 0x600, 0xc0200000, LOAD_AT, 0x300, 0x1000, PF_R, 0},
-        {PT_NOTE, 0xffffffff, 0, 0, 0xffffffff, 0xffffffff, PF_R, 0},
-        {PT_LOAD, 0x900, 0xc0201000, LOAD_AT + 0x1000, 0x100, 0x100, PF_R, 0},
-    };
-    memcpy(image, &eh, sizeof(eh));
-    memcpy(image + PH_AT, ph, sizeof(ph));
-    put_multiboot(ELF_MB_AT, 3);
-}
-
-static void make_elf64(void)
-{
-    const Elf64_Ehdr eh = {.e_ident = {0x7f, 'E', 'L', 'F', ELFCLASS64, ELFDATA2LSB, 1},
-                           .e_type = ET_EXEC,
-                           .e_machine = EM_X86_64,
-                           .e_entry = 0xffffffff80200010,
-                           .e_phoff = PH_AT,
-                           .e_phentsize = sizeof(Elf64_Phdr),
-                           .e_phnum = 2};
-    const Elf64_Phdr ph[2] = {
-        {PT_LOAD, PF_R, 0x600, 0xffffffff80200000, LOAD_AT, 0x300, 0x1000, 0},
-        {PT_LOAD, PF_R, 0x900, 0xffffffff80201000, LOAD_AT + 0x1000, 0x100, 0x100, 0},
-    };
-    memcpy(image, &eh, sizeof(eh));
-    memcpy(image + PH_AT, ph, sizeof(ph));
-    put_multiboot(ELF_MB_AT, 3);
-}
-
-enum format { LINUX, HEADER, ELF32, ELF64, FORMATS };
-
-static void make_image(enum format f)
-{
-    static void (*const make[])(void) = {make_linux, make_header, make_elf32, make_elf64};
-    for (unsigned k = 0; k < IMAGE_SIZE; k++)
-        image[k] = k < 0x600 ? 0 : (uint8_t)(k * 7 + (k >> 8));
-    make[f]();
+    image_put(image, off, val, bytes);
 }
 
 /* -- Booting ----------------------------------------------------------------------------------- */
@@ -176,7 +85,7 @@ static void assert_guest_has(struct vm *vm, uint64_t pa, const void *bytes, size
 #define PH64(field) PH_AT + offsetof(Elf64_Phdr, field), sizeof(((Elf64_Phdr *)0)->field)
 
 static const struct lie {
-    enum format format;
+    enum image_format format;
     size_t off;
     unsigned bytes;
     uint64_t val;
@@ -250,7 +159,7 @@ START_TEST(lying_header)
 {
     const struct lie *l = &lies[_i];
     char wanted[VM_ERR_LEN] = "";
-    make_image(l->format);
+    image_make(image, l->format);
     put(l->off, l->val, l->bytes);
     if (l->text != NULL)
         snprintf(wanted, sizeof(wanted), "built-in guest: %s", l->text);
@@ -260,12 +169,12 @@ END_TEST
 
 START_TEST(unknown_features)
 {
-    make_image(HEADER);
-    put_multiboot(MB_AT, 0x1000b);
+    image_make(image, HEADER);
+    image_put_multiboot(image, MB_AT, 0x1000b);
     ck_assert_str_eq(boot_image(IMAGE_SIZE, NULL), "built-in guest: asks for unknown multiboot "
                                                    "features (flags 0001000b)");
-    make_image(HEADER);
-    put_multiboot(MB_AT, 3);
+    image_make(image, HEADER);
+    image_put_multiboot(image, MB_AT, 3);
     ck_assert_str_eq(boot_image(IMAGE_SIZE, NULL),
                      "built-in guest: multiboot kernel is neither ELF "
                      "nor has load addresses");
@@ -275,7 +184,7 @@ END_TEST
 START_TEST(too_many_segments)
 {
     Elf32_Phdr ph = {PT_LOAD, 0, 0, LOAD_AT, 1, 1, PF_R, 0};
-    make_image(ELF32);
+    image_make(image, ELF32);
     put(offsetof(Elf32_Ehdr, e_phoff), 0x600, 4);
     put(offsetof(Elf32_Ehdr, e_phnum), 33, 2);
     for (unsigned n = 0; n < 33; n++, ph.p_paddr++)
@@ -288,7 +197,7 @@ END_TEST
 START_TEST(truncated_anywhere)
 {
     for (size_t size = 1; size < IMAGE_SIZE; size += size < 0x140 ? 1 : 61) {
-        make_image((enum format)_i);
+        image_make(image, (enum image_format)_i);
         const char *err = boot_image(size, NULL);
         if (_i == LINUX || size < 0x800)
             ck_assert_msg(strncmp(err, "built-in guest: ", 16) == 0, "%zu bytes: '%s'", size, err);
@@ -326,9 +235,9 @@ static void make_dir(void)
     ck_assert_ptr_nonnull(mkdtemp(dir));
     make_file("empty", "", 0);
     make_file("text", "Not a kernel.\n", 14);
-    make_image(LINUX);
+    image_make(image, LINUX);
     make_file("linux", image, IMAGE_SIZE);
-    make_image(HEADER);
+    image_make(image, HEADER);
     make_file("multiboot", image, IMAGE_SIZE);
     ck_assert_int_eq(mkfifo(path("fifo"), 0600), 0);
     const char *large = make_file("large", "x", 1);
@@ -395,7 +304,7 @@ START_TEST(command_line_fits)
     static char line[70000];
     struct vm_config cfg = {.kernel_data = image, .kernel_size = IMAGE_SIZE, .append = line};
     struct vm *vm;
-    make_image(LINUX);
+    image_make(image, LINUX);
     memset(line, 'x', sizeof(line) - 1);
     line[255] = '\0';
     ck_assert_str_eq(boot_with(cfg, &vm), "");
@@ -442,7 +351,7 @@ START_TEST(initrd_is_above_the_kernel)
     struct vm_config cfg = {.kernel_data = image, .kernel_size = IMAGE_SIZE};
     struct vm *vm;
     make_dir();
-    make_image(LINUX);
+    image_make(image, LINUX);
     put(0x258, 0x1000000, 8);
     cfg.initrd = path("large");
     ck_assert_int_eq(truncate(cfg.initrd, RAM - 0x1200000), 0);
@@ -488,7 +397,7 @@ START_TEST(fwcfg_tells_what_is_loaded)
     struct vm *vm;
     uint8_t setup[SETUP_SIZE];
     make_dir();
-    make_image(LINUX);
+    image_make(image, LINUX);
     cfg.initrd = path("text");
     ck_assert_str_eq(boot_with(cfg, &vm), "");
     remove_dir();
@@ -522,7 +431,7 @@ END_TEST
 START_TEST(memory_types)
 {
     struct vm *vm;
-    make_image((enum format)_i);
+    image_make(image, (enum image_format)_i);
     ck_assert_str_eq(boot_image(IMAGE_SIZE, &vm), "");
     struct cpu *c = fake_cpu_of(vm);
     ck_assert_uint_eq(c->msr.mtrr_def_type, 0); /* the processor has no such registers */
@@ -548,7 +457,7 @@ START_TEST(elf_is_loaded)
 {
     static const uint8_t zeroes[0xd00];
     struct vm *vm;
-    make_image(_i == 0 ? ELF32 : ELF64);
+    image_make(image, _i == 0 ? ELF32 : ELF64);
     ck_assert_str_eq(boot_image(IMAGE_SIZE, &vm), "");
     assert_guest_has(vm, LOAD_AT, image + 0x600, 0x300);
     assert_guest_has(vm, LOAD_AT + 0x300, zeroes, 0xd00);
@@ -563,7 +472,7 @@ END_TEST
 START_TEST(low_memory_belongs_to_the_kernel)
 {
     struct vm *vm;
-    make_image(ELF32);
+    image_make(image, ELF32);
     put(PH_AT + offsetof(Elf32_Phdr, p_paddr), 0x1000, 4);
     ck_assert_str_eq(boot_image(IMAGE_SIZE, &vm), "");
     assert_guest_has(vm, 0x1000, image + 0x600, 0x300);
@@ -579,8 +488,8 @@ START_TEST(no_memory_at_all)
 {
     struct vm_config cfg = {
         .kernel_data = image, .kernel_size = IMAGE_SIZE, .ram_bytes = VM_MIN_RAM};
-    for (unsigned f = 0; f < FORMATS; f++) {
-        make_image((enum format)f);
+    for (unsigned f = 0; f < IMAGE_FORMATS; f++) {
+        image_make(image, (enum image_format)f);
         ck_assert_str_ne(boot_with(cfg, NULL), "");
     }
 }
@@ -594,13 +503,13 @@ static Suite *suite(void)
     tcase_add_loop_test(t, lying_header, 0, sizeof(lies) / sizeof(lies[0]));
     tcase_add_test(t, unknown_features);
     tcase_add_test(t, too_many_segments);
-    tcase_add_loop_test(t, truncated_anywhere, 0, FORMATS);
+    tcase_add_loop_test(t, truncated_anywhere, 0, IMAGE_FORMATS);
     tcase_add_loop_test(t, bad_file, 0, sizeof(files) / sizeof(files[0]));
     tcase_add_test(t, command_line_fits);
     tcase_add_test(t, too_many_modules);
     tcase_add_test(t, initrd_is_above_the_kernel);
     tcase_add_test(t, fwcfg_tells_what_is_loaded);
-    tcase_add_loop_test(t, memory_types, 0, FORMATS);
+    tcase_add_loop_test(t, memory_types, 0, IMAGE_FORMATS);
     tcase_add_loop_test(t, elf_is_loaded, 0, 2);
     tcase_add_test(t, low_memory_belongs_to_the_kernel);
     tcase_add_test(t, no_memory_at_all);
