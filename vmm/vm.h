@@ -23,7 +23,7 @@
 struct vm;
 struct cpu;
 
-#define VM_ERR_LEN      256
+#define VM_ERR_LEN      4608 /* the longest path, and what is wrong with it */
 #define VM_SERIAL_PORTS 4
 #define VM_MIN_RAM      (UINT64_C(1) << 20)
 #define VM_RAM_HOLE     UINT64_C(0xc0000000) /* RAM above this continues at 4 GiB */

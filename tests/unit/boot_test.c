@@ -298,6 +298,18 @@ START_TEST(bad_file)
 }
 END_TEST
 
+/* However long its name is, the reason is there. */
+START_TEST(long_path)
+{
+    static char name[4096], wanted[VM_ERR_LEN];
+    for (unsigned k = 0; k < 2000; k++)
+        memcpy(name + 2 * k, "./", 2);
+    snprintf(name + 4000, sizeof(name) - 4000, "absent");
+    snprintf(wanted, sizeof(wanted), "%s: cannot open: No such file or directory", name);
+    ck_assert_str_eq(boot_with((struct vm_config){.kernel = name}, NULL), wanted);
+}
+END_TEST
+
 /* The limits of the command line: what the kernel takes, and the room that there is. */
 START_TEST(command_line_fits)
 {
@@ -505,6 +517,7 @@ static Suite *suite(void)
     tcase_add_test(t, too_many_segments);
     tcase_add_loop_test(t, truncated_anywhere, 0, IMAGE_FORMATS);
     tcase_add_loop_test(t, bad_file, 0, sizeof(files) / sizeof(files[0]));
+    tcase_add_test(t, long_path);
     tcase_add_test(t, command_line_fits);
     tcase_add_test(t, too_many_modules);
     tcase_add_test(t, initrd_is_above_the_kernel);
