@@ -6,17 +6,17 @@
  *   long double under several precision and rounding controls; prints bits. Only operations with
  *   one right answer (+ - * / sqrt, conversions), so that every correct processor prints the same.
  * guestcheck mips: runs a known number of integer instructions, for timing.
- * guestcheck timer SECONDS: computes for that long, interrupted by a 100 Hz timer; prints how
- * often, and the milliseconds that passed. guestcheck step: single-steps a child with ptrace and
- * counts the instructions of a known loop. */
+ * guestcheck timer SECONDS: computes for that long, interrupted by a timer 10 times a second.
+ * guestcheck step: single-steps a child with ptrace and counts the instructions of a known loop.
+ * guestcheck watch: watches a variable and an instruction of a child by its debug registers. */
 #include <stdint.h>
 
 #if defined(__x86_64__)
 enum { NR_WRITE = 1, NR_GETPID = 39, NR_FORK = 57, NR_EXIT = 60, NR_WAIT4 = 61, NR_KILL = 62 };
-enum { NR_PTRACE = 101, REGS_IP = 16, REGS_COUNT = 27 };
+enum { NR_PTRACE = 101, REGS_IP = 16, REGS_COUNT = 27, USER_DR = 848 };
 #else
 enum { NR_EXIT = 1, NR_FORK = 2, NR_WRITE = 4, NR_GETPID = 20, NR_PTRACE = 26, NR_KILL = 37 };
-enum { NR_WAIT4 = 114, REGS_IP = 12, REGS_COUNT = 17 };
+enum { NR_WAIT4 = 114, REGS_IP = 12, REGS_COUNT = 17, USER_DR = 252 };
 #endif
 
 #if defined(__x86_64__)
@@ -26,6 +26,7 @@ enum { NR_SIGACTION = 174, NR_SETITIMER = 104, NR_GETTIMEOFDAY = 78 };
 #endif
 
 enum { PTRACE_TRACEME = 0, PTRACE_CONT = 7, PTRACE_SINGLESTEP = 9, PTRACE_GETREGS = 12 };
+enum { PTRACE_PEEKUSER = 3, PTRACE_POKEUSER = 6 };
 enum { SIGALRM = 14, SIGSTOP = 19, SA_SIGINFO = 4, SA_RESTORER = 0x4000000 };
 
 static long syscall4(long number, long a, long b, long c, long d)
@@ -252,6 +253,67 @@ static int step_check(void)
     return in_loop == 3001 && status >> 8 == 7 ? 0 : 1;
 }
 
+/* -- Debug registers -----------------------------------------------------------------------------
+ */
+
+extern const char watched_call[];
+static volatile int watched, neighbour;
+
+/* Five times: a call of watched_call(), then a write to `watched`; and accesses that don't count.
+ */
+__asm__("watched_call: ret\n");
+static void watched_loop(void)
+{
+    for (int i = 0; i < 5; i++) {
+        neighbour = i;
+        __asm__ volatile("call watched_call" : : : "memory");
+        watched = i;
+        neighbour = watched;
+    }
+}
+
+static void set_debug_register(long child, int n, unsigned long value)
+{
+    syscall4(NR_PTRACE, PTRACE_POKEUSER, child, USER_DR + n * (long)sizeof(long), (long)value);
+}
+
+static int watch_check(void)
+{
+    unsigned writes = 0, calls = 0;
+    int status = 0;
+    long child = syscall4(NR_FORK, 0, 0, 0, 0);
+    if (child == 0) {
+        syscall4(NR_PTRACE, PTRACE_TRACEME, 0, 0, 0);
+        syscall4(NR_KILL, syscall4(NR_GETPID, 0, 0, 0, 0), SIGSTOP, 0, 0);
+        watched_loop();
+        syscall4(NR_EXIT, watched, 0, 0, 0);
+    }
+    syscall4(NR_WAIT4, child, (long)&status, 0, 0);
+    set_debug_register(child, 0, (unsigned long)&watched);
+    set_debug_register(child, 1, (unsigned long)watched_call);
+    set_debug_register(child, 7, 0xd0005); /* DR0: writes of 4 bytes; DR1: execution */
+    for (;;) {
+        unsigned long dr6 = 0;
+        syscall4(NR_PTRACE, PTRACE_CONT, child, 0, 0);
+        syscall4(NR_WAIT4, child, (long)&status, 0, 0);
+        if ((status & 0xff) != 0x7f || writes + calls > 10) {
+            break; /* gone, or stopped far too often */
+        }
+        syscall4(NR_PTRACE, PTRACE_PEEKUSER, child, USER_DR + 6 * (long)sizeof(long), (long)&dr6);
+        writes += dr6 & 1;
+        calls += dr6 >> 1 & 1;
+        set_debug_register(child, 6, 0);
+    }
+    print("watched ");
+    print_unsigned(writes);
+    print(" writes and ");
+    print_unsigned(calls);
+    print(" calls, child's status ");
+    print_unsigned((unsigned)status >> 8);
+    print("\n");
+    return 0;
+}
+
 /* -- Timer ---------------------------------------------------------------------------------------
  */
 
@@ -282,7 +344,7 @@ static int timer_check(const char *argument)
     /* handler, flags, restorer, mask (64 signals) */
     unsigned long action[5] = {(unsigned long)timer_signal, SA_SIGINFO | SA_RESTORER,
                                (unsigned long)timer_return, 0, 0};
-    long period[4] = {0, 10000, 0, 10000}, off[4] = {0, 0, 0, 0};
+    long period[4] = {0, 100000, 0, 100000}, off[4] = {0, 0, 0, 0};
     syscall4(NR_SIGACTION, SIGALRM, (long)action, 0, 8);
     long start = now_ms(), passed = 0;
     syscall4(NR_SETITIMER, 0, (long)period, 0, 0);
@@ -366,12 +428,14 @@ __attribute__((used)) static void guestcheck_main(long *stack)
         status = fp_check();
     } else if (mode[0] == 's') {
         status = step_check();
+    } else if (mode[0] == 'w') {
+        status = watch_check();
     } else if (mode[0] == 't' && stack[0] > 2) {
         status = timer_check((const char *)stack[3]);
     } else if (mode[0] == 'm') {
         status = mips_run();
     } else {
-        print("usage: guestcheck fp|mips|step|timer SECONDS\n");
+        print("usage: guestcheck fp|mips|step|watch|timer SECONDS\n");
     }
     syscall4(NR_EXIT, status, 0, 0, 0);
 }
