@@ -78,15 +78,21 @@ static void leaf_vendor(const struct cpu *c, uint32_t out[4])
     out[REG_C] = text4(c->model->vendor + 8);
 }
 
-#define LEAF1_OSXSAVE (UINT32_C(1) << 27)
+#define LEAF1_OSXSAVE    (UINT32_C(1) << 27)
+#define LEAF1_APIC       (UINT32_C(1) << 9)
+#define APIC_BASE_ENABLE (UINT64_C(1) << 11)
 
-static void leaf_signature(const struct cpu *c, uint32_t out[4])
+static void leaf_signature(struct cpu *c, uint32_t out[4])
 {
+    uint64_t base;
     out[REG_A] = cpuid_signature(c->model);
     if (CPU_HAS(c, ISA_CLFLUSH))
         out[REG_B] |= 8u << 8;
     if (CPU_HAS(c, ISA_APIC))
         out[REG_B] |= 1u << 16; /* one logical processor */
+    /* Switched off by its MSR, the local APIC is as if it were not there (SDM 3A 10.4.3). */
+    if (CPU_HAS(c, ISA_APIC) && !(apic_base_read(c, &base) && base & APIC_BASE_ENABLE))
+        out[REG_D] &= ~LEAF1_APIC;
     if (c->cr4 & CR4_OSXSAVE)
         out[REG_C] |= LEAF1_OSXSAVE;
 }

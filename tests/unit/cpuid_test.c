@@ -103,6 +103,9 @@ START_TEST(bits_of_state)
     ck_assert(!shows(m, 1, 0, 'C', 27));
     m->cpu.cr4 |= CR4_OSXSAVE;
     ck_assert(shows(m, 1, 0, 'C', 27));
+    ck_assert(shows(m, 1, 0, 'D', 9)); /* local APIC, while it is switched on */
+    m->apic_base = 0xfee00100;
+    ck_assert(!shows(m, 1, 0, 'D', 9));
     fake_machine_free(m);
     m = world_create(NULL);
     ck_assert(!shows(m, 0x80000001, 0, 'D', 11));

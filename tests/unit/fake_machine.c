@@ -18,6 +18,7 @@ struct fake_machine *fake_machine_create(const char *model)
     if (m == NULL || (m->ram = calloc(1, FAKE_RAM_BYTES)) == NULL)
         abort();
     m->pending_vector = -1;
+    m->apic_base = 0xfee00900;
     if (!cpu_init(&m->cpu, model, err)) {
         fprintf(stderr, "%s\n", err);
         abort();
@@ -158,15 +159,13 @@ uint64_t tsc_hz(struct cpu *c)
 
 bool apic_base_read(struct cpu *c, uint64_t *val)
 {
-    (void)c;
-    *val = 0xfee00900;
+    *val = machine_of(c)->apic_base;
     return true;
 }
 
 bool apic_base_write(struct cpu *c, uint64_t val)
 {
-    (void)c;
-    (void)val;
+    machine_of(c)->apic_base = val;
     return true;
 }
 
