@@ -91,7 +91,7 @@ struct pending_exc {
 struct msrs {
     uint64_t star, lstar, cstar, fmask, kernel_gs_base;
     uint64_t sysenter_cs, sysenter_esp, sysenter_eip;
-    uint64_t pat, misc_enable, tsc_aux, tsc_offset, feature_control, spec_ctrl;
+    uint64_t pat, misc_enable, tsc_aux, tsc_offset, feature_control, spec_ctrl, pkrs;
     uint64_t mtrr_def_type, mtrr_fix[11], mtrr_base[MTRR_VAR_COUNT], mtrr_mask[MTRR_VAR_COUNT];
 };
 

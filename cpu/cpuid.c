@@ -78,6 +78,7 @@ static void leaf_vendor(const struct cpu *c, uint32_t out[4])
     out[REG_C] = text4(c->model->vendor + 8);
 }
 
+#define LEAF7_OSPKE      (UINT32_C(1) << 4)
 #define LEAF1_OSXSAVE    (UINT32_C(1) << 27)
 #define LEAF1_APIC       (UINT32_C(1) << 9)
 #define APIC_BASE_ENABLE (UINT64_C(1) << 11)
@@ -121,12 +122,15 @@ static void leaf_topology(uint32_t sub, uint32_t out[4])
 
 unsigned xsave_size(uint64_t components)
 {
+    if (components & XCR0_PKRU)
+        return XSAVE_PKRU_AT + XSAVE_PKRU_BYTES;
     return components & XCR0_AVX ? 832 : 576;
 }
 
 uint64_t xcr0_supported(const struct cpu *c)
 {
-    return XCR0_X87 | XCR0_SSE | (CPU_HAS(c, ISA_AVX) ? XCR0_AVX : 0);
+    return XCR0_X87 | XCR0_SSE | (CPU_HAS(c, ISA_AVX) ? XCR0_AVX : 0) |
+           (CPU_HAS(c, ISA_PKU) ? XCR0_PKRU : 0);
 }
 
 static void leaf_xsave(const struct cpu *c, uint32_t sub, uint32_t out[4])
@@ -142,6 +146,9 @@ static void leaf_xsave(const struct cpu *c, uint32_t sub, uint32_t out[4])
     } else if (sub == 2 && xcr0_supported(c) & XCR0_AVX) {
         out[REG_A] = 256;
         out[REG_B] = 576;
+    } else if (sub == 9 && xcr0_supported(c) & XCR0_PKRU) {
+        out[REG_A] = XSAVE_PKRU_BYTES;
+        out[REG_B] = XSAVE_PKRU_AT;
     }
 }
 
@@ -176,6 +183,8 @@ static void basic_leaf(struct cpu *c, uint32_t leaf, uint32_t sub, uint32_t out[
     case 7:
         if (sub == 0)
             out[REG_A] = CPU_HAS(c, ISA_BHI_CTRL) ? 2 : 0; /* highest subleaf */
+        if (sub == 0 && c->cr4 & CR4_PKE)
+            out[REG_C] |= LEAF7_OSPKE;
         break;
     case 0xb: leaf_topology(sub, out); break;
     case 0xd: leaf_xsave(c, sub, out); break;

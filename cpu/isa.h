@@ -73,6 +73,7 @@
     ISA(UMIP, "umip", 7, 0, C, 2)                                                                  \
     ISA(PKU, "pku", 7, 0, C, 3)                                                                    \
     ISA(RDPID, "rdpid", 7, 0, C, 22)                                                               \
+    ISA(PKS, "pks", 7, 0, C, 31)                                                                   \
     ISA(SPEC_CTRL, "spec_ctrl", 7, 0, D, 26)                                                       \
     ISA(ARCH_CAPS, "arch_capabilities", 7, 0, D, 29)                                               \
     ISA(BHI_CTRL, "bhi_ctrl", 7, 2, D, 4)                                                          \

@@ -17,6 +17,7 @@ enum {
     MSR_MTRR_PHYS_END = MSR_MTRR_PHYS + 2 * MTRR_VAR_COUNT,
     MSR_PAT = 0x277,
     MSR_MTRR_DEF_TYPE = 0x2ff,
+    MSR_PKRS = 0x6e1,
     MSR_X2APIC = 0x800,
     MSR_X2APIC_END = 0x900,
     MSR_FS_BASE = 0xc0000100,
@@ -225,6 +226,15 @@ static bool write_base(struct cpu *c, unsigned sreg, uint64_t v)
     return true;
 }
 
+static bool write_pkrs(struct cpu *c, uint64_t v)
+{
+    if (v >> 32)
+        return cpu_raise_gp(c, 0);
+    c->msr.pkrs = v;
+    tlb_flush_all(c);
+    return true;
+}
+
 /* Read registers that are no plain rows; *known tells whether there is one. */
 static bool read_special(struct cpu *c, uint32_t msr, uint64_t *val, bool *known)
 {
@@ -248,6 +258,8 @@ static bool read_special(struct cpu *c, uint32_t msr, uint64_t *val, bool *known
         *val = c->seg[SEG_FS].base;
     else if (msr == MSR_GS_BASE && CPU_HAS(c, ISA_LM))
         *val = c->seg[SEG_GS].base;
+    else if (msr == MSR_PKRS && CPU_HAS(c, ISA_PKS))
+        *val = c->msr.pkrs;
     else
         *known = false;
     return true;
@@ -279,6 +291,8 @@ static bool write_special(struct cpu *c, uint32_t msr, uint64_t v, bool *known)
         return write_base(c, SEG_FS, v);
     else if (msr == MSR_GS_BASE && CPU_HAS(c, ISA_LM))
         return write_base(c, SEG_GS, v);
+    else if (msr == MSR_PKRS && CPU_HAS(c, ISA_PKS))
+        return write_pkrs(c, v);
     else
         *known = false;
     return true;

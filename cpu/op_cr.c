@@ -91,7 +91,7 @@ static uint64_t cr4_allowed(const struct cpu *c)
         {CR4_PGE, ISA_PGE},           {CR4_PCE, ISA_P6},        {CR4_OSFXSR, ISA_FXSR},
         {CR4_OSXMMEXCPT, ISA_SSE},    {CR4_UMIP, ISA_UMIP},     {CR4_FSGSBASE, ISA_FSGSBASE},
         {CR4_PCIDE, ISA_PCID},        {CR4_OSXSAVE, ISA_XSAVE}, {CR4_SMEP, ISA_SMEP},
-        {CR4_SMAP, ISA_SMAP},         {CR4_PKE, ISA_PKU},
+        {CR4_SMAP, ISA_SMAP},         {CR4_PKE, ISA_PKU},       {CR4_PKS, ISA_PKS},
     };
     uint64_t allowed = 0;
     for (size_t k = 0; k < sizeof(rules) / sizeof(rules[0]); k++)
@@ -111,7 +111,8 @@ static bool write_cr4(struct cpu *c, uint64_t v)
     if (pae && changed & (CR4_PAE | CR4_PGE | CR4_PSE | CR4_SMEP) && !paging_load_pdptes(c, c->cr3))
         return false;
     c->cr4 = v;
-    if (changed & (CR4_PSE | CR4_PAE | CR4_PGE | CR4_PCIDE | CR4_SMEP | CR4_SMAP | CR4_PKE))
+    if (changed &
+        (CR4_PSE | CR4_PAE | CR4_PGE | CR4_PCIDE | CR4_SMEP | CR4_SMAP | CR4_PKE | CR4_PKS))
         tlb_flush_all(c);
     cpu_update_mode(c);
     return true;

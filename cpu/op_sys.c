@@ -288,6 +288,15 @@ OP_NONE(xsetbv)
     return true;
 }
 
+void pkru_set(struct cpu *c, uint32_t val)
+{
+    if (val == c->pkru)
+        return;
+    c->pkru = val;
+    tlb_flush_all(c);
+    run_stop(c);
+}
+
 static bool pkru_access(struct cpu *c)
 {
     if (!(c->cr4 & CR4_PKE))
@@ -311,9 +320,7 @@ OP_NONE(wrpkru)
         return false;
     if ((uint32_t)c->r[RDX] != 0)
         return cpu_raise_gp(c, 0);
-    c->pkru = (uint32_t)c->r[RAX];
-    tlb_flush_all(c);
-    run_stop(c);
+    pkru_set(c, (uint32_t)c->r[RAX]);
     return true;
 }
 

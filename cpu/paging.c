@@ -120,14 +120,16 @@ static bool is_allowed(const struct cpu *c, const struct walk *w)
     return w->rights & PTE_W || (!w->user && !(c->cr0 & CR0_WP));
 }
 
-/* Protection keys for user pages of data accesses (SDM 3A 4.6.2). */
+/* Protection keys of data accesses: PKRU for user pages, IA32_PKRS for the others (SDM 3A 4.6.2).
+ */
 static bool is_allowed_by_key(const struct cpu *c, const struct walk *w)
 {
-    if (!(c->cr4 & CR4_PKE) || !(c->mode & MODE_LMA) || !(w->rights & PTE_U) ||
+    bool page_user = w->rights & PTE_U;
+    if (!(c->cr4 & (page_user ? CR4_PKE : CR4_PKS)) || !(c->mode & MODE_LMA) ||
         w->how == ACCESS_FETCH)
         return true;
     unsigned key = w->pte[w->depth - 1] >> 59 & 15;
-    uint32_t bits = c->pkru >> (2 * key) & 3;
+    uint32_t bits = (page_user ? c->pkru : (uint32_t)c->msr.pkrs) >> (2 * key) & 3;
     if (bits & 1)
         return false;
     return !(bits & 2) || w->how != ACCESS_WRITE || (!w->user && !(c->cr0 & CR0_WP));

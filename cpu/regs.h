@@ -104,6 +104,7 @@ enum vector {
 #define CR4_SMEP       0x00100000u
 #define CR4_SMAP       0x00200000u
 #define CR4_PKE        0x00400000u
+#define CR4_PKS        0x01000000u
 
 #define EFER_SCE 0x001u
 #define EFER_LME 0x100u
@@ -160,8 +161,9 @@ enum vector {
 #define MXCSR_DAZ 0x0040u
 #define MXCSR_FTZ 0x8000u
 
-#define XCR0_X87 1u
-#define XCR0_SSE 2u
-#define XCR0_AVX 4u
+#define XCR0_X87  1u
+#define XCR0_SSE  2u
+#define XCR0_AVX  4u
+#define XCR0_PKRU 0x200u
 
 #endif

@@ -42,5 +42,11 @@ uint64_t xcr0_supported(const struct cpu *c);
 uint64_t xsave_in_use(const struct cpu *c);
 /* Bytes of an XSAVE area for these components. */
 unsigned xsave_size(uint64_t components);
+/* Where PKRU is in it: as in the processors that have MPX and AVX-512 in front of it. */
+#define XSAVE_PKRU_AT    2688u
+#define XSAVE_PKRU_BYTES 8u
+
+/* Change the rights that protection keys give to user pages. */
+void pkru_set(struct cpu *c, uint32_t val);
 
 #endif

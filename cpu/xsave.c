@@ -197,7 +197,14 @@ uint64_t xsave_in_use(const struct cpu *c)
     }
     uint64_t in_use = (x87_in_use(&c->fpu) ? XCR0_X87 : 0) | (xmm != 0 ? XCR0_SSE : 0) |
                       (ymm != 0 ? XCR0_AVX : 0);
+    in_use |= c->pkru != 0 ? XCR0_PKRU : 0;
     return in_use & c->xcr0;
+}
+
+/* PKRU lies far behind the rest, so it is not part of the image. */
+static uint64_t pkru_at(const struct cpu *c, const struct insn *i)
+{
+    return ea(c, i) + XSAVE_PKRU_AT;
 }
 
 /* optimise: components in their initial state are only told, not written. */
@@ -208,6 +215,7 @@ static bool xsave_image(struct cpu *c, const struct insn *i, bool optimise)
     uint64_t what = optimise ? asked & in_use : asked;
     unsigned n = asked & XCR0_AVX ? XS_MAX : XS_HEADER + 8;
     if (!xsave_ready(c, i) || !mem_probe(c, i->seg, ea(c, i), n, true) ||
+        (asked & XCR0_PKRU && !mem_probe(c, i->seg, pkru_at(c, i), XSAVE_PKRU_BYTES, true)) ||
         !mem_read_bytes(c, i->seg, ea(c, i), image, n))
         return false;
     if (what & XCR0_X87)
@@ -219,6 +227,12 @@ static bool xsave_image(struct cpu *c, const struct insn *i, bool optimise)
     if (what & XCR0_AVX)
         save_avx(c, image);
     put(image + XS_HEADER, (get(image + XS_HEADER, 8) & ~asked) | (asked & in_use), 8);
+    if (what & XCR0_PKRU) {
+        uint8_t pkru[XSAVE_PKRU_BYTES] = {0};
+        put(pkru, c->pkru, 4);
+        if (!mem_write_bytes(c, i->seg, pkru_at(c, i), pkru, sizeof(pkru)))
+            return false;
+    }
     return mem_write_bytes(c, i->seg, ea(c, i), image, n);
 }
 
@@ -254,10 +268,13 @@ static bool header_ok(const struct cpu *c, const uint8_t *image)
 
 OP_NONE(xrstor)
 {
-    uint8_t image[XS_MAX];
+    uint8_t image[XS_MAX], pkru[XSAVE_PKRU_BYTES] = {0};
     uint64_t what = requested(c);
     unsigned n = what & XCR0_AVX ? XS_MAX : XS_AVX;
     if (!xsave_ready(c, i) || !mem_read_bytes(c, i->seg, ea(c, i), image, n))
+        return false;
+    if (what & get(image + XS_HEADER, 8) & XCR0_PKRU &&
+        !mem_read_bytes(c, i->seg, pkru_at(c, i), pkru, sizeof(pkru)))
         return false;
     uint32_t mxcsr = (uint32_t)get(image + FX_MXCSR, 4);
     bool has_mxcsr = what & (XCR0_SSE | XCR0_AVX);
@@ -275,5 +292,7 @@ OP_NONE(xrstor)
         restore_xmm(c, image);
     if (held & XCR0_AVX)
         restore_avx(c, image);
+    if (what & XCR0_PKRU)
+        pkru_set(c, (uint32_t)get(pkru, 4)); /* initial: 0 */
     return true;
 }

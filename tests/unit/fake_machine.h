@@ -19,7 +19,7 @@ struct fake_machine {
     bool ferr, ignne;   /* pins */
     int pending_vector; /* what intr_ack() gives, once; -1: none */
     uint64_t tsc;
-    uint64_t apic_base; /* IA32_APIC_BASE */
+    uint64_t apic_base;   /* IA32_APIC_BASE */
     unsigned blocks_left; /* LOG_EXEC in cpu.log_items: after so many blocks cpu_run() returns */
 };
 
