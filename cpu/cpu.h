@@ -91,7 +91,8 @@ struct pending_exc {
 struct msrs {
     uint64_t star, lstar, cstar, fmask, kernel_gs_base;
     uint64_t sysenter_cs, sysenter_esp, sysenter_eip;
-    uint64_t pat, misc_enable, tsc_aux, tsc_offset, feature_control, spec_ctrl, pkrs;
+    uint64_t pat, misc_enable, tsc_aux, tsc_offset, feature_control, spec_ctrl, pkrs,
+        debugctl;
     uint64_t mtrr_def_type, mtrr_fix[11], mtrr_base[MTRR_VAR_COUNT], mtrr_mask[MTRR_VAR_COUNT];
 };
 
@@ -156,6 +157,7 @@ struct cpu {
     bool single;           /* one instruction at a time: TF, code breakpoints */
     bool fault_pending;    /* c->exc is a fault of a new task, due before its first instruction */
     bool no_step;          /* the instruction entered a handler: no single-step trap after it */
+    bool branched;         /* a near branch was taken, since run_single() cleared it */
     bool in_delivery;      /* an exception or interrupt is being delivered (for -d and #DF) */
     bool ext;              /* EXT bit of error codes: an external event is being delivered */
     uint64_t icount;       /* instructions executed */

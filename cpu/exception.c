@@ -321,11 +321,13 @@ static void log_event(struct cpu *c, const char *what, const struct event *e)
             (unsigned long long)c->r[RAX]);
 }
 
-/* #DB: the conditions go into DR6, where bits 0-3 are replaced; GD is switched off. */
+/* #DB: the conditions go into DR6, where bits 0-3 are replaced; GD, BTF and LBR are switched off.
+ */
 static void note_debug_exception(struct cpu *c, uint32_t dr6)
 {
     c->dr[6] = (c->dr[6] & ~UINT64_C(0xf)) | dr6;
     c->dr[7] &= ~(uint64_t)DR7_GD;
+    c->msr.debugctl &= ~(uint64_t)(DEBUGCTL_LBR | DEBUGCTL_BTF);
 }
 
 bool exception_deliver(struct cpu *c)
@@ -378,7 +380,7 @@ bool debug_trap_deliver(struct cpu *c)
 {
     uint32_t dr6 = c->db_pending;
     c->db_pending = 0;
-    c->halted = false;
+    c->halted = false; /* HLT with TF set */
     note_debug_exception(c, dr6);
     return deliver_interrupt(c, VEC_DB, "debug trap");
 }

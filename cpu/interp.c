@@ -101,6 +101,13 @@ static bool settle(struct cpu *c)
     return true;
 }
 
+/* Has the instruction at `rip` been a taken branch? `next` follows it. A far branch to there, with
+ * the same offset, goes unseen. */
+static bool took_branch(const struct cpu *c, uint64_t rip, uint64_t next)
+{
+    return c->branched || (c->r[RIP] != rip && c->r[RIP] != next);
+}
+
 /* One instruction with debug events: a code breakpoint before it, the single-step trap after it;
  * and the shadow after STI and MOV SS. */
 static bool run_single(struct cpu *c)
@@ -111,10 +118,17 @@ static bool run_single(struct cpu *c)
         return exception_deliver(c);
     bool trap = c->eflags & EFL_TF;
     c->eflags &= ~EFL_RF;
-    uint64_t before = c->icount;
+    uint64_t before = c->icount, rip = c->r[RIP], next = rip;
+    if (trap && c->msr.debugctl & DEBUGCTL_BTF) {
+        const struct block *b = block_lookup(c);
+        next += b != NULL ? b->insn->len : 0;
+        c->branched = false;
+    }
     if (!run_some(c, 1))
         return false;
     bool retired = c->icount != before;
+    if (next != rip)
+        trap = took_branch(c, rip, next);
     if (retired && trap && !c->shadow_ss && !c->no_step)
         c->db_pending |= DR6_BS;
     return true;

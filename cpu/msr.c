@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Model-specific registers (SDM Vol. 4): a table of the plain ones, functions for those that do
- * something. There are no performance counters, machine-check banks or branch traces; IA32_DEBUGCTL
- * is accepted and has no effect. Unknown numbers raise #GP(0) and are logged. */
+ * something. There are no performance counters, machine-check banks or branch records: of
+ * IA32_DEBUGCTL only BTF has an effect. Unknown numbers raise #GP(0) and are logged. */
 #include <stddef.h>
 
 #include "cpu/isa.h"
@@ -75,11 +75,11 @@ static const struct msr_row rows[] = {
     {0x179, ISA_MCA, RULE_CONST, 0, 0},  /* MCG_CAP: no banks */
     {0x17a, ISA_MCA, RULE_IGNORE, 0, 0}, /* MCG_STATUS */
     {0x1a0, ISA_LM, RULE_STORE, FIELD_OF(misc_enable), ALL_BITS},
-    {0x1d9, ISA_P6, RULE_IGNORE, 0, 0}, /* DEBUGCTL */
-    {0x1db, ISA_P6, RULE_CONST, 0, 0},  /* LASTBRANCHFROMIP */
-    {0x1dc, ISA_P6, RULE_CONST, 0, 0},  /* LASTBRANCHTOIP */
-    {0x1dd, ISA_P6, RULE_CONST, 0, 0},  /* LASTINTFROMIP */
-    {0x1de, ISA_P6, RULE_CONST, 0, 0},  /* LASTINTTOIP */
+    {0x1d9, ISA_P6, RULE_STORE, FIELD_OF(debugctl), 0x7f}, /* LBR, BTF, PB0-3, TR */
+    {0x1db, ISA_P6, RULE_CONST, 0, 0},                     /* LASTBRANCHFROMIP */
+    {0x1dc, ISA_P6, RULE_CONST, 0, 0},                     /* LASTBRANCHTOIP */
+    {0x1dd, ISA_P6, RULE_CONST, 0, 0},                     /* LASTINTFROMIP */
+    {0x1de, ISA_P6, RULE_CONST, 0, 0},                     /* LASTINTTOIP */
     {0xc0000081, ISA_SYSCALL, RULE_STORE, FIELD_OF(star), ALL_BITS},
     {0xc0000082, ISA_LM, RULE_CANONICAL, FIELD_OF(lstar), 0},
     {0xc0000083, ISA_LM, RULE_CANONICAL, FIELD_OF(cstar), 0},

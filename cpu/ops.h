@@ -118,6 +118,7 @@ static inline bool jump_near(struct cpu *c, unsigned w, uint64_t target)
     if (c->mode & MODE_64 ? !is_canonical(target) : target > c->seg[SEG_CS].limit)
         return cpu_raise_gp(c, 0);
     c->r[RIP] = target;
+    c->branched = true;
     return true;
 }
 

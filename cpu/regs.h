@@ -142,6 +142,10 @@ enum vector {
 #define DR7_FIXED 0x0400u
 #define DR7_GD    0x2000u
 
+/* IA32_DEBUGCTL */
+#define DEBUGCTL_LBR 0x0001u
+#define DEBUGCTL_BTF 0x0002u
+
 /* x87 status and control words */
 #define FSW_IE  0x0001u
 #define FSW_DE  0x0002u

@@ -330,6 +330,50 @@ START_TEST(single_step_traps_after_each_instruction)
 }
 END_TEST
 
+/* With IA32_DEBUGCTL.BTF only taken branches trap, and the trap clears BTF (SDM 3B 17.4.3). */
+START_TEST(single_step_on_branches)
+{
+    static const struct {
+        uint8_t code[3];
+        uint64_t target; /* 0: does not trap */
+    } cases[] = {
+        {{0x40}, 0},                  /* inc eax */
+        {{0x75, 0x10}, 0},            /* jnz, not taken */
+        {{0x74, 0x10}, CODE + 0x12},  /* jz */
+        {{0x74, 0x00}, CODE + 2},     /* jz to the next instruction */
+        {{0xeb, 0xfe}, CODE},         /* jmp to itself */
+        {{0xe2, 0x20}, CODE + 0x22},  /* loop */
+        {{0xff, 0xd2}, CODE + 0x100}, /* call edx */
+        {{0xc3}, CODE + 0x200},       /* ret */
+        {{0xcb}, CODE + 0x200},       /* retf */
+        {{0xf3, 0xaa}, 0},            /* rep stosb goes on */
+    };
+    for (unsigned k = 0; k < sizeof(cases) / sizeof(cases[0]); k++) {
+        struct fake_machine *m = world_create(NULL);
+        struct cpu *c = &m->cpu;
+        code_at(m, CODE, cases[k].code, sizeof(cases[k].code));
+        c->msr.debugctl = DEBUGCTL_BTF | DEBUGCTL_LBR;
+        c->eflags |= EFL_TF;
+        flags_set_arith(c, EFL_ZF);
+        c->r[RCX] = 5;
+        c->r[RDX] = CODE + 0x100;
+        c->r[RDI] = DATA;
+        c->r[RSP] = STACK0 - 8;
+        put(m, STACK0 - 8, 4, CODE + 0x200);
+        put(m, STACK0 - 4, 4, SEL_CODE0);
+        cpu_update_mode(c);
+        step(m);
+        ck_assert_msg((at_handler(m) == VEC_DB) == (cases[k].target != 0), "case %u", k);
+        if (cases[k].target != 0) {
+            ck_assert_uint_eq(get(m, c->r[RSP], 4), cases[k].target);
+            ck_assert_uint_eq(c->dr[6], DR6_FIXED | DR6_BS);
+            ck_assert_uint_eq(c->msr.debugctl, 0);
+        }
+        fake_machine_free(m);
+    }
+}
+END_TEST
+
 START_TEST(popf_that_sets_tf_traps_after_the_next_instruction)
 {
     struct fake_machine *m = world_create(NULL);
@@ -500,6 +544,7 @@ int main(void)
     tcase_add_test(t, ist_switches_at_the_same_level);
     tcase_add_test(t, non_canonical_access_is_gp_or_ss);
     tcase_add_test(t, single_step_traps_after_each_instruction);
+    tcase_add_test(t, single_step_on_branches);
     tcase_add_test(t, popf_that_sets_tf_traps_after_the_next_instruction);
     tcase_add_test(t, loading_ss_defers_the_single_step_trap);
     tcase_add_test(t, single_step_trap_ends_hlt);

@@ -152,6 +152,7 @@ START_TEST(reserved_bits)
         uint64_t good, bad;
     } rows[] = {
         {0x48, 0x407, 8},
+        {0x1d9, 0x3, 0x8000},                     /* DEBUGCTL: LBR, BTF */
         {0x277, UINT64_C(0x0706050401000607), 2}, /* PAT: types 2 and 3 are reserved */
         {0x277, 0, 3},
         {0x277, 0, UINT64_C(0x0800000000000000)},
