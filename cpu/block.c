@@ -224,6 +224,9 @@ static void page_invalidate(struct cpu *c, struct code_page *p, unsigned first, 
 
 void cpu_code_written(struct cpu *c, uint64_t pa, uint64_t n)
 {
+    c->monitoring = false;
+    if (c->in_mwait)
+        c->halted = c->in_mwait = false;
     while (n != 0) {
         unsigned off = pa & 0xfff;
         unsigned here = n < 0x1000 - off ? (unsigned)n : 0x1000 - off;

@@ -91,8 +91,9 @@ struct pending_exc {
 struct msrs {
     uint64_t star, lstar, cstar, fmask, kernel_gs_base;
     uint64_t sysenter_cs, sysenter_esp, sysenter_eip;
-    uint64_t pat, misc_enable, tsc_aux, tsc_offset, feature_control, spec_ctrl, pkrs,
-        debugctl;
+    uint64_t pat, misc_enable, tsc_aux, tsc_offset, feature_control, spec_ctrl, pkrs;
+    uint64_t debugctl;
+    uint64_t tsc_deadline; /* as written; the local APIC knows whether it is still to come */
     uint64_t mtrr_def_type, mtrr_fix[11], mtrr_base[MTRR_VAR_COUNT], mtrr_mask[MTRR_VAR_COUNT];
 };
 
@@ -137,6 +138,8 @@ struct cpu {
     bool halted;
     bool nmi_blocked; /* from NMI delivery to IRET */
     bool ferr;        /* FERR# is asserted */
+    bool monitoring;  /* MONITOR has been executed, and nothing has happened since */
+    bool in_mwait;    /* it is MWAIT that has halted it */
     bool a20;
     uint64_t pdpte[4]; /* PAE: loaded by MOV CR3 (SDM 3A 4.4.1) */
 
@@ -273,6 +276,11 @@ uint64_t tsc_read(struct cpu *c);
 /* Ticks a second. */
 uint64_t tsc_hz(struct cpu *c);
 
+/* The local APIC's timer is to fire when tsc_read() reaches this; 0: never. Read: 0 once it has. In
+ * another mode than TSC-deadline writes have no effect. */
+void apic_deadline_write(struct cpu *c, uint64_t ticks);
+uint64_t apic_deadline_read(struct cpu *c);
+
 /* Local APIC: IA32_APIC_BASE and CR8; x2APIC MSRs 800h-8FFh. false: #GP. */
 bool apic_base_read(struct cpu *c, uint64_t *val);
 bool apic_base_write(struct cpu *c, uint64_t val);
@@ -294,7 +302,8 @@ void cpu_log(struct cpu *c, unsigned item, const char *fmt, ...)
  * the processor's own thread, or while it does not run. */
 void cpu_flush_tlb(struct cpu *c);
 
-/* Somebody else (DMA, loader) wrote to guest RAM: drop decoded code there. Same threads. */
+/* Somebody else (DMA, loader) wrote to guest RAM: drop decoded code there; MWAIT ends. Same
+ * threads. */
 void cpu_code_written(struct cpu *c, uint64_t pa, uint64_t n);
 
 /* The A20 gate. Same threads. */

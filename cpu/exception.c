@@ -258,6 +258,7 @@ static bool deliver_event(struct cpu *c, const struct event *e, enum task_result
 {
     *r = TASK_FAULT;
     c->in_delivery = true;
+    c->monitoring = c->in_mwait = false;
     c->ext = !e->soft;
     bool ok = c->mode & MODE_PE ? deliver_protected(c, e, r) : deliver_real(c, e);
     c->ext = false;

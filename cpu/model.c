@@ -29,7 +29,7 @@ static const struct cpu_model models[] = {
     {"qemu64", "the default: 64-bit, the features of x86-64-v2 and more", "GenuineIntel",
      "Calque virtual processor, 64-bit", 6, 0x2c, 2, ISA_64},
     {"max", "all features that are implemented", "GenuineIntel",
-     "Calque virtual processor, maximum", 6, 0x2c, 2, ISA_64 "clwb sha-ni pku pks "},
+     "Calque virtual processor, maximum", 6, 0x2c, 2, ISA_64 "clwb pku pks tsc-deadline monitor "},
     {"qemu32", "32-bit with SSE3", "GenuineIntel", "Calque virtual processor, 32-bit", 6, 6, 3,
      ISA_32},
     {"486", "Intel 486DX4", "GenuineIntel", NULL, 4, 8, 0, ISA_486},
@@ -111,7 +111,7 @@ static const struct cpu_model *find_model(const char *name, size_t n)
     return NULL;
 }
 
-static const uint8_t unimplemented[] = {ISA_AVX, ISA_AVX2, ISA_FMA, ISA_F16C, ISA_TSC_DEADLINE};
+static const uint8_t unimplemented[] = {ISA_AVX, ISA_AVX2, ISA_FMA, ISA_F16C};
 
 /* "+name", "-name", "name=on", "name=off" */
 static bool apply_option(struct cpu *c, const char *opt, size_t n, char *err)
@@ -236,6 +236,7 @@ void cpu_reset(struct cpu *c)
     c->dr[6] = DR6_FIXED;
     c->dr[7] = DR7_FIXED;
     msr_reset(c);
+    c->monitoring = c->in_mwait = false;
     c->halted = c->ferr = c->nmi_blocked = c->shadow = c->shadow_ss = false;
     c->fault_pending = c->no_step = c->in_delivery = c->ext = false;
     c->db_pending = 0;

@@ -17,6 +17,7 @@ enum {
     MSR_MTRR_PHYS_END = MSR_MTRR_PHYS + 2 * MTRR_VAR_COUNT,
     MSR_PAT = 0x277,
     MSR_MTRR_DEF_TYPE = 0x2ff,
+    MSR_TSC_DEADLINE = 0x6e0,
     MSR_PKRS = 0x6e1,
     MSR_X2APIC = 0x800,
     MSR_X2APIC_END = 0x900,
@@ -195,6 +196,31 @@ static bool write_efer(struct cpu *c, uint64_t v)
     return true;
 }
 
+/* The deadline is one of the guest's counter; the machine's has another offset. */
+static void arm_deadline(struct cpu *c, uint64_t deadline)
+{
+    uint64_t ticks = tsc_read(c), now = ticks + c->msr.tsc_offset;
+    uint64_t left = deadline > now ? deadline - now : 0;
+    c->msr.tsc_deadline = deadline;
+    if (deadline == 0)
+        apic_deadline_write(c, 0);
+    else
+        apic_deadline_write(c, left < UINT64_MAX - ticks ? ticks + left : UINT64_MAX);
+}
+
+static uint64_t read_deadline(struct cpu *c)
+{
+    return apic_deadline_read(c) != 0 ? c->msr.tsc_deadline : 0;
+}
+
+static void set_tsc_offset(struct cpu *c, uint64_t offset)
+{
+    uint64_t deadline = CPU_HAS(c, ISA_TSC_DEADLINE) ? read_deadline(c) : 0;
+    c->msr.tsc_offset = offset;
+    if (deadline != 0)
+        arm_deadline(c, deadline);
+}
+
 static bool has_efer(const struct cpu *c)
 {
     return CPU_HAS(c, ISA_NX) || CPU_HAS(c, ISA_LM) || CPU_HAS(c, ISA_SYSCALL);
@@ -250,6 +276,8 @@ static bool read_special(struct cpu *c, uint32_t msr, uint64_t *val, bool *known
         *val = cpu_tsc(c);
     else if (msr == MSR_TSC_ADJUST && CPU_HAS(c, ISA_TSC_ADJUST))
         *val = c->msr.tsc_offset;
+    else if (msr == MSR_TSC_DEADLINE && CPU_HAS(c, ISA_TSC_DEADLINE))
+        *val = read_deadline(c);
     else if (msr == MSR_APIC_BASE && CPU_HAS(c, ISA_APIC))
         return machine_ok(c, apic_base_read(c, val));
     else if (msr == MSR_EFER && has_efer(c))
@@ -278,9 +306,11 @@ static bool write_special(struct cpu *c, uint32_t msr, uint64_t v, bool *known)
     if (is_x2apic(c, msr))
         return machine_ok(c, apic_msr_write(c, msr, v));
     if (msr == MSR_TSC && CPU_HAS(c, ISA_TSC))
-        c->msr.tsc_offset = v - tsc_read(c);
+        set_tsc_offset(c, v - tsc_read(c));
     else if (msr == MSR_TSC_ADJUST && CPU_HAS(c, ISA_TSC_ADJUST))
-        c->msr.tsc_offset = v;
+        set_tsc_offset(c, v);
+    else if (msr == MSR_TSC_DEADLINE && CPU_HAS(c, ISA_TSC_DEADLINE))
+        arm_deadline(c, v);
     else if (msr == MSR_PRED_CMD && CPU_HAS(c, ISA_SPEC_CTRL))
         return !(v & ~UINT64_C(1)) || cpu_raise_gp(c, 0);
     else if (msr == MSR_APIC_BASE && CPU_HAS(c, ISA_APIC))
@@ -328,12 +358,14 @@ bool msr_write(struct cpu *c, uint32_t msr, uint64_t val)
 #define MISC_FAST_STRINGS 0x0001u
 #define MISC_NO_BTS       0x0800u
 #define MISC_NO_PEBS      0x1000u
+#define MISC_MONITOR      0x40000u
 
 void msr_reset(struct cpu *c)
 {
     c->msr = (struct msrs){
         .pat = UINT64_C(0x0007040600070406),
-        .misc_enable = MISC_FAST_STRINGS | MISC_NO_BTS | MISC_NO_PEBS,
+        .misc_enable = MISC_FAST_STRINGS | MISC_NO_BTS | MISC_NO_PEBS |
+                       (CPU_HAS(c, ISA_MONITOR) ? MISC_MONITOR : 0),
         .feature_control = 1,
     };
 }

@@ -336,26 +336,30 @@ OP_NONE(hlt)
     return true;
 }
 
-/* The monitored address is not watched: MWAIT waits for an interrupt, as an implementation may. */
+/* The monitored line is not remembered: any write to memory by another agent ends the wait, as may
+ * happen on a processor, too (SDM 3A 9.10.4). */
 OP_NONE(monitor)
 {
     if (c->cpl != 0)
         return cpu_raise_ud(c);
     if ((uint32_t)c->r[RCX] != 0)
         return cpu_raise_gp(c, 0);
-    return mem_probe(c, i->seg, c->r[RAX] & asz_mask(i), 1, false);
+    if (!mem_probe(c, i->seg, c->r[RAX] & asz_mask(i), 1, false))
+        return false;
+    c->monitoring = true;
+    return true;
 }
 
-/* With interrupts disabled only an extension (ECX bit 0) would wake it, so it does not wait at all
- * then. */
+/* CPUID offers no extensions. With interrupts disabled it does not wait. */
 OP_NONE(mwait)
 {
     (void)i;
     if (c->cpl != 0)
         return cpu_raise_ud(c);
-    if ((uint32_t)c->r[RCX] > 1)
+    if ((uint32_t)c->r[RCX] != 0)
         return cpu_raise_gp(c, 0);
-    c->halted = (c->eflags & EFL_IF) != 0;
+    c->halted = c->in_mwait = c->monitoring && c->eflags & EFL_IF;
+    c->monitoring = false;
     run_stop(c);
     return true;
 }

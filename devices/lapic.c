@@ -8,7 +8,7 @@
  * software-disabling the APIC masks it. The timer's count is computed from the clock; a periodic
  * timer fires no more often than every 20 us, so that a guest cannot keep the machine busy with it.
  *
- * Left out: TSC-deadline mode, system management and INIT messages (logged; there is no second
+ * Left out: system management and INIT messages (logged; there is no second
  * processor to start), performance-counter and thermal events (their entries are storage), directed
  * EOI, writes to the message area by the processor itself. */
 #include "devices/lapic.h"
@@ -60,8 +60,9 @@ enum lvt { LVT_TIMER, LVT_THERMAL, LVT_PERF, LVT_LINT0, LVT_LINT1, LVT_ERROR, LV
 #define LVT_LEVEL      0x8000u
 #define LVT_MASKED     0x10000u
 #define LVT_PERIODIC   0x20000u
+#define LVT_DEADLINE   0x40000u
 
-static const uint32_t lvt_writable[LVTS] = {0x300ff, 0x107ff, 0x107ff, 0x1a7ff, 0x1a7ff, 0x100ff};
+static const uint32_t lvt_writable[LVTS] = {0x700ff, 0x107ff, 0x107ff, 0x1a7ff, 0x1a7ff, 0x100ff};
 
 #define SVR_ENABLE   0x100u
 #define SVR_WRITABLE 0x3ffu
@@ -85,6 +86,7 @@ struct lapic {
     uint32_t esr, errors; /* as latched by a write; since then */
     uint32_t divide, initial;
     uint64_t start_ns; /* when the timer was loaded */
+    uint64_t deadline; /* of the processor's counter; 0: none */
     bool lint[LINTS];  /* levels */
     struct timer timer;
     struct region region;
@@ -358,6 +360,23 @@ static uint64_t due_after(const struct lapic *s, uint64_t n)
     return s->start_ns + clock_muldiv(ticks, NS_PER_SEC, vcpu_tsc_hz(s->dev.vm)) + 1;
 }
 
+static bool in_deadline_mode(const struct lapic *s)
+{
+    return (s->lvt[LVT_TIMER] & (LVT_DEADLINE | LVT_PERIODIC)) == LVT_DEADLINE;
+}
+
+/* Masked or not: reaching the deadline clears it. */
+static void deadline_update(struct lapic *s)
+{
+    struct vm *vm = s->dev.vm;
+    uint64_t due = clock_muldiv(s->deadline, NS_PER_SEC, vcpu_tsc_hz(vm));
+
+    if (s->deadline == 0 || due == TIMER_IDLE)
+        timer_cancel(vm, &s->timer);
+    else
+        timer_arm(vm, &s->timer, due);
+}
+
 /* Arm for the next expiry that is still to come. */
 static void timer_update(struct lapic *s)
 {
@@ -365,6 +384,10 @@ static void timer_update(struct lapic *s)
     uint32_t lvt = s->lvt[LVT_TIMER];
     uint64_t n = s->initial != 0 ? counts(s) / s->initial : 0, due;
 
+    if (in_deadline_mode(s)) {
+        deadline_update(s);
+        return;
+    }
     if (s->initial == 0 || (lvt & LVT_MASKED) || (n > 0 && !(lvt & LVT_PERIODIC))) {
         timer_cancel(vm, &s->timer);
         return;
@@ -379,6 +402,7 @@ static void timer_fire(void *opaque)
 {
     struct lapic *s = opaque;
 
+    s->deadline = 0;
     local_deliver(s, LVT_TIMER);
     timer_update(s);
 }
@@ -438,12 +462,15 @@ static void write_svr(struct lapic *s, uint32_t val)
 static void write_lvt(struct lapic *s, unsigned n, uint32_t val)
 {
     uint32_t mask = lvt_writable[n];
+    bool was_deadline = in_deadline_mode(s);
 
     if (!(s->svr & SVR_ENABLE))
         val |= LVT_MASKED;
     s->lvt[n] = (s->lvt[n] & ~mask) | (val & mask);
     if (!(s->lvt[n] & LVT_LEVEL))
         s->lvt[n] &= ~LVT_REMOTE_IRR;
+    if (was_deadline != in_deadline_mode(s))
+        s->deadline = s->initial = 0; /* switching disarms (SDM 3A 10.5.4.1) */
     if (n == LVT_TIMER)
         timer_update(s);
     if ((n == LVT_LINT0 || n == LVT_LINT1) && (s->lvt[n] & LVT_LEVEL) && s->lint[n - LVT_LINT0])
@@ -471,6 +498,8 @@ static bool reg_write(struct lapic *s, unsigned reg, uint32_t val)
         send_ipi(s);
         break;
     case REG_INITIAL:
+        if (in_deadline_mode(s))
+            break;
         s->initial = val;
         s->start_ns = clock_now(s->dev.vm);
         timer_update(s);
@@ -554,6 +583,7 @@ static void clear(struct lapic *s)
     s->icr = 0;
     s->id = s->dev.index;
     s->ldr = s->tpr = s->esr = s->errors = s->divide = s->initial = 0;
+    s->deadline = 0;
     s->dfr = UINT32_MAX;
     s->svr = 0xff;
     memset(s->irr, 0, sizeof(s->irr));
@@ -596,6 +626,21 @@ static void intc_write_tpr(void *dev, uint8_t val)
 
     s->tpr = (val & 0xfu) << 4;
     update(s);
+}
+
+static uint64_t intc_read_deadline(void *dev)
+{
+    return ((struct lapic *)dev)->deadline;
+}
+
+static void intc_write_deadline(void *dev, uint64_t ticks)
+{
+    struct lapic *s = dev;
+
+    if (!in_deadline_mode(s))
+        return;
+    s->deadline = ticks;
+    timer_update(s);
 }
 
 static bool intc_read_msr(void *dev, uint32_t msr, uint64_t *val)
@@ -654,6 +699,8 @@ static const struct vcpu_intc lapic_intc = {
     .write_base = intc_write_base,
     .read_tpr = intc_read_tpr,
     .write_tpr = intc_write_tpr,
+    .read_deadline = intc_read_deadline,
+    .write_deadline = intc_write_deadline,
     .read_msr = intc_read_msr,
     .write_msr = intc_write_msr,
 };
@@ -724,27 +771,17 @@ static int realize(struct device *d)
 }
 
 static const struct field lapic_fields[] = {
-    FIELDS_DEVICE(struct lapic),
-    FIELD(struct lapic, base),
-    FIELD(struct lapic, icr),
-    FIELD(struct lapic, id),
-    FIELD(struct lapic, ldr),
-    FIELD(struct lapic, dfr),
-    FIELD(struct lapic, svr),
-    FIELD(struct lapic, tpr),
-    FIELD_ARRAY(struct lapic, irr),
-    FIELD_ARRAY(struct lapic, isr),
-    FIELD_ARRAY(struct lapic, tmr),
-    FIELD_ARRAY(struct lapic, lvt),
-    FIELD(struct lapic, esr),
-    FIELD(struct lapic, errors),
-    FIELD(struct lapic, divide),
-    FIELD(struct lapic, initial),
-    FIELD(struct lapic, start_ns),
-    FIELD_ARRAY(struct lapic, lint),
-    FIELD_TIMER(struct lapic, timer),
-    UNSAVED(struct lapic, region),
-    FIELDS_END,
+    FIELDS_DEVICE(struct lapic),     FIELD(struct lapic, base),
+    FIELD(struct lapic, icr),        FIELD(struct lapic, id),
+    FIELD(struct lapic, ldr),        FIELD(struct lapic, dfr),
+    FIELD(struct lapic, svr),        FIELD(struct lapic, tpr),
+    FIELD_ARRAY(struct lapic, irr),  FIELD_ARRAY(struct lapic, isr),
+    FIELD_ARRAY(struct lapic, tmr),  FIELD_ARRAY(struct lapic, lvt),
+    FIELD(struct lapic, esr),        FIELD(struct lapic, errors),
+    FIELD(struct lapic, divide),     FIELD(struct lapic, initial),
+    FIELD(struct lapic, start_ns),   FIELD(struct lapic, deadline),
+    FIELD_ARRAY(struct lapic, lint), FIELD_TIMER(struct lapic, timer),
+    UNSAVED(struct lapic, region),   FIELDS_END,
 };
 
 const struct device_class lapic_class = {

@@ -453,6 +453,28 @@ void apic_tpr_write(struct cpu *c, uint8_t val)
     vm_unlock(vm);
 }
 
+uint64_t apic_deadline_read(struct cpu *c)
+{
+    struct vcpu *v = vcpu_of(c);
+    struct vm *vm = enter(v);
+    uint64_t ticks = 0;
+
+    if (v->intc != NULL && v->intc->read_deadline != NULL)
+        ticks = v->intc->read_deadline(v->intc_dev);
+    vm_unlock(vm);
+    return ticks;
+}
+
+void apic_deadline_write(struct cpu *c, uint64_t ticks)
+{
+    struct vcpu *v = vcpu_of(c);
+    struct vm *vm = enter(v);
+
+    if (v->intc != NULL && v->intc->write_deadline != NULL)
+        v->intc->write_deadline(v->intc_dev, ticks);
+    vm_unlock(vm);
+}
+
 bool apic_msr_read(struct cpu *c, uint32_t msr, uint64_t *val)
 {
     struct vcpu *v = vcpu_of(c);

@@ -114,6 +114,8 @@ struct vcpu_intc {
     bool (*write_base)(void *dev, uint64_t val); /* false: #GP */
     uint8_t (*read_tpr)(void *dev);              /* CR8: 0..15 */
     void (*write_tpr)(void *dev, uint8_t val);
+    uint64_t (*read_deadline)(void *dev); /* as apic_deadline_*() of cpu/cpu.h; none: NULL */
+    void (*write_deadline)(void *dev, uint64_t ticks);
     bool (*read_msr)(void *dev, uint32_t msr, uint64_t *val); /* x2APIC, 800h-8FFh; false: #GP */
     bool (*write_msr)(void *dev, uint32_t msr, uint64_t val);
 };

@@ -280,6 +280,17 @@ void apic_tpr_write(struct cpu *c, uint8_t val)
     (void)c, (void)val;
 }
 
+uint64_t apic_deadline_read(struct cpu *c)
+{
+    (void)c;
+    return 0;
+}
+
+void apic_deadline_write(struct cpu *c, uint64_t ticks)
+{
+    (void)c, (void)ticks;
+}
+
 bool apic_msr_read(struct cpu *c, uint32_t msr, uint64_t *val)
 {
     (void)c, (void)msr, (void)val;

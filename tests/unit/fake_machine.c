@@ -181,6 +181,16 @@ void apic_tpr_write(struct cpu *c, uint8_t val)
     (void)val;
 }
 
+uint64_t apic_deadline_read(struct cpu *c)
+{
+    return machine_of(c)->deadline;
+}
+
+void apic_deadline_write(struct cpu *c, uint64_t ticks)
+{
+    machine_of(c)->deadline = ticks;
+}
+
 bool apic_msr_read(struct cpu *c, uint32_t msr, uint64_t *val)
 {
     (void)c;

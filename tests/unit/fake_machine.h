@@ -17,6 +17,7 @@ struct fake_machine {
     uint32_t last_port_out;
     unsigned port_writes;
     bool ferr, ignne;   /* pins */
+    uint64_t deadline;  /* of apic_deadline_write() */
     int pending_vector; /* what intr_ack() gives, once; -1: none */
     uint64_t tsc;
     uint64_t apic_base;   /* IA32_APIC_BASE */

@@ -393,6 +393,52 @@ START_TEST(timer)
 }
 END_TEST
 
+START_TEST(tsc_deadline)
+{
+    clock_start(vm);
+    put(SVR, 0x1ff);
+    apic_deadline_write(c, 1); /* in another mode nothing happens */
+    ck_assert_uint_eq(apic_deadline_read(c), 0);
+    put(TIMER, 0x40040);
+    put(INITIAL, 1);
+    ck_assert_uint_eq(get(CURRENT), 0);
+    ck_assert_uint_eq(get(INITIAL), 0);
+
+    uint64_t at = tsc_read(c) + UINT64_C(3600000000000);
+    apic_deadline_write(c, at);
+    sleep_ns(100000);
+    ck_assert(!intr());
+    ck_assert_uint_eq(apic_deadline_read(c), at);
+    apic_deadline_write(c, tsc_read(c) + 50000);
+    sleep_ns(100000);
+    ck_assert(intr());
+    ck_assert_uint_eq(apic_deadline_read(c), 0);
+    ck_assert_int_eq(intr_ack(c), 0x40);
+    put(EOI, 0);
+    sleep_ns(100000);
+    ck_assert(!intr()); /* once */
+
+    apic_deadline_write(c, 1); /* long past */
+    sleep_ns(1000);
+    ck_assert_int_eq(intr_ack(c), 0x40);
+    put(EOI, 0);
+    put(TIMER, 0x50040); /* masked: reached all the same */
+    apic_deadline_write(c, 1);
+    sleep_ns(1000);
+    ck_assert(!intr());
+    ck_assert_uint_eq(apic_deadline_read(c), 0);
+
+    put(TIMER, 0x40040);
+    apic_deadline_write(c, UINT64_MAX);
+    put(TIMER, 0x40); /* leaving the mode disarms */
+    put(TIMER, 0x40040);
+    ck_assert_uint_eq(apic_deadline_read(c), 0);
+    apic_deadline_write(c, at);
+    apic_deadline_write(c, 0);
+    ck_assert_uint_eq(apic_deadline_read(c), 0);
+}
+END_TEST
+
 START_TEST(a_fast_timer_is_held_back)
 {
     unsigned n = 0;
@@ -497,6 +543,7 @@ int main(void)
     tcase_add_test(t, logical_destinations);
     tcase_add_test(t, nmi_and_lint);
     tcase_add_test(t, timer);
+    tcase_add_test(t, tsc_deadline);
     tcase_add_test(t, a_fast_timer_is_held_back);
     tcase_add_test(t, x2apic);
     tcase_add_test(t, relocation);

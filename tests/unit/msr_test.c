@@ -234,6 +234,32 @@ START_TEST(tsc_adjust)
 }
 END_TEST
 
+/* IA32_TSC_DEADLINE counts in the guest's TSC, the local APIC in the machine's. */
+START_TEST(tsc_deadline)
+{
+    ck_assert(wr(0x3b, 1000000));
+    ck_assert(wr(0x6e0, 5000000));
+    check_value(0x6e0, 5000000);
+    ck_assert_uint_eq(m->deadline, 4000000);
+    ck_assert(wr(0x3b, 2000000)); /* brings it nearer */
+    ck_assert_uint_eq(m->deadline, 3000000);
+    check_value(0x6e0, 5000000);
+    ck_assert(wr(0x6e0, 10)); /* past */
+    ck_assert_uint_ne(m->deadline, 0);
+    ck_assert_uint_lt(m->deadline, 1000);
+    m->deadline = 0; /* it has fired */
+    check_value(0x6e0, 0);
+    ck_assert(wr(0x3b, 0));
+    ck_assert_uint_eq(m->deadline, 0);
+    ck_assert(wr(0x6e0, UINT64_MAX));
+    ck_assert(wr(0x6e0, 0));
+    ck_assert_uint_eq(m->deadline, 0);
+    use("qemu64");
+    ck_assert(!exists(0x6e0));
+    ck_assert(!wr(0x6e0, 0));
+}
+END_TEST
+
 START_TEST(reset_values)
 {
     check_value(0x277, UINT64_C(0x0007040600070406));
@@ -259,6 +285,7 @@ int main(void)
     tcase_add_test(t, read_only_ones);
     tcase_add_test(t, efer);
     tcase_add_test(t, tsc_adjust);
+    tcase_add_test(t, tsc_deadline);
     tcase_add_test(t, reset_values);
     suite_add_tcase(s, t);
     srunner_run_all(r, CK_NORMAL);
