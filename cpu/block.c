@@ -6,6 +6,7 @@
 
 #include "cpu/mem.h"
 #include "cpu/ops.h"
+#include "cpu/translator.h"
 
 #define ARENA_BYTES    (64u << 20)
 #define HASH_SIZE      (1u << 16)
@@ -102,6 +103,8 @@ void blocks_clear(struct cpu *c)
     memset(bc->page_hash, 0, sizeof(bc->page_hash));
     bc->stats.flushes++;
     c->run_end = NULL;
+    if (c->translator != NULL)
+        c->translator->blocks_cleared(c);
     blocks_forget_translations(c);
 }
 
@@ -209,6 +212,8 @@ static void page_invalidate(struct cpu *c, struct code_page *p, unsigned first, 
             b->dead = true;
             hash_remove(c->blocks, b);
             c->blocks->stats.invalidated++;
+            if (b->code != NULL)
+                c->translator->block_killed(c, b);
         }
         if (b->dead) {
             *link = *page_link(b, p->pa);

@@ -28,6 +28,8 @@ struct block {
     uint16_t len;  /* bytes */
     uint8_t count; /* instructions */
     bool dead;
+    uint16_t heat; /* times that it was interpreted */
+    void *code;    /* the translator's, or NULL */
     struct block *hash_next;
     struct block *page_next[2]; /* other blocks on the first and on the tail's page */
     struct insn insn[];

@@ -23,6 +23,7 @@ struct cpu;
 struct decoder;
 struct insn;
 struct block_cache;
+struct translator;
 
 /* Segment register: selector and descriptor cache (SDM 3A 3.4.3). rd_end and wr_end are derived by
  * seg_update(): an access of n bytes at off is inside the segment and allowed where off + n <=
@@ -120,6 +121,9 @@ struct tlb {
     struct tlb_entry e[TLB_SIZE];
 };
 
+#define CPU_SCRATCH   48                  /* words that the translator keeps beside the registers */
+#define CPU_POLL_STOP (UINT64_C(1) << 63) /* not canonical: to follow it faults */
+
 /* -- The processor ----------------------------------------------------------------------------- */
 
 struct cpu {
@@ -169,6 +173,13 @@ struct cpu {
     /* Model. */
     const struct cpu_model *model;
     uint64_t isa[2]; /* bit set of enum isa */
+
+    /* The translator, or NULL: the interpreter runs alone. `poll` is a pointer that translated code
+     * follows at loops; a bad one makes it stop there. */
+    const struct translator *translator;
+    void *jit;
+    _Atomic uint64_t poll;
+    uint64_t scratch[CPU_SCRATCH];
 
     struct decoder *decoder;
     struct block_cache *blocks;

@@ -2,59 +2,15 @@
 /* Bytes to struct insn. Zydis finds prefixes, opcode, ModRM, displacement, immediates and the
  * mnemonic; the instruction table says what the operands are. Nothing else in cpu/ knows that Zydis
  * exists, but the table, whose rows carry its mnemonics. */
-#include "cpu/insn.h"
+#include "cpu/operands.h"
 
 #include <Zydis/Zydis.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#define MAX_OPERANDS 4
-#define NO_ROW       0xffff
-#define MAP_MASK     7
-
-/* What an operand of the table's notation names. */
-enum kind {
-    K_NONE,
-    K_IMPLICIT, /* DX, CL, 1, string operands: the handler knows */
-    K_ACC,      /* AL, AX, EAX, RAX */
-    K_E,        /* ModRM.rm: general register or memory */
-    K_G,        /* ModRM.reg: general register */
-    K_Z,        /* opcode bits 0-2: general register */
-    K_R,        /* ModRM.rm: general register only */
-    K_M,        /* ModRM.rm: memory only */
-    K_I,
-    K_J,
-    K_A,    /* far pointer */
-    K_O,    /* memory at an absolute offset */
-    K_S,    /* ModRM.reg: segment register */
-    K_SFIX, /* S0..S5: that segment register */
-    K_CD,   /* ModRM.reg: control or debug register */
-    K_V,    /* ModRM.reg: xmm */
-    K_W,    /* ModRM.rm: xmm or memory */
-    K_U,    /* ModRM.rm: xmm only */
-    K_P,    /* ModRM.reg: mmx */
-    K_Q,    /* ModRM.rm: mmx or memory */
-    K_N,    /* ModRM.rm: mmx only */
-    K_B,    /* VEX.vvvv: general register */
-    K_H,    /* VEX.vvvv: xmm */
-    K_ST,   /* ModRM.rm: x87 stack register */
-};
-
-enum size_rule { SIZE_EFFECTIVE, SIZE_B, SIZE_W, SIZE_D, SIZE_Q, SIZE_Y, SIZE_Z };
-
-struct operand {
-    uint8_t kind;
-    bool is_byte;
-    uint8_t fixed; /* K_SFIX */
-};
-
-/* A row's operands, parsed once. */
-struct row_info {
-    struct operand operand[MAX_OPERANDS];
-    uint8_t count;
-    uint8_t size_rule;
-};
+#define NO_ROW   0xffff
+#define MAP_MASK 7
 
 struct decoder {
     ZydisDecoder z[3]; /* 16-, 32-, 64-bit code */
@@ -108,13 +64,13 @@ static bool decides_size(enum kind kind)
 
 static struct operand parse_operand(const char *text, uint8_t *size_rule)
 {
-    struct operand o = {K_NONE, false, 0};
+    struct operand o = {.kind = K_NONE};
     *size_rule = SIZE_EFFECTIVE;
     for (size_t k = 0; k < sizeof(special_operands) / sizeof(special_operands[0]); k++)
         if (strcmp(text, special_operands[k].name) == 0) {
             o.kind = special_operands[k].kind;
             o.is_byte = special_operands[k].is_byte;
-            *size_rule = special_operands[k].size_rule;
+            o.size_rule = *size_rule = special_operands[k].size_rule;
             return o;
         }
     if (text[0] == 'S' && text[1] >= '0' && text[1] <= '5') {
@@ -123,7 +79,7 @@ static struct operand parse_operand(const char *text, uint8_t *size_rule)
         return o;
     }
     o.kind = (uint8_t)kind_of_letter(text[0]);
-    *size_rule = size_of_suffix(text + 1);
+    o.size_rule = *size_rule = size_of_suffix(text + 1);
     o.is_byte = *size_rule == SIZE_B;
     return o;
 }
@@ -214,6 +170,11 @@ void decoder_free(struct decoder *d)
     free(d->next);
     free(d->info);
     free(d);
+}
+
+const struct row_info *decoder_row(const struct decoder *d, unsigned row)
+{
+    return &d->info[row];
 }
 
 /* -- Decoding ---------------------------------------------------------------------------------- */

@@ -4,17 +4,21 @@
  *
  * Priorities between instructions follow SDM 3A 6.9: traps of the previous instruction, then NMI
  * and maskable interrupts, then code breakpoints and faults of the next instruction. */
+#include "cpu/interp.h"
 #include "cpu/block.h"
 #include "cpu/exception.h"
 #include "cpu/mem.h"
 #include "cpu/ops.h"
+#include "cpu/translator.h"
 
 void cpu_attend(struct cpu *c, unsigned set, unsigned clear)
 {
     if (clear != 0)
         atomic_fetch_and_explicit(&c->attention, ~clear, memory_order_acq_rel);
-    if (set != 0)
+    if (set != 0) {
         atomic_fetch_or_explicit(&c->attention, set, memory_order_acq_rel);
+        atomic_store_explicit(&c->poll, CPU_POLL_STOP, memory_order_release);
+    }
 }
 
 static unsigned attention(const struct cpu *c)
@@ -47,9 +51,7 @@ static bool take_interrupt(struct cpu *c)
     return true;
 }
 
-/* Run at most `max` instructions of a block. False: an exception is recorded, RIP is at the
- * faulting instruction. */
-static bool run_block(struct cpu *c, const struct block *b, unsigned max)
+bool interp_block(struct cpu *c, const struct block *b, unsigned max)
 {
     const struct insn *i = b->insn;
     bool ok = true;
@@ -83,7 +85,7 @@ static bool run_some(struct cpu *c, unsigned max)
     const struct block *b = block_lookup(c);
     if (c->log_items & (LOG_EXEC | LOG_CPU))
         log_block(c);
-    if (b == NULL || !run_block(c, b, max))
+    if (b == NULL || !interp_block(c, b, max))
         return exception_deliver(c);
     return true;
 }
@@ -134,10 +136,9 @@ static bool run_single(struct cpu *c)
     return true;
 }
 
-/* What can keep the processor from running whole blocks. RF lasts for one instruction. */
-static bool needs_care(const struct cpu *c)
+bool interp_needs_care(const struct cpu *c)
 {
-    return c->single || c->shadow || c->db_pending != 0 || c->eflags & EFL_RF;
+    return c->single || c->shadow || c->fault_pending || c->db_pending != 0 || c->eflags & EFL_RF;
 }
 
 /* Between blocks. Returns true to leave cpu_run() with *why. */
@@ -162,13 +163,19 @@ enum cpu_exit cpu_run(struct cpu *c)
 {
     enum cpu_exit why;
     for (;;) {
-        if (needs_care(c) && !settle(c))
+        if (interp_needs_care(c) && !settle(c))
             return CPU_EXIT_SHUTDOWN;
         if ((attention(c) != 0 || c->halted) && service(c, &why))
             return why;
         if (c->halted)
             continue;
-        bool ok = needs_care(c) ? run_single(c) : run_some(c, BLOCK_MAX_INSNS);
+        bool ok;
+        if (interp_needs_care(c))
+            ok = run_single(c);
+        else if (c->translator != NULL && !(c->log_items & (LOG_EXEC | LOG_CPU)))
+            ok = c->translator->run(c);
+        else
+            ok = run_some(c, BLOCK_MAX_INSNS);
         if (!ok)
             return CPU_EXIT_SHUTDOWN;
     }

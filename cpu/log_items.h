@@ -13,7 +13,8 @@
     LOG_ITEM(GUEST_ERROR, "guest_errors", "wrong things that the guest does to devices")           \
     LOG_ITEM(UNIMP, "unimp", "features that a guest asks for and we lack")                         \
     LOG_ITEM(IO, "io", "port and MMIO accesses")                                                   \
-    LOG_ITEM(RESET, "cpu_reset", "resets")
+    LOG_ITEM(RESET, "cpu_reset", "resets")                                                         \
+    LOG_ITEM(JIT_STATS, "jit-stats", "what the translator did, at the end")
 
 enum log_bit {
 #define LOG_ITEM(id, name, desc) LOG_BIT_##id,

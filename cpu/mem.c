@@ -8,6 +8,7 @@
 #include "cpu/block.h"
 #include "cpu/exception.h"
 #include "cpu/segment.h"
+#include "cpu/translator.h"
 
 #define TLB_MISS 1 /* a tag that no page address equals */
 
@@ -29,6 +30,8 @@ void tlb_flush_all(struct cpu *c)
             entry_clear(&c->tlbs[m].e[k]);
     c->large_first = UINT64_MAX;
     c->large_last = 0;
+    if (c->translator != NULL)
+        c->translator->forget(c, true);
     blocks_forget_translations(c);
 }
 
@@ -38,6 +41,8 @@ void tlb_flush_nonglobal(struct cpu *c)
         for (unsigned k = 0; k < TLB_SIZE; k++)
             if (!(c->tlbs[m].e[k].pa & TLB_GLOBAL))
                 entry_clear(&c->tlbs[m].e[k]);
+    if (c->translator != NULL)
+        c->translator->forget(c, false);
     blocks_forget_translations(c);
 }
 
@@ -58,6 +63,8 @@ void tlb_flush_page(struct cpu *c, uint64_t la)
         for (unsigned k = 0; search && k < TLB_SIZE; k++)
             entry_flush(&t->e[k], la);
     }
+    if (c->translator != NULL)
+        c->translator->forget_page(c, la, search);
     blocks_forget_translations(c);
 }
 
@@ -67,6 +74,8 @@ void tlb_protect_code(struct cpu *c, uint64_t pa)
         for (unsigned k = 0; k < TLB_SIZE; k++)
             if ((c->tlbs[m].e[k].pa & PAGE_MASK) == (pa & PAGE_MASK))
                 c->tlbs[m].e[k].wr = TLB_MISS;
+    if (c->translator != NULL)
+        c->translator->protect(c, pa & PAGE_MASK);
 }
 
 void cpu_flush_tlb(struct cpu *c)
@@ -125,6 +134,13 @@ static void tlb_fill(struct cpu *c, struct tlb *t, uint64_t la, const struct tra
     e->rd = host_rd != NULL && tr->readable && !watched ? page : TLB_MISS;
     e->wr = host_wr != NULL && tr->writable && !watched && !blocks_has_code(c, tr->pa) ? page
                                                                                        : TLB_MISS;
+    if (c->translator != NULL)
+        c->translator->filled(c, (unsigned)(t - c->tlbs),
+                              &(struct filled_page){.la = page,
+                                                    .rd = e->rd == page ? host_rd : NULL,
+                                                    .wr = e->wr == page ? host_wr : NULL,
+                                                    .shift = tr->shift,
+                                                    .global = tr->global});
 }
 
 static bool translate_piece(struct cpu *c, const struct access_as *as, struct piece *p)
@@ -230,7 +246,7 @@ static bool write_linear(struct cpu *c, const struct access_as *as, uint64_t la,
 static struct access_as ordinary(struct cpu *c, enum access how)
 {
     bool user = c->cpl == 3;
-    struct tlb *fill = c->tlb == &c->tlbs[MMU_NONE] ? NULL : c->tlb;
+    struct tlb *fill = c->mmu == MMU_NONE ? NULL : &c->tlbs[c->mmu];
     return (struct access_as){how, user, !user && c->eflags & EFL_AC, fill, c->la_mask};
 }
 

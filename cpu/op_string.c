@@ -58,7 +58,8 @@ static inline bool rep_ended(const struct cpu *c, const struct insn *i, enum rep
 static inline bool rep_must_pause(const struct cpu *c)
 {
     return c->single || c->run_end == NULL || c->db_pending != 0 ||
-           atomic_load_explicit(&c->attention, memory_order_relaxed) != 0;
+           (atomic_load_explicit(&c->attention, memory_order_relaxed) != 0 &&
+            (atomic_load(&c->attention) & ATT_EXIT || cpu_has_work(c)));
 }
 
 OP_INLINE bool string_op(struct cpu *c, const struct insn *i, unsigned w, enum rep_kind kind,

@@ -230,7 +230,10 @@ static int set_machine(struct parse *p, const char *arg)
 
 static int set_accel(struct parse *p, const char *arg)
 {
-    return only(p, "accel", arg, "interp");
+    if (strcmp(arg, "jit") != 0)
+        return only(p, "accel", arg, "interp");
+    p->o->vm.accel = ACCEL_JIT;
+    return 0;
 }
 
 static int set_display(struct parse *p, const char *arg)

@@ -172,7 +172,7 @@ uint8_t *mem_host_ptr(struct vm *vm, uint64_t ram_off, uint64_t n)
 {
     struct mem *m = &vm->mem;
 
-    if (ram_off < m->below + m->above || n > m->used || ram_off > m->used - n)
+    if (ram_off < m->below + m->above || n > m->used || ram_off > m->used - n || m->spread != 0)
         return NULL;
     return m->host + ram_off;
 }
@@ -186,7 +186,8 @@ int mem_init(struct vm *vm, uint64_t ram_bytes)
     m->above = ram_bytes - m->below;
     m->used = ram_bytes;
     m->size = ram_bytes + DEVICE_MEM;
-    m->fd = host_ram_create(m->size, &m->host);
+    m->spread = vm->cfg.accel == ACCEL_JIT ? 1 : 0;
+    m->fd = host_ram_create(m->size << m->spread, &m->host);
     if (m->fd < 0)
         return vm_fail(vm, m->fd, "cannot get %" PRIu64 " MiB of guest memory: %s", ram_bytes >> 20,
                        strerror(-m->fd));
@@ -201,7 +202,7 @@ int mem_init(struct vm *vm, uint64_t ram_bytes)
 
 void mem_free(struct vm *vm)
 {
-    host_ram_free(vm->mem.fd, vm->mem.host, vm->mem.size);
+    host_ram_free(vm->mem.fd, vm->mem.host, vm->mem.size << vm->mem.spread);
 }
 
 uint64_t mem_below_4g(const struct vm *vm)
@@ -214,6 +215,12 @@ uint64_t mem_above_4g(const struct vm *vm)
     return vm->mem.above;
 }
 
+/* Where a byte of the object is mapped; what follows it is there up to the page's end. */
+static uint8_t *object_at(const struct mem *m, uint64_t off)
+{
+    return m->host + ((off & ~(PAGE_SIZE - 1)) << m->spread) + (off & (PAGE_SIZE - 1));
+}
+
 /* -- Access ------------------------------------------------------------------------------------ */
 
 uint8_t *mem_host(struct mem *m, uint64_t pa, uint64_t n, bool write)
@@ -223,7 +230,7 @@ uint8_t *mem_host(struct mem *m, uint64_t pa, uint64_t n, bool write)
     if (s == NULL || s->r->kind == REGION_MMIO || (write && s->r->kind != REGION_RAM) ||
         n - 1 > s->last - pa)
         return NULL;
-    return m->host + s->r->ram_off + (pa - s->r->base);
+    return object_at(m, s->r->ram_off + (pa - s->r->base));
 }
 
 /* An access that runs past the end of its region is done byte by byte. */
@@ -246,7 +253,7 @@ uint64_t mem_io_read(struct vm *vm, uint64_t pa, unsigned n)
     }
     if (r != NULL && r->kind != REGION_MMIO) {
         val = 0;
-        memcpy(&val, vm->mem.host + r->ram_off + (pa - r->base), n);
+        memcpy(&val, object_at(&vm->mem, r->ram_off + (pa - r->base)), n);
         return val;
     }
     if (r != NULL && r->ops != NULL)
@@ -269,7 +276,7 @@ void mem_io_write(struct vm *vm, uint64_t pa, unsigned n, uint64_t val)
         return;
     }
     if (r != NULL && r->kind == REGION_RAM) {
-        memcpy(vm->mem.host + r->ram_off + (pa - r->base), &val, n);
+        memcpy(object_at(&vm->mem, r->ram_off + (pa - r->base)), &val, n);
         return;
     }
     vm_log(vm, LOG_IO, "mmio write %0*" PRIx64 " n=%u = %" PRIx64 " %s", 8, pa, n, val,
@@ -301,8 +308,8 @@ static void copy(struct mem *m, uint64_t pa, uint8_t *buf, uint64_t n, bool to_g
 {
     while (n > 0) {
         const struct span *s = mem_span(m, pa);
-        uint8_t *host = m->host + s->r->ram_off + (pa - s->r->base);
-        uint64_t len = s->last - pa + 1;
+        uint8_t *host = object_at(m, s->r->ram_off + (pa - s->r->base));
+        uint64_t len = PAGE_SIZE - pa % PAGE_SIZE;
 
         if (len > n)
             len = n;

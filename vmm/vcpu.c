@@ -280,6 +280,14 @@ enum vm_end vcpu_loop(struct vcpu *v)
 
 /* -- Life -------------------------------------------------------------------------------------- */
 
+static int create_jit(struct vcpu *v, char *err)
+{
+    const struct mem *m = &v->vm->mem;
+    struct jit_ram ram = {.fd = m->fd, .host = m->host, .pages = m->size / PAGE_SIZE};
+
+    return jit_create(&v->jit, &v->cpu, &ram, err);
+}
+
 int vcpu_create(struct vm *vm, unsigned index, char *err)
 {
     struct vcpu *v = aligned_alloc(64, (sizeof(*v) + 63) / 64 * 64);
@@ -295,13 +303,14 @@ int vcpu_create(struct vm *vm, unsigned index, char *err)
     }
     v->cpu.log_items = vm->cfg.log_items;
     vm->cpu[index] = v;
-    return 0;
+    return vm->cfg.accel == ACCEL_JIT ? create_jit(v, err) : 0;
 }
 
 void vcpu_destroy(struct vcpu *v)
 {
     if (v == NULL)
         return;
+    jit_free(v->jit);
     cpu_free(&v->cpu);
     free(v);
 }

@@ -155,6 +155,8 @@ enum vm_end vm_run(struct vm *vm)
     struct vcpu *v = vm->cpu[0];
     enum vm_end end;
 
+    if (v->jit != NULL && jit_thread_enter(v->jit) != 0)
+        return VM_END_ERROR;
     if (io_start(vm) != 0)
         return VM_END_ERROR;
     v->thread = pthread_self();
@@ -165,6 +167,8 @@ enum vm_end vm_run(struct vm *vm)
     clock_stop(vm);
     vm_unlock(vm);
     atomic_store(&v->on, false);
+    if (v->jit != NULL)
+        jit_thread_leave(v->jit);
     return end;
 }
 

@@ -11,6 +11,7 @@
 #include <stdarg.h>
 
 #include "cpu/cpu.h"
+#include "jit/jit.h"
 #include "vmm/host.h"
 #include "vmm/vm.h"
 
@@ -55,7 +56,9 @@ struct span {
 
 struct mem {
     int fd;
-    uint8_t *host; /* the memory object */
+    uint8_t *host; /* the memory object, mapped */
+    unsigned
+        spread;    /* page n of the object is at n << (12 + spread): with a translator 1, else 0 */
     uint64_t size; /* of the object */
     uint64_t used; /* guest RAM and what mem_alloc() gave out */
     uint64_t below, above;
@@ -81,7 +84,8 @@ void mem_free(struct vm *vm);
 /* The span that holds pa, or NULL. */
 const struct span *mem_span(struct mem *m, uint64_t pa);
 
-/* Host address of pa where n bytes there are RAM (or ROM, for reads); NULL otherwise. */
+/* Host address of pa where n bytes there are RAM (or ROM, for reads); NULL otherwise. They lie in
+ * one page. */
 uint8_t *mem_host(struct mem *m, uint64_t pa, uint64_t n, bool write);
 
 /* One MMIO or otherwise slow access, machine lock held. */
@@ -170,6 +174,7 @@ struct vcpu {
     bool flush_posted, a20_posted, a20;
     bool ignne;      /* pin; machine lock */
     struct irq ferr; /* where that pin goes */
+    struct jit *jit; /* NULL: the interpreter runs alone */
     const struct vcpu_intc *intc;
     void *intc_dev;
     uint64_t random[32];

@@ -105,3 +105,27 @@ void cpu_update_mode(struct cpu *c)
 {
     (void)c;
 }
+
+/* No translator either. */
+int jit_create(struct jit **out, struct cpu *c, const struct jit_ram *ram, char *err)
+{
+    (void)c, (void)ram, (void)err;
+    *out = NULL;
+    return 0;
+}
+
+void jit_free(struct jit *j)
+{
+    (void)j;
+}
+
+int jit_thread_enter(struct jit *j)
+{
+    (void)j;
+    return 0;
+}
+
+void jit_thread_leave(struct jit *j)
+{
+    (void)j;
+}

@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: MIT */
+/* What the processor tells the translator that runs it, if one does. The interpreter stays the
+ * reference: a translator takes over where cpu_run() would run a decoded block, executes as much as
+ * it can, and calls back for everything else. All calls come on the processor's own thread. */
+#ifndef CPU_TRANSLATOR_H
+#define CPU_TRANSLATOR_H
+
+#include "cpu/block.h"
+#include "cpu/cpu.h"
+
+/* A linear page of 4 KiB that was translated. */
+struct filled_page {
+    uint64_t la;
+    const uint8_t *rd, *wr; /* host addresses where it may be read and written directly, else NULL */
+    uint8_t shift;          /* log2 of the guest's page, of which it is a part */
+    bool global;
+};
+
+struct translator {
+    /* Run from c->r[RIP] until an interrupt, a debug condition or a request needs service. False:
+     * the processor shut down. */
+    bool (*run)(struct cpu *c);
+    /* A page was translated for accesses of kind `mmu`. */
+    void (*filled)(struct cpu *c, unsigned mmu, const struct filled_page *page);
+    /* Translations are no longer valid: those of one page (maybe_large: which may be larger than 4
+     * KiB), or all, or all but global ones. */
+    void (*forget_page)(struct cpu *c, uint64_t la, bool maybe_large);
+    void (*forget)(struct cpu *c, bool global_too);
+    /* This physical page holds code now: no direct writes to it any more. */
+    void (*protect)(struct cpu *c, uint64_t pa);
+    /* A block was overwritten; all blocks were dropped. */
+    void (*block_killed)(struct cpu *c, struct block *b);
+    void (*blocks_cleared)(struct cpu *c);
+};
+
+#endif

@@ -1,0 +1,153 @@
+/* SPDX-License-Identifier: MIT */
+/* Translated blocks, and what the host-neutral part of the translator asks of a backend. */
+#ifndef JIT_CODE_H
+#define JIT_CODE_H
+
+#include <stdatomic.h>
+
+#include "cpu/block.h"
+#include "jit/jit.h"
+#include "jit/shadow.h"
+
+/* How a segment's accesses are translated. */
+enum seg_class {
+    SEG_CHECKED, /* limits need a look each time: the interpreter */
+    SEG_FLAT,    /* base 0, no limit */
+    SEG_BASED,   /* no limit */
+    SEG_64K,     /* limit FFFFh: 16-bit addresses only */
+};
+
+/* What translated code depends on besides its bytes. Two translations of one block differ in it. */
+struct code_kind {
+    uint32_t mode;     /* MODE_64, MODE_CS32, MODE_SS32, KIND_* */
+    uint16_t segs;     /* enum seg_class, 2 bits each, ORDER seg */
+    uint16_t writable; /* bit: this segment may be written */
+    uint32_t cs_limit; /* without KIND_FLAT_CS; else 0 */
+    uint32_t eip_page; /* likewise: EIP of the page's first byte */
+};
+
+#define KIND_FLAT_CS (1u << 16)
+#define KIND_SSE     (1u << 17) /* SSE instructions raise neither #UD nor #NM */
+
+static inline unsigned kind_seg(const struct code_kind *k, unsigned sreg)
+{
+    return k->segs >> (2 * sreg) & 3;
+}
+
+/* A way out of a block to a fixed place: an offset from the start of the block's page. */
+struct code_exit {
+    int32_t offset;
+    uint8_t *patch; /* the jump's displacement; NULL: never linked */
+};
+
+#define MAX_EXITS 3
+
+struct code {
+    struct block *block;
+    struct code *next; /* of the same block, another kind */
+    struct code_kind kind;
+    uint8_t *begin, *end;   /* as written */
+    const uint8_t *outside; /* entry with the linear address in the address register; NULL: none */
+    const uint8_t *inside;  /* entry from code of the same page */
+    uint8_t *entry_patch;   /* writable address of `inside` */
+    const uint8_t *dead;    /* where `inside` leads once the block was overwritten */
+    struct code_exit exit[MAX_EXITS];
+    uint8_t nexits;
+    uint8_t cache; /* jump cache of this kind */
+    uint8_t traps[BLOCK_MAX_INSNS];
+    uint32_t slow;                   /* bit: this instruction traps often, do not access directly */
+    uint16_t guest[BLOCK_MAX_INSNS]; /* page offset of each instruction */
+    uint32_t host[BLOCK_MAX_INSNS + 1]; /* its code, from `begin` */
+};
+
+/* Why translated code came back. */
+enum code_why {
+    WHY_STATE, /* registers and RIP are as they should be: look on */
+    WHY_EXIT,  /* through exit scratch[X_SITE] */
+    WHY_DEAD,  /* at the entry of a dead block */
+    WHY_FAULT, /* instruction scratch[X_SITE] could not complete */
+    WHY_POLL,  /* before instruction scratch[X_SITE] */
+};
+
+/* struct cpu's scratch words, ORDER none */
+enum {
+    X_TABLE,  /* read table of the current context */
+    X_PAGE,   /* linear address of the page being executed */
+    X_RESUME, /* where to go on in translated code */
+    X_CSP,    /* C's stack pointer; the stack's top holds the processor's address */
+    X_AX,     /* flags and RAX while they change hands */
+    X_FLAGS,  /* bits 0-7: OF, 8-15: as LAHF gives them */
+    X_SITE,   /* instruction or exit number */
+    X_CODE,   /* struct code * */
+    X_T0,     /* temporaries */
+    X_T1,
+    X_T2,
+    X_INDEX,    /* mask of the page index in a linear address */
+    X_BIT16,    /* 10000h */
+    X_GUEST_FP, /* the host's SSE registers hold the guest's: 1 */
+    X_FP_ENTER, /* code that makes it so */
+    X_MXCSR,    /* C's MXCSR */
+    X_LIMIT64K, /* [6][2]: segment base, or poison beyond FFFFh */
+    X_COUNT = X_LIMIT64K + 12,
+};
+_Static_assert(X_COUNT <= CPU_SCRATCH, "too many scratch words");
+
+struct backend;
+
+/* What instructions of one kind cost: interpreted for translated code, and trapped. */
+struct row_counts {
+    uint64_t calls, faults;
+};
+
+struct jit {
+    struct cpu *cpu;
+    struct shadow shadow;
+    struct backend *backend;
+    struct code *codes; /* in the order of their addresses */
+    unsigned ncodes, max_codes;
+    uint8_t *rw, *limit; /* code memory as written */
+    uint8_t *first;      /* behind the backend's entry and exit code */
+    uint8_t *next;       /* where the next block goes */
+    ptrdiff_t to_exec;
+    size_t code_bytes;
+    int code_fd;
+    struct code_kind kinds[JUMP_CACHES];
+    unsigned nkinds;
+    uint64_t poll_ok;  /* what cpu.poll points to */
+    struct code *left; /* the dead code whose entry was run into last, or NULL */
+    bool shutdown;     /* delivering an exception failed */
+    void *alt_stack;
+    struct jit_stats stats;
+    struct row_counts *rows; /* by row of the instruction table */
+};
+
+/* The code that holds a host address (as executed), or NULL. */
+struct code *code_at(const struct jit *j, const uint8_t *host);
+/* The instruction of x at a host address. */
+unsigned code_insn(const struct jit *j, const struct code *x, const uint8_t *host);
+
+/* Called by translated code for an instruction that the backend declined; the processor's state is
+ * in struct cpu. True: go on behind it. */
+bool jit_call(struct cpu *c, struct code *x);
+
+/* -- Backend ----------------------------------------------------------------------------------- */
+
+/* Entry and exit code. 0, -ENOTSUP with a reason, or another -errno. */
+int backend_create(struct jit *j, char *err);
+void backend_free(struct jit *j);
+
+/* Translate x->block for x->kind at j->next. False: no room. */
+bool backend_translate(struct jit *j, struct code *x);
+
+/* Run from `code` on. */
+enum code_why backend_enter(struct jit *j, const uint8_t *code);
+
+/* Let an exit, or the entry of dead code, go directly to other code of the same kind. */
+void backend_link(struct jit *j, const struct code_exit *exit, const struct code *to);
+void backend_forward(struct jit *j, struct code *from, const uint8_t *to);
+
+/* Handle faults in translated code on this thread. */
+int backend_thread_enter(struct jit *j);
+void backend_thread_leave(struct jit *j);
+
+#endif

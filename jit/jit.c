@@ -1,0 +1,601 @@
+/* SPDX-License-Identifier: MIT */
+/* The translator's loop: find or make the code for where the processor is, run it, see why it came
+ * back. The interpreter runs what is cold, what cannot be cached, and what translated code hands
+ * over.
+ *
+ * Invariants:
+ * 1. One struct code belongs to one decoded block (cpu/block.h) and lives as long: when the block
+ * is overwritten, its entry leads out; when all blocks are dropped, so is all code.
+ * 2. Between two instructions of translated code the guest's registers are in the places that the
+ *    backend gave them and its flags in the host's; X_PAGE is the page being executed.
+ * 3. Code is entered with the kind that it was made for. What changes the kind ends a block. */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "cpu/exception.h"
+#include "cpu/flags.h"
+#include "cpu/interp.h"
+#include "cpu/translator.h"
+#include "jit/code.h"
+
+#define CODE_BYTES (UINT64_C(64) << 20)
+#define MAX_CODES  (1u << 17)
+#define HOT        4 /* interpreted so many times, a block is worth translating */
+#define MAX_TRAPS  3 /* faults of one instruction until it is translated otherwise */
+
+/* -- Kinds ------------------------------------------------------------------------------------- */
+
+#define LIMIT_4G (UINT64_C(1) << 32)
+
+static unsigned class_of(const struct seg *s)
+{
+    if (s->rd_end >= LIMIT_4G)
+        return s->base == 0 ? SEG_FLAT : SEG_BASED;
+    return s->rd_end == 0x10000 && s->base < LIMIT_4G / 2 ? SEG_64K : SEG_CHECKED;
+}
+
+static void kind_segments(const struct cpu *c, struct code_kind *k)
+{
+    for (unsigned n = 0; n < SEG_COUNT; n++) {
+        const struct seg *s = &c->seg[n];
+        unsigned class = c->mode & MODE_64 ? n >= SEG_FS ? SEG_BASED : SEG_FLAT : class_of(s);
+        k->segs |= (uint16_t)(class << (2 * n));
+        if (c->mode & MODE_64 || s->wr_end == s->rd_end)
+            k->writable |= (uint16_t)(1u << n);
+    }
+}
+
+static struct code_kind kind_now(const struct cpu *c)
+{
+    struct code_kind k = {.mode = c->mode & (MODE_64 | MODE_CS32 | MODE_SS32)};
+    const struct seg *cs = &c->seg[SEG_CS];
+
+    kind_segments(c, &k);
+    if (c->mode & MODE_64 || (cs->base == 0 && cs->limit == UINT32_MAX))
+        k.mode |= KIND_FLAT_CS;
+    else {
+        k.cs_limit = cs->limit;
+        k.eip_page = (uint32_t)(c->r[RIP] - ((cs->base + c->r[RIP]) & 0xfff));
+    }
+    if (!(c->cr0 & (CR0_TS | CR0_EM)) && c->cr4 & CR4_OSFXSR)
+        k.mode |= KIND_SSE;
+    return k;
+}
+
+static bool kind_equal(const struct code_kind *a, const struct code_kind *b)
+{
+    return a->mode == b->mode && a->segs == b->segs && a->writable == b->writable &&
+           a->cs_limit == b->cs_limit && a->eip_page == b->eip_page;
+}
+
+/* The jump cache of a kind with a flat CS. When there are too many kinds, one changes its meaning.
+ */
+static unsigned kind_cache(struct jit *j, const struct code_kind *k)
+{
+    for (unsigned n = 0; n < j->nkinds; n++)
+        if (kind_equal(&j->kinds[n], k))
+            return n;
+    if (j->nkinds == JUMP_CACHES) {
+        blocks_clear(j->cpu);
+        j->nkinds = 0;
+    }
+    j->kinds[j->nkinds] = *k;
+    return j->nkinds++;
+}
+
+/* -- Code -------------------------------------------------------------------------------------- */
+
+struct code *code_at(const struct jit *j, const uint8_t *host)
+{
+    const uint8_t *p = host - j->to_exec;
+    unsigned lo = 0, hi = j->ncodes;
+
+    while (lo < hi) {
+        unsigned mid = (lo + hi) / 2;
+        if (p < j->codes[mid].begin)
+            hi = mid;
+        else if (p >= j->codes[mid].end)
+            lo = mid + 1;
+        else
+            return &j->codes[mid];
+    }
+    return NULL;
+}
+
+unsigned code_insn(const struct jit *j, const struct code *x, const uint8_t *host)
+{
+    uint32_t at = (uint32_t)(host - j->to_exec - x->begin);
+    unsigned k = 0;
+    while (k + 1u < x->block->count && at >= x->host[k + 1])
+        k++;
+    return k;
+}
+
+static const uint8_t *insn_host(const struct jit *j, const struct code *x, unsigned k)
+{
+    return x->begin + x->host[k] + j->to_exec;
+}
+
+static struct code *code_find(struct block *b, const struct code_kind *k)
+{
+    for (struct code *x = b->code; x != NULL; x = x->next)
+        if (kind_equal(&x->kind, k))
+            return x;
+    return NULL;
+}
+
+static struct code *code_make(struct jit *j, struct block *b, const struct code_kind *k,
+                              uint32_t slow)
+{
+    uint64_t flushes = j->stats.flushes;
+    unsigned cache = k->mode & KIND_FLAT_CS ? kind_cache(j, k) : 0;
+    struct code *x = &j->codes[j->ncodes];
+    uint16_t at = b->pa & 0xfff;
+
+    if (j->stats.flushes != flushes || j->ncodes == j->max_codes)
+        return NULL;
+    *x = (struct code){.block = b, .kind = *k, .cache = (uint8_t)cache, .slow = slow};
+    for (unsigned n = 0; n < b->count; n++) {
+        x->guest[n] = at;
+        at = (uint16_t)(at + b->insn[n].len);
+    }
+    if (!backend_translate(j, x))
+        return NULL;
+    j->ncodes++;
+    x->next = b->code;
+    b->code = x;
+    j->stats.blocks++;
+    j->stats.insns += b->count;
+    return x;
+}
+
+static bool is_full(const struct jit *j)
+{
+    return j->ncodes == j->max_codes || j->limit - j->next < 32768;
+}
+
+/* -- Being told by the processor --------------------------------------------------------------- */
+
+static void on_filled(struct cpu *c, unsigned mmu, const struct filled_page *page)
+{
+    struct jit *j = c->jit;
+    if (mmu < MMU_NONE)
+        shadow_fill(&j->shadow, mmu, page);
+}
+
+static void on_forget(struct cpu *c, bool global_too)
+{
+    struct jit *j = c->jit;
+    shadow_forget(&j->shadow, global_too);
+}
+
+static void on_forget_page(struct cpu *c, uint64_t la, bool maybe_large)
+{
+    struct jit *j = c->jit;
+    shadow_forget_page(&j->shadow, la, maybe_large);
+}
+
+static void on_protect(struct cpu *c, uint64_t pa)
+{
+    struct jit *j = c->jit;
+    const uint8_t *host = phys_page(c, pa, true);
+    if (host != NULL)
+        shadow_protect(&j->shadow, host);
+}
+
+static void on_block_killed(struct cpu *c, struct block *b)
+{
+    struct jit *j = c->jit;
+    for (struct code *x = b->code; x != NULL; x = x->next)
+        backend_forward(j, x, x->dead);
+}
+
+static void on_blocks_cleared(struct cpu *c)
+{
+    struct jit *j = c->jit;
+    j->ncodes = 0;
+    j->left = NULL;
+    j->next = j->first;
+    jumps_forget(&j->shadow);
+    j->stats.flushes++;
+}
+
+/* -- Running ----------------------------------------------------------------------------------- */
+
+static uint64_t rip_at(const struct cpu *c, const struct code *x, int64_t offset)
+{
+    if (c->mode & MODE_64)
+        return c->scratch[X_PAGE] + (uint64_t)offset;
+    if (x->kind.mode & KIND_FLAT_CS)
+        return (uint32_t)(c->scratch[X_PAGE] + (uint64_t)offset);
+    return (uint32_t)(x->kind.eip_page + (uint64_t)offset);
+}
+
+static void flags_from_host(struct cpu *c)
+{
+    uint64_t v = c->scratch[X_FLAGS];
+    flags_set_arith(c, (uint32_t)(v >> 8 & 0xff) | (uint32_t)(v & 1) << 11);
+}
+
+static void flags_to_host(struct cpu *c)
+{
+    uint32_t f = flags_arith(c);
+    c->scratch[X_FLAGS] = (uint64_t)(f & 0xff) << 8 | (f >> 11 & 1);
+}
+
+static void context_to_host(struct jit *j)
+{
+    struct cpu *c = j->cpu;
+    c->scratch[X_TABLE] = (uint64_t)(uintptr_t)shadow_table(&j->shadow, c->mmu);
+    if (!(c->mode & MODE_64))
+        for (unsigned n = 0; n < SEG_COUNT; n++)
+            c->scratch[X_LIMIT64K + 2 * n] = c->seg[n].base;
+}
+
+/* Execute instruction k of x as the interpreter does. True: it completed and execution can go on
+ * behind it in translated code. */
+static bool interpret(struct cpu *c, const struct code *x, unsigned k)
+{
+    const struct insn *i = &x->block->insn[k];
+    uint64_t rip = rip_at(c, x, x->guest[k]), next = rip + i->len;
+
+    if (!(c->mode & MODE_64))
+        next = (uint32_t)next;
+    c->run_end = i + 1;
+    c->r[RIP] = next;
+    c->icount++;
+    if (!i->fn(c, i)) {
+        c->r[RIP] = rip;
+        if (!exception_deliver(c))
+            ((struct jit *)c->jit)->shutdown = true;
+        return false;
+    }
+    return c->run_end != NULL && c->r[RIP] == next && k + 1u < x->block->count;
+}
+
+bool jit_call(struct cpu *c, struct code *x)
+{
+    struct jit *j = c->jit;
+    bool on;
+
+    flags_from_host(c);
+    j->stats.calls++;
+    j->rows[x->block->insn[c->scratch[X_SITE]].op].calls++;
+    on = interpret(c, x, (unsigned)c->scratch[X_SITE]);
+    if (on)
+        flags_to_host(c);
+    return on;
+}
+
+/* Must the loop above translated code have a look first? */
+static bool must_stop(const struct cpu *c)
+{
+    unsigned a = atomic_load(&c->attention);
+    return interp_needs_care(c) || c->halted || c->fault_pending || a & ATT_EXIT || cpu_has_work(c);
+}
+
+/* An instruction that traps again and again, because it means a device or a page with code, gets
+ * the interpreter for good: a call costs less than a signal. */
+static void retranslate(struct jit *j, struct code *x, unsigned k)
+{
+    struct block *b = x->block;
+    struct code *y;
+
+    if (b->dead || x->slow & 1u << k || ++x->traps[k] < MAX_TRAPS || is_full(j))
+        return;
+    y = code_make(j, b, &x->kind, x->slow | 1u << k);
+    if (y != NULL)
+        backend_forward(j, x, y->inside);
+}
+
+/* Instruction k of x could not complete: the page is not in the tables, it faults, or the access is
+ * one that needs the interpreter. Returns where to go on, or NULL. */
+static const uint8_t *after_fault(struct jit *j, struct code *x, unsigned k)
+{
+    struct cpu *c = j->cpu;
+    uint64_t fills = j->shadow.fills;
+    bool on;
+
+    j->stats.faults++;
+    j->rows[x->block->insn[k].op].faults++;
+    /* Let no access hit in the interpreter's own cache, so that all pages touched are reported. */
+    c->tlb = &c->tlbs[MMU_NONE];
+    on = interpret(c, x, k);
+    c->tlb = &c->tlbs[c->mmu];
+    if (j->shadow.fills == fills)
+        retranslate(j, x, k);
+    if (!on)
+        return NULL;
+    flags_to_host(c);
+    return insn_host(j, x, k + 1);
+}
+
+/* Interpret a block that has no code, or is not worth having it. */
+static bool run_cold(struct jit *j, struct block *b)
+{
+    if (b->heat < UINT16_MAX)
+        b->heat++;
+    j->stats.cold++;
+    return interp_block(j->cpu, b, BLOCK_MAX_INSNS) || exception_deliver(j->cpu);
+}
+
+/* The code for where the processor is, made if need be; NULL: none. *b is the block. False: the
+ * fetch faulted. */
+static bool find_code(struct jit *j, struct block **b, struct code **x)
+{
+    struct cpu *c = j->cpu;
+    struct code_kind k;
+
+    *x = NULL;
+    if (is_full(j))
+        blocks_clear(c);
+    *b = block_lookup(c);
+    if (*b == NULL)
+        return false;
+    if (c->mmu == MMU_NONE || (*b)->dead || ((*b)->code == NULL && (*b)->heat < HOT))
+        return true;
+    k = kind_now(c);
+    *x = code_find(*b, &k);
+    if (*x == NULL)
+        *x = code_make(j, *b, &k, 0);
+    return true;
+}
+
+/* Where to enter x. */
+static const uint8_t *enter_at(struct jit *j, struct code *x)
+{
+    struct cpu *c = j->cpu;
+    uint64_t la = (c->seg[SEG_CS].base + c->r[RIP]) & c->la_mask;
+
+    c->scratch[X_PAGE] = la & ~UINT64_C(0xfff);
+    if (x->outside != NULL)
+        jump_insert(&j->shadow, c->mmu, x->cache, la, (uint64_t)(uintptr_t)x->outside);
+    context_to_host(j);
+    flags_to_host(c);
+    return x->inside;
+}
+
+/* Run code from `at` on until it cannot go on by itself. Returns the exit taken where that may be
+ * linked to what comes next. */
+static const struct code_exit *run_code(struct jit *j, const uint8_t *at, uint64_t *from)
+{
+    struct cpu *c = j->cpu;
+
+    *from = 0;
+    while (at != NULL) {
+        enum code_why why;
+
+        j->stats.entries++;
+        why = backend_enter(j, at);
+        struct code *x = (struct code *)(uintptr_t)c->scratch[X_CODE];
+        unsigned site = (unsigned)c->scratch[X_SITE];
+        at = NULL;
+        if (why == WHY_STATE)
+            return NULL;
+        flags_from_host(c);
+        if (why == WHY_FAULT) {
+            at = after_fault(j, x, site);
+            if (at != NULL && must_stop(c)) {
+                c->r[RIP] = rip_at(c, x, x->guest[site + 1]);
+                return NULL;
+            }
+        } else if (why == WHY_EXIT) {
+            c->r[RIP] = rip_at(c, x, x->exit[site].offset);
+            *from = c->scratch[X_PAGE];
+            return &x->exit[site];
+        } else {
+            c->r[RIP] = rip_at(c, x, x->guest[why == WHY_DEAD ? 0 : site]);
+            j->left = why == WHY_DEAD ? x : NULL;
+            j->stats.polls += why == WHY_POLL;
+        }
+    }
+    return NULL;
+}
+
+/* The exit that led here stays within its page and is not linked yet: link it. */
+static void link_exit(struct jit *j, const struct code_exit *exit, uint64_t from, uint64_t flushes,
+                      const struct code *x)
+{
+    if (exit->patch == NULL || j->stats.flushes != flushes || j->cpu->scratch[X_PAGE] != from)
+        return;
+    backend_link(j, exit, x);
+    j->stats.links++;
+}
+
+/* Let the entry of dead code lead to its successor: code for the same place. */
+static void forward_dead(struct jit *j, const struct code *x)
+{
+    struct code *dead = j->left;
+
+    j->left = NULL;
+    if (dead != NULL && dead->block->pa == x->block->pa && kind_equal(&dead->kind, &x->kind))
+        backend_forward(j, dead, x->inside);
+}
+
+static bool jit_run(struct cpu *c)
+{
+    struct jit *j = c->jit;
+    const struct code_exit *exit = NULL;
+    uint64_t from = 0, flushes = 0;
+
+    for (;;) {
+        struct block *b;
+        struct code *x;
+        const uint8_t *at;
+
+        atomic_store(&c->poll, (uint64_t)(uintptr_t)&j->poll_ok);
+        if (must_stop(c))
+            return true;
+        if (!find_code(j, &b, &x))
+            return exception_deliver(c);
+        if (x == NULL) {
+            exit = NULL;
+            if (!run_cold(j, b))
+                return false;
+            continue;
+        }
+        at = enter_at(j, x);
+        forward_dead(j, x);
+        if (exit != NULL)
+            link_exit(j, exit, from, flushes, x);
+        flushes = j->stats.flushes;
+        exit = run_code(j, at, &from);
+        if (j->shutdown) {
+            j->shutdown = false;
+            return false;
+        }
+    }
+}
+
+/* -- Statistics -------------------------------------------------------------------------------- */
+
+#define REPORTED 40
+
+/* Log the instructions that cost most: those that translated code left to the interpreter. */
+static void report(struct jit *j)
+{
+    struct cpu *c = j->cpu;
+    const struct jit_stats *s = &j->stats;
+
+    cpu_log(c, LOG_JIT_STATS, "%llu blocks of %llu instructions translated, %llu of them declined",
+            (unsigned long long)s->blocks, (unsigned long long)s->insns,
+            (unsigned long long)s->declined);
+    cpu_log(c, LOG_JIT_STATS,
+            "%llu entries, %llu calls, %llu faults, %llu cold blocks, %llu links, %llu polls, "
+            "%llu flushes",
+            (unsigned long long)s->entries, (unsigned long long)s->calls,
+            (unsigned long long)s->faults, (unsigned long long)s->cold,
+            (unsigned long long)s->links, (unsigned long long)s->polls,
+            (unsigned long long)s->flushes);
+    for (unsigned n = 0; n < REPORTED; n++) {
+        unsigned most = 0;
+        for (unsigned k = 1; k < optab_count; k++)
+            if (j->rows[k].calls + j->rows[k].faults > j->rows[most].calls + j->rows[most].faults)
+                most = k;
+        cpu_log(c, LOG_JIT_STATS, "%12llu calls %12llu faults  %s %s",
+                (unsigned long long)j->rows[most].calls, (unsigned long long)j->rows[most].faults,
+                optab[most].name, optab[most].operands);
+        j->rows[most].calls = j->rows[most].faults = 0;
+    }
+}
+
+/* -- Life -------------------------------------------------------------------------------------- */
+
+static const struct translator translator = {
+    .run = jit_run,
+    .filled = on_filled,
+    .forget_page = on_forget_page,
+    .forget = on_forget,
+    .protect = on_protect,
+    .block_killed = on_block_killed,
+    .blocks_cleared = on_blocks_cleared,
+};
+
+/* Code memory is mapped twice: once to be written, once to be executed. */
+static int code_memory(struct jit *j)
+{
+    void *rw, *rx;
+
+    j->code_bytes = CODE_BYTES;
+    j->code_fd = memfd_create("translated-code", MFD_CLOEXEC);
+    if (j->code_fd < 0 || ftruncate(j->code_fd, (off_t)j->code_bytes) < 0)
+        return -errno;
+    rw = mmap(NULL, j->code_bytes, PROT_READ | PROT_WRITE, MAP_SHARED, j->code_fd, 0);
+    if (rw == MAP_FAILED)
+        return -errno;
+    j->rw = j->next = rw;
+    j->limit = j->rw + j->code_bytes;
+    rx = mmap(NULL, j->code_bytes, PROT_READ | PROT_EXEC, MAP_SHARED, j->code_fd, 0);
+    if (rx == MAP_FAILED)
+        return -errno;
+    j->to_exec = (uint8_t *)rx - j->rw;
+    return 0;
+}
+
+static int open_all(struct jit *j, const struct jit_ram *ram, char *err)
+{
+    int status;
+
+    j->max_codes = MAX_CODES;
+    j->codes = calloc(MAX_CODES, sizeof(*j->codes));
+    j->rows = calloc(optab_count, sizeof(*j->rows));
+    status = j->codes == NULL || j->rows == NULL ? -ENOMEM : shadow_create(&j->shadow);
+    if (status == 0)
+        status = code_memory(j);
+    if (status != 0) {
+        snprintf(err, 256, "no memory for the translator");
+        return status;
+    }
+    status = backend_create(j, err);
+    j->first = j->next;
+    return status != 0 ? status : shadow_open(&j->shadow, ram, err);
+}
+
+int jit_create(struct jit **out, struct cpu *c, const struct jit_ram *ram, char *err)
+{
+    struct jit *j = calloc(1, sizeof(*j));
+    int status;
+
+    *out = NULL;
+    if (j == NULL)
+        return -ENOMEM;
+    j->cpu = c;
+    j->code_fd = -1;
+    status = open_all(j, ram, err);
+    if (status != 0) {
+        jit_free(j);
+        return status;
+    }
+    c->scratch[X_INDEX] = (SHADOW_ENTRIES - 1) << 12;
+    c->scratch[X_BIT16] = 0x10000;
+    for (unsigned n = 0; n < SEG_COUNT; n++)
+        c->scratch[X_LIMIT64K + 2 * n + 1] = CPU_POLL_STOP;
+    blocks_clear(c);
+    c->jit = j;
+    c->translator = &translator;
+    *out = j;
+    return 0;
+}
+
+void jit_free(struct jit *j)
+{
+    if (j == NULL)
+        return;
+    if (j->cpu->jit == j && j->cpu->log_items & LOG_JIT_STATS)
+        report(j);
+    if (j->cpu->jit == j) {
+        j->cpu->translator = NULL;
+        j->cpu->jit = NULL;
+        blocks_clear(j->cpu);
+    }
+    backend_free(j);
+    if (j->rw != NULL) {
+        if (j->to_exec != 0)
+            munmap(j->rw + j->to_exec, j->code_bytes);
+        munmap(j->rw, j->code_bytes);
+    }
+    if (j->code_fd >= 0)
+        close(j->code_fd);
+    shadow_free(&j->shadow);
+    free(j->codes);
+    free(j->rows);
+    free(j);
+}
+
+int jit_thread_enter(struct jit *j)
+{
+    return backend_thread_enter(j);
+}
+
+void jit_thread_leave(struct jit *j)
+{
+    backend_thread_leave(j);
+}
+
+struct jit_stats jit_stats(const struct jit *j)
+{
+    return j->stats;
+}

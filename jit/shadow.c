@@ -1,0 +1,253 @@
+/* SPDX-License-Identifier: MIT */
+/* Filling and forgetting (see shadow.h). */
+#include "jit/shadow.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+
+#define CTX_BYTES (JUMP_OFFSET + JUMP_CACHES * JUMP_CACHE_BYTES)
+
+/* A table becomes accessible in chunks. */
+#define CHUNK_BITS    13 /* entries */
+#define CHUNK_ENTRIES (UINT64_C(1) << CHUNK_BITS)
+#define CHUNKS        (SHADOW_ENTRIES >> CHUNK_BITS)
+#define MAX_CHUNKS    512u /* at a time */
+
+#define LIST_MAX  16384u
+#define JUMPS_MAX 32768u
+
+/* log2 of the size of the guest's page. */
+#define LISTED_SHIFT(listed) ((listed)&63)
+
+struct shadow_ctx {
+    uint64_t *table; /* CTX_BYTES: read table, write table, jump caches */
+    const struct view *view;
+    uint8_t ready[CHUNKS];
+    unsigned nready;
+    uint64_t local[LIST_MAX], global[LIST_MAX]; /* linear pages; bits 0-11: LISTED_SHIFT */
+    unsigned nlocal, nglobal;
+    struct jump_entry *jumps[JUMPS_MAX];
+    unsigned njumps;
+};
+
+static uint64_t index_of(uint64_t la)
+{
+    return la >> 12 & (SHADOW_ENTRIES - 1);
+}
+
+static uint64_t *wr_table(const struct shadow_ctx *x)
+{
+    return x->table + SHADOW_ENTRIES;
+}
+
+/* -- Life -------------------------------------------------------------------------------------- */
+
+static struct jump_entry *jump_cache(const struct shadow_ctx *x, unsigned cache)
+{
+    return (struct jump_entry *)(void *)((uint8_t *)x->table + JUMP_OFFSET +
+                                         cache * JUMP_CACHE_BYTES);
+}
+
+static struct shadow_ctx *ctx_create(const struct view *v)
+{
+    struct shadow_ctx *x = calloc(1, sizeof(*x));
+    void *p;
+
+    if (x == NULL)
+        return NULL;
+    p = mmap(NULL, CTX_BYTES, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    if (p == MAP_FAILED ||
+        mprotect((uint8_t *)p + JUMP_OFFSET, CTX_BYTES - JUMP_OFFSET, PROT_READ | PROT_WRITE) < 0) {
+        free(x);
+        return NULL;
+    }
+    x->table = p;
+    x->view = v;
+    /* All zeroes mean address 0: only the entries with index 0 can be taken for it. */
+    for (unsigned k = 0; k < JUMP_CACHES; k++)
+        jump_cache(x, k)[0].minus_la = 1;
+    return x;
+}
+
+int shadow_create(struct shadow *s)
+{
+    *s = (struct shadow){.view.uffd = -1};
+    for (unsigned m = 0; m < MMU_NONE; m++) {
+        s->ctx[m] = ctx_create(&s->view);
+        if (s->ctx[m] == NULL)
+            return -ENOMEM;
+    }
+    return 0;
+}
+
+int shadow_open(struct shadow *s, const struct jit_ram *ram, char *err)
+{
+    return view_create(&s->view, ram, err);
+}
+
+void shadow_free(struct shadow *s)
+{
+    for (unsigned m = 0; m < MMU_NONE; m++) {
+        if (s->ctx[m] == NULL)
+            continue;
+        munmap(s->ctx[m]->table, CTX_BYTES);
+        free(s->ctx[m]);
+    }
+    view_free(&s->view);
+}
+
+uint64_t *shadow_table(const struct shadow *s, unsigned mmu)
+{
+    return s->ctx[mmu]->table;
+}
+
+/* -- Entries ----------------------------------------------------------------------------------- */
+
+static void entry_poison(struct shadow_ctx *x, uint64_t la)
+{
+    uint64_t index = index_of(la);
+    if (!x->ready[index >> CHUNK_BITS])
+        return;
+    x->table[index] = wr_table(x)[index] = view_poison(x->view, index);
+}
+
+static void list_forget(struct shadow_ctx *x, const uint64_t *list, unsigned *count)
+{
+    for (unsigned k = 0; k < *count; k++)
+        entry_poison(x, list[k]);
+    *count = 0;
+}
+
+static void ctx_forget(struct shadow_ctx *x, bool global_too)
+{
+    list_forget(x, x->local, &x->nlocal);
+    if (global_too)
+        list_forget(x, x->global, &x->nglobal);
+}
+
+/* Give all chunks back: the guest has touched more of its address space than the tables should
+ * hold. */
+static void ctx_drop_chunks(struct shadow_ctx *x)
+{
+    x->nlocal = x->nglobal = x->nready = 0;
+    memset(x->ready, 0, sizeof(x->ready));
+    madvise(x->table, JUMP_OFFSET, MADV_DONTNEED);
+    mprotect(x->table, JUMP_OFFSET, PROT_NONE);
+}
+
+static bool chunk_make_ready(struct shadow_ctx *x, uint64_t chunk)
+{
+    uint64_t first = chunk << CHUNK_BITS;
+
+    if (x->nready == MAX_CHUNKS)
+        ctx_drop_chunks(x);
+    if (mprotect(x->table + first, CHUNK_ENTRIES * 8, PROT_READ | PROT_WRITE) < 0 ||
+        mprotect(wr_table(x) + first, CHUNK_ENTRIES * 8, PROT_READ | PROT_WRITE) < 0)
+        return false;
+    for (uint64_t k = first; k < first + CHUNK_ENTRIES; k++)
+        x->table[k] = wr_table(x)[k] = view_poison(x->view, k);
+    x->ready[chunk] = 1;
+    x->nready++;
+    return true;
+}
+
+static void list_add(struct shadow_ctx *x, uint64_t listed, bool global)
+{
+    unsigned *count = global ? &x->nglobal : &x->nlocal;
+    if (*count == LIST_MAX)
+        ctx_forget(x, true);
+    (global ? x->global : x->local)[(*count)++] = listed;
+}
+
+void shadow_fill(struct shadow *s, unsigned mmu, const struct filled_page *p)
+{
+    struct shadow_ctx *x = s->ctx[mmu];
+    uint64_t index = index_of(p->la), poison = view_poison(&s->view, index);
+    uint64_t r = p->rd != NULL ? view_of(&s->view, p->rd) - p->la : poison;
+    uint64_t w = p->wr != NULL ? view_of(&s->view, p->wr) - p->la : poison;
+
+    if (!x->ready[index >> CHUNK_BITS] && !chunk_make_ready(x, index >> CHUNK_BITS))
+        return;
+    if (x->table[index] == r && wr_table(x)[index] == w)
+        return;
+    list_add(x, p->la | p->shift, p->global);
+    s->fills++;
+    x->table[index] = r;
+    wr_table(x)[index] = w;
+}
+
+void shadow_forget(struct shadow *s, bool global_too)
+{
+    for (unsigned m = 0; m < MMU_NONE; m++)
+        ctx_forget(s->ctx[m], global_too);
+    jumps_forget(s);
+}
+
+static void list_forget_large(struct shadow_ctx *x, const uint64_t *list, unsigned count,
+                              uint64_t la)
+{
+    for (unsigned k = 0; k < count; k++)
+        if ((list[k] ^ la) >> LISTED_SHIFT(list[k]) == 0)
+            entry_poison(x, list[k]);
+}
+
+void shadow_forget_page(struct shadow *s, uint64_t la, bool maybe_large)
+{
+    for (unsigned m = 0; m < MMU_NONE; m++) {
+        struct shadow_ctx *x = s->ctx[m];
+        entry_poison(x, la);
+        if (maybe_large) {
+            list_forget_large(x, x->local, x->nlocal, la);
+            list_forget_large(x, x->global, x->nglobal, la);
+        }
+    }
+    jumps_forget(s);
+}
+
+static void list_protect(struct shadow_ctx *x, const uint64_t *list, unsigned count, uint64_t view)
+{
+    for (unsigned k = 0; k < count; k++) {
+        uint64_t page = list[k] & ~UINT64_C(0xfff), index = index_of(page);
+        if (wr_table(x)[index] + page == view)
+            wr_table(x)[index] = view_poison(x->view, index);
+    }
+}
+
+void shadow_protect(struct shadow *s, const uint8_t *host)
+{
+    uint64_t view = view_of(&s->view, host);
+    for (unsigned m = 0; m < MMU_NONE; m++) {
+        list_protect(s->ctx[m], s->ctx[m]->local, s->ctx[m]->nlocal, view);
+        list_protect(s->ctx[m], s->ctx[m]->global, s->ctx[m]->nglobal, view);
+    }
+}
+
+/* -- Jump caches ------------------------------------------------------------------------------- */
+
+static void ctx_jumps_forget(struct shadow_ctx *x)
+{
+    for (unsigned k = 0; k < x->njumps; k++)
+        x->jumps[k]->minus_la++; /* an address that belongs to the neighbouring entry */
+    x->njumps = 0;
+}
+
+void jumps_forget(struct shadow *s)
+{
+    for (unsigned m = 0; m < MMU_NONE; m++)
+        ctx_jumps_forget(s->ctx[m]);
+}
+
+void jump_insert(struct shadow *s, unsigned mmu, unsigned cache, uint64_t la, uint64_t code)
+{
+    struct shadow_ctx *x = s->ctx[mmu];
+    struct jump_entry *e = &jump_cache(x, cache)[la & ((1u << JUMP_BITS) - 1)];
+
+    if (e->minus_la == -la && e->code == code)
+        return;
+    if (x->njumps == JUMPS_MAX)
+        ctx_jumps_forget(x);
+    x->jumps[x->njumps++] = e;
+    *e = (struct jump_entry){-la, code};
+}

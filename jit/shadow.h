@@ -1,0 +1,64 @@
+/* SPDX-License-Identifier: MIT */
+/* Shadow page tables: where translated code finds the host address of a guest page.
+ *
+ * A context holds the translations of one kind of access (enum mmu_ctx). Its tables are arrays with
+ * one entry per page index (view.h): what to add to a linear address to get its host address. One
+ * table is for reads, one for writes; what may not be accessed directly has a poisoned entry, so
+ * that the access itself faults. Behind the tables are jump caches, which take a linear address to
+ * the code translated for it.
+ *
+ * Invariants:
+ * 1. An entry that is not poisoned means a page of the view, and only what the guest's page tables
+ *    (or the lack of paging) allowed when it was filled.
+ * 2. Every entry that is not poisoned is in one of the context's lists; forgetting walks the lists.
+ * 3. A piece of a table that no entry was ever filled in is not accessible at all. */
+#ifndef JIT_SHADOW_H
+#define JIT_SHADOW_H
+
+#include "cpu/translator.h"
+#include "jit/view.h"
+
+#define SHADOW_ENTRIES   (UINT64_C(1) << VIEW_INDEX_BITS)
+#define SHADOW_WR_OFFSET (SHADOW_ENTRIES * 8)
+
+/* Jump caches, one for each kind of code (see struct code_kind); indexed by the low bits of the
+ * address. */
+#define JUMP_BITS        16
+#define JUMP_OFFSET      (2 * SHADOW_WR_OFFSET)
+#define JUMP_CACHE_BYTES ((UINT64_C(1) << JUMP_BITS) * sizeof(struct jump_entry))
+#define JUMP_CACHES      16
+
+/* Code is at `code` if the address plus minus_la is zero. */
+struct jump_entry {
+    uint64_t minus_la;
+    uint64_t code;
+};
+
+struct shadow_ctx;
+
+struct shadow {
+    struct view view;
+    struct shadow_ctx *ctx[MMU_CTX_COUNT]; /* none for MMU_NONE */
+    uint64_t fills;                        /* entries that changed */
+};
+
+/* Make the tables; the view is made last, by shadow_open(), when all other memory is mapped. */
+int shadow_create(struct shadow *s);
+int shadow_open(struct shadow *s, const struct jit_ram *ram, char *err);
+void shadow_free(struct shadow *s);
+
+/* What translated code has in its table register: the read table. */
+uint64_t *shadow_table(const struct shadow *s, unsigned mmu);
+
+void shadow_fill(struct shadow *s, unsigned mmu, const struct filled_page *page);
+void shadow_forget(struct shadow *s, bool global_too);
+/* Forget the page of the guest's that holds la, all of it where it may be a large one. */
+void shadow_forget_page(struct shadow *s, uint64_t la, bool maybe_large);
+/* Poison the write entries of a page of RAM. */
+void shadow_protect(struct shadow *s, const uint8_t *host);
+
+/* From now on code of this kind at la is at `code`. */
+void jump_insert(struct shadow *s, unsigned mmu, unsigned cache, uint64_t la, uint64_t code);
+void jumps_forget(struct shadow *s);
+
+#endif

@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: MIT */
+/* The translated code's view of guest RAM, and the promise that makes unchecked accesses safe.
+ *
+ * A table of the translator is indexed by VIEW_INDEX_BITS bits of the linear address, without a
+ * tag. An address that shares the index but not the upper bits comes out a multiple of VIEW_MODULUS
+ * away from the page that the entry means. So no such place may be mapped: the address space is cut
+ * into slices of VIEW_MODULUS bytes, and the place that the view takes in its slice is reserved,
+ * inaccessible, in every other slice. What lies outside the host's user half faults by itself. */
+#ifndef JIT_VIEW_H
+#define JIT_VIEW_H
+
+#include <stdint.h>
+
+#include "jit/jit.h"
+
+#define VIEW_INDEX_BITS 24
+#define VIEW_MODULUS    (UINT64_C(1) << (VIEW_INDEX_BITS + 12))
+
+/* Inaccessible space before and behind the view: an access through a poisoned entry lands in the
+ * first page of it, however long it is. */
+#define VIEW_GUARD (UINT64_C(64) << 10)
+
+struct view {
+    uint8_t *base;   /* of the RAM mapping: VIEW_GUARD bytes into the window */
+    uint64_t window; /* address of the lowest window */
+    uint64_t bytes;  /* of a window, guards included */
+    uint64_t ram_bytes;
+    const uint8_t *ram_host;
+    int uffd;
+};
+
+/* 0 or -errno with a reason. Call it when everything else is mapped. */
+int view_create(struct view *v, const struct jit_ram *ram, char *err);
+void view_free(struct view *v);
+
+/* The view's address of a page that the machine knows by `host`. */
+static inline uint64_t view_of(const struct view *v, const uint8_t *host)
+{
+    return (uint64_t)(uintptr_t)v->base + (uint64_t)(host - v->ram_host);
+}
+
+/* The value of an entry that allows nothing, for the page with this index. */
+static inline uint64_t view_poison(const struct view *v, uint64_t index)
+{
+    return (uint64_t)(uintptr_t)v->base - VIEW_GUARD - (index << 12);
+}
+
+#endif

@@ -1,0 +1,149 @@
+/* SPDX-License-Identifier: MIT */
+/* The x86-64 backend: translating a block, linking, entering. */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "jit/x64/emit.h"
+
+/* More than a block of the greatest size can need. */
+#define ROOM 24576
+
+int backend_create(struct jit *j, char *err)
+{
+    uint32_t mxcsr;
+
+    __builtin_cpu_init();
+    if (!__builtin_cpu_supports("bmi2")) {
+        snprintf(err, 256, "the host's processor lacks BMI2");
+        return -ENOTSUP;
+    }
+    j->backend = calloc(1, sizeof(*j->backend));
+    if (j->backend == NULL)
+        return -ENOMEM;
+    j->backend->rules = calloc(optab_count, sizeof(struct rule));
+    if (j->backend->rules == NULL)
+        return -ENOMEM;
+    rules_create(j->backend, j->cpu);
+    stubs_create(j, &j->backend->stubs);
+    mxcsr = __builtin_ia32_stmxcsr();
+    j->cpu->scratch[X_MXCSR] = mxcsr;
+    j->cpu->scratch[X_FP_ENTER] = (uint64_t)(uintptr_t)j->backend->stubs.fp_load;
+    return 0;
+}
+
+void backend_free(struct jit *j)
+{
+    if (j->backend == NULL)
+        return;
+    free(j->backend->rules);
+    free(j->backend);
+    j->backend = NULL;
+}
+
+/* Make sure that the SSE registers are the guest's. */
+static void emit_fp_enter(struct xlat *x)
+{
+    uint8_t *resume;
+
+    put8(&x->a, 0x4c); /* lea TEMP, [rip + ...] */
+    put8(&x->a, 0x8d);
+    put8(&x->a, 0x1d);
+    resume = x->a.p;
+    put32(&x->a, 0);
+    asm_jmp_mem(&x->a, SCRATCH_AT(X_FP_ENTER));
+    asm_patch(&x->a, resume, asm_here(&x->a));
+    x->fp_ready = true;
+}
+
+static void emit_insn(struct xlat *x, const struct insn *i)
+{
+    const struct rule *r = &x->j->backend->rules[i->op];
+    uint8_t *start = x->a.p;
+    bool fp_ready = x->fp_ready, slow = x->code->slow >> x->k & 1;
+    unsigned nexits = x->code->nexits, ncold = x->ncold;
+
+    x->rule = r;
+    x->row = decoder_row(x->j->cpu->decoder, i->op);
+    if (r->emit != NULL && !slow && (!(r->how & RULE_FP) || x->code->kind.mode & KIND_SSE)) {
+        if (r->how & RULE_FP && !x->fp_ready)
+            emit_fp_enter(x);
+        if (r->emit(x, i))
+            return;
+        x->a.p = start;
+        x->fp_ready = fp_ready;
+        x->code->nexits = (uint8_t)nexits;
+        x->ncold = ncold;
+    }
+    x->j->stats.declined++;
+    emit_interpret(x);
+}
+
+/* What leaves the block, out of the way of what stays. */
+static void emit_cold(struct xlat *x)
+{
+    const struct stubs *s = &x->j->backend->stubs;
+
+    for (unsigned k = 0; k < x->ncold; k++) {
+        asm_patch(&x->a, x->cold[k].jump, asm_here(&x->a));
+        asm_store32_imm(&x->a, SCRATCH_AT(X_SITE), x->cold[k].exit);
+        asm_mov_imm(&x->a, ADDR, (uint64_t)(uintptr_t)x->code);
+        asm_jmp(&x->a, s->exit[x->is64][0]);
+    }
+    x->code->dead = asm_here(&x->a);
+    asm_mov_imm(&x->a, ADDR, (uint64_t)(uintptr_t)x->code);
+    asm_jmp(&x->a, s->exit[x->is64][1]);
+}
+
+bool backend_translate(struct jit *j, struct code *code)
+{
+    struct xlat x = {
+        .a = {j->next, j->to_exec}, .j = j, .code = code, .is64 = code->kind.mode & MODE_64};
+    const struct block *b = code->block;
+
+    if (j->limit - j->next < ROOM)
+        return false;
+    code->begin = x.a.p;
+    if (code->kind.mode & KIND_FLAT_CS) {
+        code->outside = asm_here(&x.a);
+        asm_lea(&x.a, true, ADDR, rm_mem(ADDR, -(int32_t)(b->pa & 0xfff)));
+        asm_store(&x.a, SCRATCH_AT(X_PAGE), ADDR);
+    }
+    code->inside = asm_here(&x.a);
+    code->entry_patch = x.a.p;
+    for (x.k = 0; x.k < b->count; x.k++) {
+        code->host[x.k] = (uint32_t)(x.a.p - code->begin);
+        emit_insn(&x, &b->insn[x.k]);
+        while (x.k == 0 && x.a.p < code->entry_patch + 5)
+            put8(&x.a, 0x90); /* room for the jump that replaces a dead block */
+    }
+    x.k--;
+    if (!(optab[b->insn[x.k].op].attr & ATTR_END))
+        emit_goto(&x, next_offset(&x));
+    code->host[b->count] = (uint32_t)(x.a.p - code->begin);
+    emit_cold(&x);
+    code->end = x.a.p;
+    j->next = x.a.p;
+    return true;
+}
+
+enum code_why backend_enter(struct jit *j, const uint8_t *code)
+{
+    const uint8_t *stub = j->backend->stubs.enter[(j->cpu->mode & MODE_64) != 0];
+    unsigned (*enter)(struct cpu *, const uint8_t *);
+
+    memcpy(&enter, &stub, sizeof(enter));
+    return enter(j->cpu, code);
+}
+
+void backend_link(struct jit *j, const struct code_exit *exit, const struct code *to)
+{
+    struct asmbuf a = {NULL, j->to_exec};
+    asm_patch(&a, exit->patch, to->inside);
+}
+
+void backend_forward(struct jit *j, struct code *from, const uint8_t *to)
+{
+    struct asmbuf a = {from->entry_patch, j->to_exec};
+    asm_jmp(&a, to);
+}

@@ -1,0 +1,285 @@
+/* SPDX-License-Identifier: MIT */
+/* Control transfers. A jump within the page goes directly to the code there once that is known; a
+ * jump to another page, and one whose target is computed, looks its target up in the jump cache:
+ * which page lies at an address may change, where code lies within its page may not. None of it
+ * touches flags: JRCXZ is the comparison. What misses is interpreted, and the loop above then fills
+ * the cache. */
+#include "jit/x64/emit.h"
+
+#define JUMP_AT(x, member)                                                                         \
+    rm_index(TABLE, TEMP, 3,                                                                       \
+             (int32_t)(JUMP_OFFSET + (x)->code->cache * JUMP_CACHE_BYTES +                         \
+                       offsetof(struct jump_entry, member)))
+
+static bool is_flat(const struct xlat *x)
+{
+    return x->code->kind.mode & KIND_FLAT_CS;
+}
+
+static bool in_page(int64_t offset)
+{
+    return offset >= 0 && offset < 0x1000;
+}
+
+/* Remember that the jump whose displacement is at `jump` leaves through an exit. */
+static void leave_through(struct xlat *x, uint8_t *jump, int32_t offset, bool linked)
+{
+    unsigned n = x->code->nexits++;
+    x->code->exit[n] = (struct code_exit){offset, linked ? jump : NULL};
+    x->cold[x->ncold].jump = jump;
+    x->cold[x->ncold].exit = n;
+    x->ncold++;
+}
+
+/* TEMP = twice the jump cache's index of the address in ADDR. If its entry is for that address the
+ * code that `hit` begins runs, else what follows. RCX is as before in both. */
+static void emit_probe_begin(struct xlat *x)
+{
+    asm_op(&x->a, 0, 1, 0xb7, TEMP, rm_reg(ADDR)); /* movzx r32, r16 */
+    asm_lea(&x->a, true, TEMP, rm_index(TEMP, TEMP, 0, 0));
+    asm_store(&x->a, SCRATCH_AT(X_T0), HCX);
+    asm_mov(&x->a, HCX, JUMP_AT(x, minus_la));
+    asm_lea(&x->a, true, HCX, rm_index(HCX, ADDR, 0, 0));
+}
+
+/* Jump to the code for the address in ADDR, after adding to the stack pointer; goes on behind it
+ * where there is none. */
+static void emit_probe(struct xlat *x, int32_t sp_change)
+{
+    uint8_t *miss;
+
+    emit_probe_begin(x);
+    put8(&x->a, 0xe3); /* jrcxz over the miss */
+    put8(&x->a, 5);
+    miss = asm_jmp(&x->a, NULL);
+    asm_mov(&x->a, HCX, SCRATCH_AT(X_T0));
+    if (sp_change != 0)
+        asm_lea(&x->a, x->is64, GSP, rm_mem(GSP, sp_change));
+    asm_jmp_mem(&x->a, JUMP_AT(x, code));
+    asm_patch(&x->a, miss, asm_here(&x->a));
+    asm_mov(&x->a, HCX, SCRATCH_AT(X_T0));
+}
+
+/* ADDR = linear address of an offset from the current page's start. */
+static void emit_page_address(struct xlat *x, int32_t offset)
+{
+    asm_mov(&x->a, ADDR, SCRATCH_AT(X_PAGE));
+    asm_lea(&x->a, x->is64, ADDR, rm_mem(ADDR, offset));
+}
+
+/* Jump to an offset. `jump` is where the displacement of a conditional jump to here is, or NULL. */
+static void emit_exit(struct xlat *x, int32_t offset)
+{
+    if (!in_page(offset) && is_flat(x)) {
+        emit_page_address(x, offset);
+        emit_probe(x, 0);
+    }
+    leave_through(x, asm_jmp(&x->a, NULL), offset, in_page(offset));
+}
+
+void emit_goto(struct xlat *x, int32_t offset)
+{
+    emit_exit(x, offset);
+}
+
+/* Where a relative branch goes, as an offset from the page's start. False: out of the ordinary. */
+static bool branch_offset(const struct xlat *x, const struct insn *i, int32_t *offset)
+{
+    int64_t to = (int64_t)next_offset(x) + (int64_t)i->imm;
+
+    if (i->prefix & INSN_LOCK)
+        return false;
+    if (is_flat(x)) {
+        *offset = (int32_t)to;
+        return to == (int32_t)to && i->osz == (x->is64 ? 3 : 2);
+    }
+    uint32_t eip = (uint32_t)(x->code->kind.eip_page + (uint64_t)to);
+    if (i->osz == 1)
+        eip &= 0xffff;
+    *offset = (int32_t)(eip - x->code->kind.eip_page);
+    return eip <= x->code->kind.cs_limit;
+}
+
+static void emit_poll_backwards(struct xlat *x, int32_t offset)
+{
+    if (offset <= x->code->guest[x->k] || !in_page(offset))
+        emit_poll(x);
+}
+
+/* The branch that the current instruction takes to `offset`; a miss is interpreted. */
+static void emit_branch(struct xlat *x, int32_t offset)
+{
+    if (in_page(offset) || !is_flat(x)) {
+        leave_through(x, asm_jmp(&x->a, NULL), offset, in_page(offset));
+        return;
+    }
+    emit_page_address(x, offset);
+    emit_probe(x, 0);
+    emit_interpret(x);
+}
+
+bool emit_jmp(struct xlat *x, const struct insn *i)
+{
+    int32_t offset;
+
+    if (!branch_offset(x, i, &offset))
+        return false;
+    emit_poll_backwards(x, offset);
+    emit_branch(x, offset);
+    return true;
+}
+
+bool emit_jcc(struct xlat *x, const struct insn *i)
+{
+    unsigned cc = i->opc & 15;
+    int32_t offset;
+    uint8_t *jump;
+
+    if (!branch_offset(x, i, &offset))
+        return false;
+    emit_poll_backwards(x, offset);
+    if (in_page(offset)) {
+        jump = asm_jcc(&x->a, cc, NULL);
+        leave_through(x, jump, offset, true);
+        emit_exit(x, next_offset(x));
+        return true;
+    }
+    jump = asm_jcc(&x->a, cc ^ 1, NULL);
+    emit_branch(x, offset);
+    asm_patch(&x->a, jump, asm_here(&x->a));
+    emit_exit(x, next_offset(x));
+    return true;
+}
+
+/* LOOP and JCXZ with a counter of 32 or 64 bits. */
+bool emit_loop(struct xlat *x, const struct insn *i)
+{
+    bool is_loop = i->opc == 0xe2;
+    int32_t offset;
+    uint8_t *zero;
+
+    if (i->asz == 1 || (i->opc != 0xe3 && !is_loop) || !branch_offset(x, i, &offset) ||
+        !in_page(offset))
+        return false;
+    emit_poll_backwards(x, offset);
+    if (is_loop)
+        asm_lea(&x->a, i->asz == 3, HCX, rm_mem(HCX, -1));
+    if (i->asz == 2)
+        put8(&x->a, 0x67);
+    put8(&x->a, 0xe3); /* over the jump for a counter that is not zero */
+    put8(&x->a, 5);
+    zero = asm_jmp(&x->a, NULL);
+    if (is_loop) {
+        emit_exit(x, next_offset(x));
+        leave_through(x, zero, offset, true);
+    } else {
+        leave_through(x, asm_jmp(&x->a, NULL), offset, true);
+        asm_patch(&x->a, zero, asm_here(&x->a));
+        emit_exit(x, next_offset(x));
+    }
+    return true;
+}
+
+/* -- Calls and returns ------------------------------------------------------------------------- */
+
+/* Write the return address below the stack pointer and move that. */
+static void emit_push_return(struct xlat *x)
+{
+    asm_lea(&x->a, x->is64, ADDR, rm_mem(GSP, x->is64 ? -8 : -4));
+    emit_lookup(x, true);
+    asm_lea(&x->a, true, ADDR, rm_index(ADDR, TEMP, 0, 0));
+    asm_mov(&x->a, TEMP, SCRATCH_AT(X_PAGE));
+    asm_lea(&x->a, x->is64, TEMP, rm_mem(TEMP, next_offset(x)));
+    asm_op(&x->a, x->is64 ? P_W : 0, 0, 0x89, TEMP, rm_mem(ADDR, 0));
+    asm_lea(&x->a, x->is64, GSP, rm_mem(GSP, x->is64 ? -8 : -4));
+}
+
+/* Call the address in ADDR: the target's code is found first, because a miss must have changed
+ * nothing. */
+static void emit_call_address(struct xlat *x)
+{
+    uint8_t *miss;
+
+    asm_store(&x->a, SCRATCH_AT(X_T2), ADDR);
+    emit_probe_begin(x);
+    put8(&x->a, 0xe3);
+    put8(&x->a, 5);
+    miss = asm_jmp(&x->a, NULL);
+    asm_mov(&x->a, HCX, SCRATCH_AT(X_T0));
+    asm_mov(&x->a, TEMP, JUMP_AT(x, code));
+    asm_store(&x->a, SCRATCH_AT(X_T1), TEMP);
+    emit_push_return(x);
+    asm_mov(&x->a, ADDR, SCRATCH_AT(X_T2));
+    asm_jmp_mem(&x->a, SCRATCH_AT(X_T1));
+    asm_patch(&x->a, miss, asm_here(&x->a));
+    asm_mov(&x->a, HCX, SCRATCH_AT(X_T0));
+    emit_interpret(x);
+}
+
+bool emit_call(struct xlat *x, const struct insn *i)
+{
+    int32_t offset;
+
+    if (!is_flat(x) || !stack_is_plain(x, i) || !branch_offset(x, i, &offset))
+        return false;
+    emit_poll_backwards(x, offset);
+    if (!in_page(offset)) {
+        emit_page_address(x, offset);
+        emit_call_address(x);
+        return true;
+    }
+    emit_push_return(x);
+    leave_through(x, asm_jmp(&x->a, NULL), offset, true);
+    return true;
+}
+
+/* ADDR = the operand of an indirect jump or call. */
+static bool emit_target(struct xlat *x, const struct insn *i)
+{
+    if (!is_flat(x) || i->prefix & INSN_LOCK || i->osz != (x->is64 ? 3 : 2))
+        return false;
+    emit_poll(x);
+    if (!i->mem) {
+        emit_load_guest(x, ADDR, i->dst >> 3);
+        return true;
+    }
+    if (!emit_address(x, i, 1u << i->osz, false))
+        return false;
+    emit_lookup(x, false);
+    asm_op(&x->a, x->is64 ? P_W : 0, 0, 0x8b, ADDR, rm_index(ADDR, TEMP, 0, 0));
+    return true;
+}
+
+bool emit_jmp_indirect(struct xlat *x, const struct insn *i)
+{
+    if (!emit_target(x, i))
+        return false;
+    emit_probe(x, 0);
+    emit_interpret(x);
+    return true;
+}
+
+bool emit_call_indirect(struct xlat *x, const struct insn *i)
+{
+    if (!stack_is_plain(x, i) || !emit_target(x, i))
+        return false;
+    emit_call_address(x);
+    return true;
+}
+
+bool emit_ret(struct xlat *x, const struct insn *i)
+{
+    int32_t pops = x->is64 ? 8 : 4;
+
+    if (!is_flat(x) || !stack_is_plain(x, i) || i->prefix & INSN_LOCK)
+        return false;
+    if (i->opc == 0xc2)
+        pops += (int32_t)(i->imm & 0xffff);
+    emit_poll(x);
+    asm_lea(&x->a, x->is64, ADDR, rm_mem(GSP, 0));
+    emit_lookup(x, false);
+    asm_op(&x->a, x->is64 ? P_W : 0, 0, 0x8b, ADDR, rm_index(ADDR, TEMP, 0, 0));
+    emit_probe(x, pops);
+    emit_interpret(x);
+    return true;
+}

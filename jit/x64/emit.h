@@ -1,0 +1,138 @@
+/* SPDX-License-Identifier: MIT */
+/* Translating one block for x86-64 hosts.
+ *
+ * Where the guest's state is while its code runs:
+ *   RAX RCX RDX RBX RBP RSI RDI   the same registers
+ *   RSP                           R8
+ *   R8 R9 R10 R11                 memory, in struct cpu
+ *   R12-R15                       the same registers
+ *   CF PF AF ZF SF OF             RFLAGS; nothing here disturbs them but the guest's instructions
+ *   XMM0-15, MXCSR                the same registers, while X_GUEST_FP is 1
+ * and the translator's own: RSP points to struct cpu, R9 to the read table, R10 (ADDR) and R11
+ * (TEMP) are free between instructions. An access to linear address la in ADDR is made through
+ * TEMP, the table's entry, as [ADDR + TEMP]. In 32-bit code R12-R15 are free too; R15 holds 12, the
+ * shift from an address to its page.
+ *
+ * A guest instruction changes no guest register before its last access to memory: if an access
+ * faults, the interpreter repeats the instruction from the start. */
+#ifndef JIT_X64_EMIT_H
+#define JIT_X64_EMIT_H
+
+#include "cpu/operands.h"
+#include "jit/code.h"
+#include "jit/x64/asm.h"
+
+#define TABLE H9
+#define ADDR  H10
+#define TEMP  H11
+#define GSP   H8
+#define SHIFT H15 /* 32-bit code only */
+
+/* Host code that all blocks use, as executed; [1]: for 64-bit code. */
+struct stubs {
+    const uint8_t *enter[2];          /* C: unsigned enter(struct cpu *, const void *code) */
+    const uint8_t *call[2];           /* ADDR = struct code *, TEMP = where to go on: jit_call() */
+    const uint8_t *exit[2][2];        /* ADDR = struct code *: WHY_EXIT, WHY_DEAD */
+    const uint8_t *leave;             /* all state is in struct cpu; why is in EAX */
+    const uint8_t *fp_load, *fp_keep; /* values of X_FP_ENTER; TEMP = where to go on */
+};
+
+/* How an instruction is translated. */
+struct xlat;
+typedef bool (*emit_fn)(struct xlat *x, const struct insn *i);
+
+struct rule {
+    emit_fn emit; /* NULL: the interpreter. False: this one too */
+    uint8_t how;  /* RULE_* */
+};
+
+enum {
+    RULE_READ = 0,       /* operand 0 is only read */
+    RULE_WRITE = 1,      /* operand 0 is written and not read */
+    RULE_MODIFY = 2,     /* operand 0 is read and written */
+    RULE_ACCESS = 3,     /* mask of these */
+    RULE_WRITES_SRC = 4, /* operand 1 is written too */
+    RULE_FP = 8,         /* uses SSE state */
+    RULE_F3 = 16,        /* mandatory prefixes of rows whose table prefix is ANY */
+    RULE_F2 = 32,
+};
+
+struct backend {
+    struct stubs stubs;
+    struct rule *rules; /* by row of the instruction table */
+};
+
+/* A block being translated. */
+struct xlat {
+    struct asmbuf a;
+    struct jit *j;
+    struct code *code;
+    const struct rule *rule; /* of the current instruction */
+    const struct row_info *row;
+    unsigned k; /* number of the instruction */
+    bool is64;
+    bool fp_ready; /* the guest's SSE state is in the host's registers here */
+    struct {
+        uint8_t *jump;
+        unsigned exit;
+    } cold[MAX_EXITS];
+    unsigned ncold;
+};
+
+/* -- Parts (operand.c) ------------------------------------------------------------------------- */
+
+/* Memory of struct cpu. */
+#define CPU_AT(field)   rm_mem(HSP, (int32_t)offsetof(struct cpu, field))
+#define SCRATCH_AT(n)   rm_mem(HSP, (int32_t)(offsetof(struct cpu, scratch) + 8 * (n)))
+#define GUEST_REG_AT(g) rm_mem(HSP, (int32_t)(offsetof(struct cpu, r) + 8 * (g)))
+
+/* The host register of a guest register, or H_NONE: it is in memory. */
+int host_reg(unsigned guest);
+/* Offset of the next instruction in the page. */
+int32_t next_offset(const struct xlat *x);
+/* ADDR = the memory operand's linear address, for an access of n bytes. False: not translatable. */
+bool emit_address(struct xlat *x, const struct insn *i, unsigned n, bool write);
+/* ADDR = effective address without the segment, zero-extended. */
+bool emit_effective_address(struct xlat *x, const struct insn *i);
+/* TEMP = the table's entry for ADDR. */
+void emit_lookup(struct xlat *x, bool write);
+/* May the stack be accessed directly, with pushes of this size? */
+bool stack_is_plain(const struct xlat *x, const struct insn *i);
+/* reg = guest register, and back. */
+void emit_load_guest(struct xlat *x, unsigned reg, unsigned guest);
+void emit_store_guest(struct xlat *x, unsigned guest, unsigned reg);
+/* A flag-free look at cpu.poll. */
+void emit_poll(struct xlat *x);
+/* Interpret the current instruction; execution goes on behind it or leaves. */
+void emit_interpret(struct xlat *x);
+
+/* -- Rules ------------------------------------------------------------------------------------- */
+
+bool emit_general(struct xlat *x, const struct insn *i); /* general.c */
+bool emit_implicit(struct xlat *x, const struct insn *i);
+bool emit_nothing(struct xlat *x, const struct insn *i);
+bool emit_short(struct xlat *x, const struct insn *i);
+bool emit_lea(struct xlat *x, const struct insn *i);
+bool emit_push(struct xlat *x, const struct insn *i);
+bool emit_pop(struct xlat *x, const struct insn *i);
+bool emit_leave(struct xlat *x, const struct insn *i);
+bool emit_bit_test(struct xlat *x, const struct insn *i);
+bool emit_vex(struct xlat *x, const struct insn *i);
+bool emit_jmp(struct xlat *x, const struct insn *i); /* control.c */
+bool emit_jcc(struct xlat *x, const struct insn *i);
+bool emit_call(struct xlat *x, const struct insn *i);
+bool emit_ret(struct xlat *x, const struct insn *i);
+bool emit_jmp_indirect(struct xlat *x, const struct insn *i);
+bool emit_call_indirect(struct xlat *x, const struct insn *i);
+bool emit_loop(struct xlat *x, const struct insn *i);
+
+/* Fill in be->rules (rules.c). */
+void rules_create(struct backend *be, const struct cpu *c);
+
+/* Go on at a fixed offset of this page, or beyond it (control.c). */
+void emit_goto(struct xlat *x, int32_t offset);
+
+/* Write be->stubs at j->next (stubs.c). */
+void stubs_create(struct jit *j, struct stubs *s);
+
+#endif

@@ -1,0 +1,469 @@
+/* SPDX-License-Identifier: MIT */
+/* Instructions that the host executes as they are: the same opcode with other operands. */
+#include "jit/x64/emit.h"
+
+#define NO_OPERAND 0xff
+
+/* A register operand as the host sees it. */
+struct reg_operand {
+    int host; /* its number in an encoding, or H_NONE: guest register `guest` is in memory */
+    unsigned guest;
+    bool byte, high; /* a byte register; AH..BH */
+};
+
+/* The instruction's operands by their place in the encoding. */
+struct places {
+    unsigned rm, reg; /* numbers of operands, or NO_OPERAND */
+    unsigned imm;     /* bytes of immediate */
+    bool sized;       /* some operand has the effective operand size */
+};
+
+static struct places find_places(const struct row_info *row, const struct insn *i)
+{
+    struct places p = {NO_OPERAND, NO_OPERAND, 0, false};
+
+    for (unsigned k = 0; k < row->count; k++) {
+        const struct operand *o = &row->operand[k];
+        switch (o->kind) {
+        case K_E:
+        case K_R:
+        case K_M:
+        case K_W:
+        case K_U: p.rm = k; break;
+        case K_G:
+        case K_V: p.reg = k; break;
+        case K_I: p.imm = o->is_byte ? 1 : o->size_rule == SIZE_W || i->osz == 1 ? 2 : 4; break;
+        default: break;
+        }
+        if (o->kind != K_I && (o->size_rule == SIZE_EFFECTIVE || o->size_rule == SIZE_Z))
+            p.sized = true;
+    }
+    return p;
+}
+
+static bool is_vector(unsigned kind)
+{
+    return kind == K_V || kind == K_W || kind == K_U;
+}
+
+static struct reg_operand find_reg(const struct xlat *x, const struct insn *i, unsigned operand)
+{
+    const struct operand *o = &x->row->operand[operand];
+    unsigned at = operand == 0 ? i->dst : i->src;
+    struct reg_operand r = {.byte = o->is_byte};
+
+    if (is_vector(o->kind)) {
+        r.host = (int)at;
+        r.byte = false;
+        return r;
+    }
+    r.guest = at >> 3;
+    r.high = at & 1;
+    r.host = r.high ? (int)r.guest + 4 : host_reg(r.guest);
+    return r;
+}
+
+/* Prefixes and opcode of the instruction itself. */
+static unsigned own_prefixes(const struct xlat *x, const struct insn *i, bool sized)
+{
+    const struct op_row *row = &optab[i->op];
+    unsigned p = 0;
+
+    if (row->prefix == PFX_66 || (sized && i->osz == 1))
+        p |= P_66;
+    if (row->prefix == PFX_F3 || x->rule->how & RULE_F3)
+        p |= P_F3;
+    if (row->prefix == PFX_F2 || x->rule->how & RULE_F2)
+        p |= P_F2;
+    if (i->prefix & INSN_LOCK)
+        p |= P_LOCK;
+    if (x->is64 && i->prefix & INSN_REXW)
+        p |= P_W;
+    return p;
+}
+
+static unsigned row_map(const struct insn *i)
+{
+    return optab[i->op].map & 3;
+}
+
+static void emit_imm(struct xlat *x, const struct insn *i, unsigned bytes)
+{
+    if (bytes == 1)
+        put8(&x->a, (uint8_t)i->imm);
+    else if (bytes == 2)
+        put16(&x->a, (uint16_t)i->imm);
+    else if (bytes == 4)
+        put32(&x->a, (uint32_t)i->imm);
+}
+
+static void emit_op(struct xlat *x, const struct insn *i, const struct places *p, unsigned prefixes,
+                    unsigned reg, struct rm rm)
+{
+    asm_op(&x->a, own_prefixes(x, i, p->sized) | prefixes, row_map(i), i->opc, reg, rm);
+    emit_imm(x, i, p->imm);
+}
+
+/* What ModRM.reg holds: a register, or a part of the opcode. */
+static unsigned reg_field(const struct insn *i, const struct places *p, const struct reg_operand *g)
+{
+    return p->reg == NO_OPERAND ? i->modrm >> 3 & 7u : (unsigned)g->host;
+}
+
+static unsigned byte_prefixes(const struct reg_operand *reg, const struct reg_operand *rm)
+{
+    return (reg->byte && !reg->high ? P_BREG : 0) | (rm->byte && !rm->high ? P_BRM : 0);
+}
+
+static bool is_written(const struct xlat *x, unsigned operand)
+{
+    if (operand == 0)
+        return (x->rule->how & RULE_ACCESS) != RULE_READ;
+    return operand == 1 && x->rule->how & RULE_WRITES_SRC;
+}
+
+/* AH..BH have no encoding beside a register that needs REX. */
+static bool high_byte_conflict(const struct reg_operand *a, const struct reg_operand *b)
+{
+    return (a->high &&
+            (b->host >= 8 || b->host == H_NONE || (b->byte && !b->high && b->host >= 4))) ||
+           (b->high &&
+            (a->host >= 8 || a->host == H_NONE || (a->byte && !a->high && a->host >= 4)));
+}
+
+/* 32-bit results clear the upper half; in memory that takes a store. */
+static void emit_clear_upper(struct xlat *x, const struct insn *i, const struct reg_operand *r,
+                             bool sized)
+{
+    if (sized && !r->byte && i->osz == 2)
+        asm_store32_imm(&x->a, rm_mem(HSP, (int32_t)(offsetof(struct cpu, r) + 8 * r->guest + 4)),
+                        0);
+}
+
+static bool emit_registers(struct xlat *x, const struct insn *i, const struct places *p)
+{
+    struct reg_operand e = find_reg(x, i, p->rm), g = {.host = 0};
+    bool load_g = false;
+
+    if (p->reg != NO_OPERAND) {
+        g = find_reg(x, i, p->reg);
+        if (high_byte_conflict(&e, &g))
+            return false;
+        load_g = g.host == H_NONE;
+    }
+    if (e.high && x->is64 && i->prefix & INSN_REXW)
+        return false;
+    if (load_g) {
+        emit_load_guest(x, ADDR, g.guest);
+        g.host = ADDR;
+    }
+    emit_op(x, i, p, byte_prefixes(&g, &e), reg_field(i, p, &g),
+            e.host != H_NONE ? rm_reg(e.host) : GUEST_REG_AT(e.guest));
+    if (load_g && is_written(x, p->reg))
+        emit_store_guest(x, g.guest, ADDR);
+    if (e.host == H_NONE && is_written(x, p->rm))
+        emit_clear_upper(x, i, &e, p->sized);
+    return true;
+}
+
+/* A memory operand with AH..BH: through a byte of scratch memory, which needs no REX. */
+static bool emit_memory_high(struct xlat *x, const struct insn *i, const struct places *p,
+                             const struct reg_operand *g)
+{
+    if (x->rule->how & RULE_WRITES_SRC || i->prefix & INSN_LOCK)
+        return false;
+    if (p->reg == 0) {                                               /* load */
+        asm_op(&x->a, 0, 1, 0xb6, TEMP, rm_index(ADDR, TEMP, 0, 0)); /* movzx */
+        asm_op(&x->a, P_BREG, 0, 0x88, TEMP, SCRATCH_AT(X_T0));
+        emit_op(x, i, p, 0, (unsigned)g->host, SCRATCH_AT(X_T0));
+        return true;
+    }
+    asm_lea(&x->a, true, ADDR, rm_index(ADDR, TEMP, 0, 0));
+    asm_op(&x->a, 0, 0, 0x88, (unsigned)g->host, SCRATCH_AT(X_T0));
+    asm_op(&x->a, 0, 1, 0xb6, TEMP, SCRATCH_AT(X_T0));
+    emit_op(x, i, p, P_BREG, TEMP, rm_mem(ADDR, 0));
+    return true;
+}
+
+/* Bytes that the memory operand spans, at most: only 64 KiB segments ask. */
+static unsigned access_bytes(const struct xlat *x, const struct insn *i, const struct places *p)
+{
+    const struct operand *o = &x->row->operand[p->rm];
+    if (is_vector(o->kind) || o->kind == K_M)
+        return 16;
+    switch (o->size_rule) {
+    case SIZE_B: return 1;
+    case SIZE_W: return 2;
+    case SIZE_D: return 4;
+    case SIZE_Q: return 8;
+    default: return 1u << i->osz;
+    }
+}
+
+static bool emit_memory(struct xlat *x, const struct insn *i, const struct places *p)
+{
+    unsigned access = p->rm == 0 ? x->rule->how & RULE_ACCESS : RULE_READ;
+    struct reg_operand g = {.host = 0}, none = {.host = 0};
+
+    if (p->reg != NO_OPERAND)
+        g = find_reg(x, i, p->reg);
+    if (!emit_address(x, i, access_bytes(x, i, p),
+                      access != RULE_READ || x->rule->how & RULE_WRITES_SRC))
+        return false;
+    emit_lookup(x, access != RULE_READ || x->rule->how & RULE_WRITES_SRC);
+    if (g.high)
+        return emit_memory_high(x, i, p, &g);
+    if (p->reg == NO_OPERAND || g.host != H_NONE) {
+        emit_op(x, i, p, byte_prefixes(&g, &none), reg_field(i, p, &g), rm_index(ADDR, TEMP, 0, 0));
+        return true;
+    }
+    asm_lea(&x->a, true, ADDR, rm_index(ADDR, TEMP, 0, 0));
+    emit_load_guest(x, TEMP, g.guest);
+    g.host = TEMP;
+    emit_op(x, i, p, byte_prefixes(&g, &none), TEMP, rm_mem(ADDR, 0));
+    if (is_written(x, p->reg))
+        emit_store_guest(x, g.guest, TEMP);
+    return true;
+}
+
+bool emit_general(struct xlat *x, const struct insn *i)
+{
+    struct places p = find_places(x->row, i);
+
+    if (i->mem)
+        return emit_memory(x, i, &p);
+    if (i->prefix & INSN_LOCK)
+        return false;
+    if (p.rm != NO_OPERAND)
+        return emit_registers(x, i, &p);
+    /* An accumulator and an immediate. */
+    unsigned pre = own_prefixes(x, i, p.sized);
+    if (pre & P_66)
+        put8(&x->a, 0x66);
+    if (pre & P_W)
+        put8(&x->a, 0x48);
+    put8(&x->a, i->opc);
+    emit_imm(x, i, p.imm);
+    return true;
+}
+
+/* No operands that have to be moved. */
+bool emit_implicit(struct xlat *x, const struct insn *i)
+{
+    bool sized = optab[i->op].variant == VARIANT_WIDTH;
+
+    if (i->prefix & INSN_LOCK)
+        return false;
+    if (sized && i->osz == 1)
+        put8(&x->a, 0x66);
+    if (sized && i->osz == 3)
+        put8(&x->a, 0x48);
+    if (row_map(i) == 1)
+        put8(&x->a, 0x0f);
+    put8(&x->a, i->opc);
+    return true;
+}
+
+bool emit_nothing(struct xlat *x, const struct insn *i)
+{
+    (void)x;
+    return !(i->prefix & INSN_LOCK);
+}
+
+/* -- Forms that have no twin, or not the same one ---------------------------------------------- */
+
+/* INC, DEC, XCHG, BSWAP with the register in the opcode; in 64-bit code, where the first two are
+ * prefixes, and on the host they have a ModRM byte. */
+static bool emit_opcode_register(struct xlat *x, const struct insn *i)
+{
+    int h = host_reg(i->dst >> 3);
+    struct rm rm = h >= 0 ? rm_reg(h) : GUEST_REG_AT(i->dst >> 3);
+    unsigned pre = i->osz == 1 ? P_66 : i->osz == 3 ? P_W : 0;
+
+    if (i->prefix & INSN_LOCK)
+        return false;
+    if (row_map(i) == 1) { /* BSWAP */
+        if (h < 0 || i->osz == 1)
+            return false;
+        put8(&x->a, 0x40 | (pre & P_W ? 8 : 0) | (h >= 8 ? 1 : 0));
+        put8(&x->a, 0x0f);
+        put8(&x->a, 0xc8 | (h & 7));
+        return true;
+    }
+    if ((i->opc & 0xf0) == 0x40) {
+        asm_op(&x->a, pre, 0, 0xff, i->opc >> 3 & 1, rm);
+        return true;
+    }
+    if (h < 0) {
+        emit_load_guest(x, ADDR, i->dst >> 3);
+        rm = rm_reg(ADDR);
+    }
+    asm_op(&x->a, pre, 0, 0x87, HAX, rm);
+    if (h < 0)
+        emit_store_guest(x, i->dst >> 3, ADDR);
+    return true;
+}
+
+/* MOV of an immediate to the opcode's register, and MOV between the accumulator and a fixed
+ * address. */
+static bool emit_mov_moffs(struct xlat *x, const struct insn *i)
+{
+    bool store = i->opc & 2, byte = !(i->opc & 1);
+    unsigned pre = i->osz == 1 ? P_66 : i->osz == 3 ? P_W : 0;
+
+    if (!emit_address(x, i, 1u << i->osz, store))
+        return false;
+    emit_lookup(x, store);
+    asm_op(&x->a, pre, 0, (store ? 0x88 : 0x8a) | (byte ? 0 : 1), HAX, rm_index(ADDR, TEMP, 0, 0));
+    return true;
+}
+
+bool emit_short(struct xlat *x, const struct insn *i)
+{
+    unsigned guest = i->dst >> 3;
+    int h = host_reg(guest);
+
+    if (i->prefix & INSN_LOCK)
+        return false;
+    if (i->mem)
+        return emit_mov_moffs(x, i);
+    if (x->row->operand[1].kind != K_I)
+        return emit_opcode_register(x, i);
+    if (i->osz >= 2) {
+        uint64_t v = i->osz == 2 ? (uint32_t)i->imm : i->imm;
+        asm_mov_imm(&x->a, h >= 0 ? (unsigned)h : ADDR, v);
+        if (h < 0)
+            emit_store_guest(x, guest, ADDR);
+        return true;
+    }
+    struct rm rm = h >= 0 ? rm_reg(i->dst & 1 ? h + 4 : h) : GUEST_REG_AT(guest);
+    asm_op(&x->a, i->osz == 1 ? P_66 : i->dst & 1 ? 0 : P_BRM, 0, i->osz == 1 ? 0xc7 : 0xc6, 0, rm);
+    if (i->osz == 1)
+        put16(&x->a, (uint16_t)i->imm);
+    else
+        put8(&x->a, (uint8_t)i->imm);
+    return true;
+}
+
+bool emit_lea(struct xlat *x, const struct insn *i)
+{
+    unsigned guest = i->dst >> 3;
+    int h = host_reg(guest);
+
+    if (!i->mem || i->prefix & INSN_LOCK || !emit_effective_address(x, i))
+        return false;
+    if (h >= 0)
+        asm_op(&x->a,
+               i->osz == 1   ? P_66
+               : i->osz == 3 ? P_W
+                             : 0,
+               0, 0x8b, (unsigned)h, rm_reg(ADDR));
+    else if (i->osz == 1)
+        asm_op(&x->a, P_66, 0, 0x89, ADDR, GUEST_REG_AT(guest));
+    else {
+        if (i->osz == 2)
+            asm_mov32(&x->a, ADDR, rm_reg(ADDR));
+        emit_store_guest(x, guest, ADDR);
+    }
+    return true;
+}
+
+/* BT and its kin: a register index reaches beyond a memory operand. */
+bool emit_bit_test(struct xlat *x, const struct insn *i)
+{
+    if (i->mem && x->row->operand[1].kind == K_G)
+        return false;
+    return emit_general(x, i);
+}
+
+/* -- Stack ------------------------------------------------------------------------------------- */
+
+/* ADDR = address of a push's slot. */
+static void emit_push_address(struct xlat *x)
+{
+    asm_lea(&x->a, x->is64, ADDR, rm_mem(GSP, x->is64 ? -8 : -4));
+    emit_lookup(x, true);
+}
+
+static void emit_move_sp(struct xlat *x, int32_t by)
+{
+    asm_lea(&x->a, x->is64, GSP, rm_mem(GSP, by));
+}
+
+static int32_t slot_bytes(const struct xlat *x)
+{
+    return x->is64 ? 8 : 4;
+}
+
+static unsigned slot_prefix(const struct xlat *x)
+{
+    return x->is64 ? P_W : 0;
+}
+
+/* Push of a memory operand: the value waits in X_T0. */
+static bool emit_push_memory(struct xlat *x, const struct insn *i)
+{
+    if (!emit_address(x, i, (unsigned)slot_bytes(x), false))
+        return false;
+    emit_lookup(x, false);
+    asm_op(&x->a, slot_prefix(x), 0, 0x8b, TEMP, rm_index(ADDR, TEMP, 0, 0));
+    asm_store(&x->a, SCRATCH_AT(X_T0), TEMP);
+    emit_push_address(x);
+    asm_lea(&x->a, true, ADDR, rm_index(ADDR, TEMP, 0, 0));
+    asm_mov(&x->a, TEMP, SCRATCH_AT(X_T0));
+    asm_op(&x->a, slot_prefix(x), 0, 0x89, TEMP, rm_mem(ADDR, 0));
+    emit_move_sp(x, -slot_bytes(x));
+    return true;
+}
+
+bool emit_push(struct xlat *x, const struct insn *i)
+{
+    if (!stack_is_plain(x, i) || i->prefix & INSN_LOCK)
+        return false;
+    if (i->mem)
+        return emit_push_memory(x, i);
+    emit_push_address(x);
+    if (x->row->operand[0].kind == K_I) {
+        asm_op(&x->a, slot_prefix(x), 0, 0xc7, 0, rm_index(ADDR, TEMP, 0, 0));
+        put32(&x->a, (uint32_t)i->imm);
+    } else if (host_reg(i->dst >> 3) >= 0) {
+        asm_op(&x->a, slot_prefix(x), 0, 0x89, (unsigned)host_reg(i->dst >> 3),
+               rm_index(ADDR, TEMP, 0, 0));
+    } else {
+        asm_lea(&x->a, true, ADDR, rm_index(ADDR, TEMP, 0, 0));
+        emit_load_guest(x, TEMP, i->dst >> 3);
+        asm_store(&x->a, rm_mem(ADDR, 0), TEMP);
+    }
+    emit_move_sp(x, -slot_bytes(x));
+    return true;
+}
+
+bool emit_pop(struct xlat *x, const struct insn *i)
+{
+    unsigned guest = i->dst >> 3;
+    int h = host_reg(guest);
+
+    if (!stack_is_plain(x, i) || i->mem || i->prefix & INSN_LOCK)
+        return false;
+    asm_lea(&x->a, x->is64, ADDR, rm_mem(GSP, 0));
+    emit_lookup(x, false);
+    asm_op(&x->a, slot_prefix(x), 0, 0x8b, TEMP, rm_index(ADDR, TEMP, 0, 0));
+    emit_move_sp(x, slot_bytes(x));
+    if (h >= 0)
+        asm_mov(&x->a, (unsigned)h, rm_reg(TEMP));
+    else
+        emit_store_guest(x, guest, TEMP);
+    return true;
+}
+
+bool emit_leave(struct xlat *x, const struct insn *i)
+{
+    if (!stack_is_plain(x, i) || i->prefix & INSN_LOCK)
+        return false;
+    asm_lea(&x->a, x->is64, ADDR, rm_mem(HBP, 0));
+    emit_lookup(x, false);
+    asm_op(&x->a, slot_prefix(x), 0, 0x8b, TEMP, rm_index(ADDR, TEMP, 0, 0));
+    asm_lea(&x->a, x->is64, GSP, rm_mem(HBP, slot_bytes(x)));
+    asm_mov(&x->a, HBP, rm_reg(TEMP));
+    return true;
+}

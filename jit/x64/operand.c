@@ -1,0 +1,143 @@
+/* SPDX-License-Identifier: MIT */
+/* What instructions are made of: registers, addresses, table look-ups, and handing over to the
+ * interpreter. Nothing here changes flags. */
+#include "jit/x64/emit.h"
+
+int host_reg(unsigned guest)
+{
+    static const int8_t map[16] = {HAX,    HCX,    HDX,    HBX,    GSP, HBP, HSI, HDI,
+                                   H_NONE, H_NONE, H_NONE, H_NONE, H12, H13, H14, H15};
+    return map[guest];
+}
+
+int32_t next_offset(const struct xlat *x)
+{
+    return x->code->guest[x->k] + x->code->block->insn[x->k].len;
+}
+
+void emit_load_guest(struct xlat *x, unsigned reg, unsigned guest)
+{
+    int h = host_reg(guest);
+    asm_mov(&x->a, reg, h >= 0 ? rm_reg(h) : GUEST_REG_AT(guest));
+}
+
+void emit_store_guest(struct xlat *x, unsigned guest, unsigned reg)
+{
+    int h = host_reg(guest);
+    asm_store(&x->a, h >= 0 ? rm_reg(h) : GUEST_REG_AT(guest), reg);
+}
+
+/* The host register that holds a guest register for an address, loaded into `spare` if need be. */
+static int address_reg(struct xlat *x, unsigned guest, unsigned spare)
+{
+    int h = host_reg(guest);
+    if (h >= 0)
+        return h;
+    emit_load_guest(x, spare, guest);
+    return (int)spare;
+}
+
+static bool fits32(int64_t v)
+{
+    return v == (int32_t)v;
+}
+
+bool emit_effective_address(struct xlat *x, const struct insn *i)
+{
+    int base = H_NONE, index = H_NONE;
+    int64_t disp = i->disp;
+
+    if (i->base == RIP) {
+        asm_mov(&x->a, ADDR, SCRATCH_AT(X_PAGE));
+        base = ADDR;
+        disp += next_offset(x);
+    } else if (i->base != REG_NONE) {
+        base = address_reg(x, i->base, ADDR);
+    }
+    if (i->idx != REG_NONE)
+        index = address_reg(x, i->idx, TEMP);
+    if (base < 0 && index < 0) {
+        if (i->asz < 3)
+            disp = (int64_t)((uint64_t)disp & (i->asz == 2 ? UINT32_MAX : 0xffff));
+        asm_mov_imm(&x->a, ADDR, (uint64_t)disp);
+        return true;
+    }
+    if (!fits32(disp))
+        return false;
+    asm_lea(&x->a, i->asz == 3, ADDR, rm_index(base, index, i->scale, (int32_t)disp));
+    if (i->asz == 1)
+        asm_op(&x->a, 0, 1, 0xb7, ADDR, rm_reg(ADDR)); /* movzx r32, r16 */
+    return true;
+}
+
+/* ADDR += segment base, or poison where a 64 KiB segment ends before the access does. */
+static void emit_limit_64k(struct xlat *x, unsigned sreg, unsigned n)
+{
+    asm_lea(&x->a, false, TEMP, rm_mem(ADDR, (int32_t)n - 1));
+    asm_vex(&x->a, 2, true, 2, 0xf5, TEMP, TEMP, SCRATCH_AT(X_BIT16)); /* pext */
+    asm_mov(&x->a, TEMP,
+            rm_index(HSP, TEMP, 3,
+                     (int32_t)(offsetof(struct cpu, scratch) + 8 * (X_LIMIT64K + 2 * sreg))));
+    asm_lea(&x->a, true, ADDR, rm_index(ADDR, TEMP, 0, 0));
+}
+
+bool emit_address(struct xlat *x, const struct insn *i, unsigned n, bool write)
+{
+    unsigned class = kind_seg(&x->code->kind, i->seg);
+
+    if (class == SEG_CHECKED || (class == SEG_64K && i->asz != 1) ||
+        (write && !(x->code->kind.writable >> i->seg & 1)))
+        return false;
+    if (!emit_effective_address(x, i))
+        return false;
+    if (class == SEG_BASED) {
+        asm_mov(&x->a, TEMP,
+                rm_mem(HSP, (int32_t)(offsetof(struct cpu, seg) + i->seg * sizeof(struct seg) +
+                                      offsetof(struct seg, base))));
+        asm_lea(&x->a, x->is64, ADDR, rm_index(ADDR, TEMP, 0, 0));
+    } else if (class == SEG_64K) {
+        emit_limit_64k(x, i->seg, n);
+    }
+    return true;
+}
+
+void emit_lookup(struct xlat *x, bool write)
+{
+    if (x->is64)
+        asm_vex(&x->a, 2, true, 2, 0xf5, TEMP, ADDR, SCRATCH_AT(X_INDEX)); /* pext */
+    else
+        asm_vex(&x->a, 3, true, 2, 0xf7, TEMP, SHIFT, rm_reg(ADDR)); /* shrx */
+    asm_mov(&x->a, TEMP, rm_index(TABLE, TEMP, 3, write ? (int32_t)SHADOW_WR_OFFSET : 0));
+}
+
+bool stack_is_plain(const struct xlat *x, const struct insn *i)
+{
+    const struct code_kind *k = &x->code->kind;
+    if (x->is64)
+        return i->osz == 3;
+    return i->osz == 2 && k->mode & MODE_SS32 && kind_seg(k, SEG_SS) == SEG_FLAT &&
+           k->writable >> SEG_SS & 1;
+}
+
+void emit_poll(struct xlat *x)
+{
+    asm_mov(&x->a, TEMP, CPU_AT(poll));
+    asm_mov32(&x->a, TEMP, rm_mem(TEMP, 0));
+}
+
+void emit_interpret(struct xlat *x)
+{
+    const struct stubs *s = &x->j->backend->stubs;
+    uint8_t *resume;
+
+    asm_store32_imm(&x->a, SCRATCH_AT(X_SITE), x->k);
+    asm_mov_imm(&x->a, ADDR, (uint64_t)(uintptr_t)x->code);
+    put8(&x->a, 0x4c); /* lea TEMP, [rip + ...] */
+    put8(&x->a, 0x8d);
+    put8(&x->a, 0x1d);
+    resume = x->a.p;
+    put32(&x->a, 0);
+    asm_jmp(&x->a, s->call[x->is64]);
+    asm_patch(&x->a, resume, asm_here(&x->a));
+    x->fp_ready = false;
+}

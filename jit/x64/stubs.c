@@ -1,0 +1,167 @@
+/* SPDX-License-Identifier: MIT */
+/* The code between C and translated code. C's callee-saved registers wait on C's stack, whose
+ * pointer is in X_CSP; the word on top of it is the address of struct cpu, which RSP holds while
+ * translated code runs. */
+#include "jit/x64/emit.h"
+
+static const uint8_t c_saved[] = {HBX, HBP, H12, H13, H14, H15};
+
+static void push(struct asmbuf *a, unsigned reg)
+{
+    if (reg >= 8)
+        put8(a, 0x41);
+    put8(a, 0x50 | (reg & 7));
+}
+
+static void pop(struct asmbuf *a, unsigned reg)
+{
+    if (reg >= 8)
+        put8(a, 0x41);
+    put8(a, 0x58 | (reg & 7));
+}
+
+static void jmp_reg(struct asmbuf *a, unsigned reg)
+{
+    asm_op(a, 0, 0, 0xff, 4, rm_reg((int)reg));
+}
+
+/* The guest registers that code of this width keeps in the host's. */
+static bool is_kept(unsigned guest, bool is64)
+{
+    return host_reg(guest) >= 0 && (is64 || guest < 8);
+}
+
+static void emit_load_state(struct asmbuf *a, bool is64)
+{
+    asm_mov(a, TABLE, SCRATCH_AT(X_TABLE));
+    asm_mov32(a, HAX, SCRATCH_AT(X_FLAGS));
+    put8(a, 0x04); /* add al, 7fh: OF */
+    put8(a, 0x7f);
+    put8(a, 0x9e); /* sahf */
+    for (unsigned g = 0; g < 16; g++)
+        if (is_kept(g, is64))
+            asm_mov(a, (unsigned)host_reg(g), GUEST_REG_AT(g));
+    if (!is64)
+        asm_mov_imm(a, SHIFT, 12);
+    asm_jmp_mem(a, SCRATCH_AT(X_RESUME));
+}
+
+static void emit_save_state(struct asmbuf *a, bool is64)
+{
+    for (unsigned g = 0; g < 16; g++)
+        if (is_kept(g, is64))
+            asm_store(a, GUEST_REG_AT(g), (unsigned)host_reg(g));
+    put8(a, 0x9f);                         /* lahf */
+    asm_op(a, 0, 1, 0x90, 0, rm_reg(HAX)); /* seto al */
+    asm_op(a, 0, 0, 0x89, HAX, SCRATCH_AT(X_FLAGS));
+}
+
+static struct rm xmm_at(unsigned n)
+{
+    return rm_mem(HSP, (int32_t)(offsetof(struct cpu, fpu.xmm) + n * sizeof(union vec)));
+}
+
+static void emit_set_fp(struct asmbuf *a, uint32_t owned, const uint8_t *enter)
+{
+    asm_store32_imm(a, SCRATCH_AT(X_GUEST_FP), owned);
+    asm_mov_imm(a, ADDR, (uint64_t)(uintptr_t)enter);
+    asm_store(a, SCRATCH_AT(X_FP_ENTER), ADDR);
+}
+
+static void emit_fp_load(struct asmbuf *a, const uint8_t *keep)
+{
+    for (unsigned n = 0; n < 16; n++)
+        asm_op(a, 0, 1, 0x10, n, xmm_at(n));     /* movups */
+    asm_op(a, 0, 1, 0xae, 2, CPU_AT(fpu.mxcsr)); /* ldmxcsr */
+    emit_set_fp(a, 1, keep);
+    jmp_reg(a, TEMP);
+}
+
+/* Give the SSE registers back to C, if they hold the guest's. Changes flags and ADDR. */
+static void emit_fp_save(struct asmbuf *a, const uint8_t *load)
+{
+    uint8_t *over;
+
+    asm_op(a, 0, 0, 0x83, 7, SCRATCH_AT(X_GUEST_FP)); /* cmp */
+    put8(a, 0);
+    over = asm_jcc(a, 4, NULL);
+    for (unsigned n = 0; n < 16; n++)
+        asm_op(a, 0, 1, 0x11, n, xmm_at(n));
+    asm_op(a, 0, 1, 0xae, 3, CPU_AT(fpu.mxcsr)); /* stmxcsr */
+    asm_op(a, 0, 1, 0xae, 2, SCRATCH_AT(X_MXCSR));
+    emit_set_fp(a, 0, load);
+    asm_patch(a, over, asm_here(a));
+}
+
+static void emit_enter(struct asmbuf *a, bool is64)
+{
+    for (unsigned k = 0; k < sizeof(c_saved); k++)
+        push(a, c_saved[k]);
+    push(a, HDI);
+    asm_store(a, rm_mem(HDI, (int32_t)(offsetof(struct cpu, scratch) + 8 * X_CSP)), HSP);
+    asm_mov(a, HSP, rm_reg(HDI));
+    asm_store(a, SCRATCH_AT(X_RESUME), HSI);
+    emit_load_state(a, is64);
+}
+
+/* EAX says why. */
+static void emit_leave_to_c(struct asmbuf *a, const struct stubs *s)
+{
+    emit_fp_save(a, s->fp_load);
+    asm_mov(a, HSP, SCRATCH_AT(X_CSP));
+    pop(a, HDI);
+    for (unsigned k = sizeof(c_saved); k-- > 0;)
+        pop(a, c_saved[k]);
+    put8(a, 0xc3);
+}
+
+static void emit_call_c(struct asmbuf *a, const struct stubs *s, bool is64)
+{
+    asm_store(a, SCRATCH_AT(X_RESUME), TEMP);
+    asm_store(a, SCRATCH_AT(X_CODE), ADDR);
+    emit_save_state(a, is64);
+    emit_fp_save(a, s->fp_load);
+    asm_mov(a, HDI, rm_reg(HSP));
+    asm_mov(a, HSI, SCRATCH_AT(X_CODE));
+    asm_mov(a, HSP, SCRATCH_AT(X_CSP));
+    asm_mov_imm(a, HAX, (uint64_t)(uintptr_t)jit_call);
+    asm_op(a, 0, 0, 0xff, 2, rm_reg(HAX)); /* call */
+    asm_mov(a, HSP, rm_mem(HSP, 0));
+    asm_op(a, 0, 0, 0x84, HAX, rm_reg(HAX)); /* test al, al */
+    uint8_t *on = asm_jcc(a, 5, NULL);
+    asm_mov_imm(a, HAX, WHY_STATE);
+    asm_jmp(a, s->leave);
+    asm_patch(a, on, asm_here(a));
+    emit_load_state(a, is64);
+}
+
+static void emit_exit_to_c(struct asmbuf *a, const struct stubs *s, bool is64, enum code_why why)
+{
+    asm_store(a, SCRATCH_AT(X_CODE), ADDR);
+    emit_save_state(a, is64);
+    asm_mov_imm(a, HAX, why);
+    asm_jmp(a, s->leave);
+}
+
+void stubs_create(struct jit *j, struct stubs *s)
+{
+    struct asmbuf a = {j->next, j->to_exec};
+
+    s->fp_keep = asm_here(&a);
+    jmp_reg(&a, TEMP);
+    s->fp_load = asm_here(&a);
+    emit_fp_load(&a, s->fp_keep);
+    s->leave = asm_here(&a);
+    emit_leave_to_c(&a, s);
+    for (unsigned is64 = 0; is64 < 2; is64++) {
+        s->enter[is64] = asm_here(&a);
+        emit_enter(&a, is64);
+        s->call[is64] = asm_here(&a);
+        emit_call_c(&a, s, is64);
+        s->exit[is64][0] = asm_here(&a);
+        emit_exit_to_c(&a, s, is64, WHY_EXIT);
+        s->exit[is64][1] = asm_here(&a);
+        emit_exit_to_c(&a, s, is64, WHY_DEAD);
+    }
+    j->next = a.p;
+}
