@@ -11,8 +11,9 @@
 /* A linear page of 4 KiB that was translated. */
 struct filled_page {
     uint64_t la;
-    const uint8_t *rd, *wr; /* host addresses where it may be read and written directly, else NULL */
-    uint8_t shift;          /* log2 of the guest's page, of which it is a part */
+    const uint8_t *rd,
+        *wr;       /* host addresses where it may be read and written directly, else NULL */
+    uint8_t shift; /* log2 of the guest's page, of which it is a part */
     bool global;
 };
 

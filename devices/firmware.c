@@ -41,7 +41,6 @@ static int map_rom(struct firmware *s, const struct image *rom)
 
     if (err != 0)
         return err;
-    memcpy(mem_host_ptr(vm, at, rom->size), rom->data, rom->size);
     s->high = (struct region){.name = "firmware",
                               .base = MEM_UNMAPPED,
                               .size = rom->size,
@@ -53,6 +52,8 @@ static int map_rom(struct firmware *s, const struct image *rom)
                              .kind = REGION_ROM,
                              .ram_off = at + rom->size - low};
     err = mem_map(vm, &s->high, END - rom->size);
+    if (err == 0)
+        mem_load(vm, END - rom->size, rom->data, rom->size);
     return err != 0 ? err : mem_map(vm, &s->low, LOW_END - low);
 }
 

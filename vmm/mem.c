@@ -168,15 +168,6 @@ int mem_alloc(struct vm *vm, uint64_t size, uint64_t *ram_off)
     return 0;
 }
 
-uint8_t *mem_host_ptr(struct vm *vm, uint64_t ram_off, uint64_t n)
-{
-    struct mem *m = &vm->mem;
-
-    if (ram_off < m->below + m->above || n > m->used || ram_off > m->used - n || m->spread != 0)
-        return NULL;
-    return m->host + ram_off;
-}
-
 int mem_init(struct vm *vm, uint64_t ram_bytes)
 {
     struct mem *m = &vm->mem;

@@ -41,9 +41,6 @@ int mem_map(struct vm *vm, struct region *r, uint64_t base);
  * below the hole, and mem_below_4g() + (guest address - 4 GiB) above it. */
 int mem_alloc(struct vm *vm, uint64_t size, uint64_t *ram_off);
 
-/* Host address of n bytes that mem_alloc() gave; NULL where they are not all such memory. */
-uint8_t *mem_host_ptr(struct vm *vm, uint64_t ram_off, uint64_t n);
-
 /* Copy from or to guest RAM (ROM for reads). Only RAM is ever reached: holes, MMIO and wrap-around
  * are bus errors: false; a failed read fills dst with ones, a failed write writes nothing. Writes
  * drop cached code. Machine lock held. */
