@@ -40,6 +40,12 @@ static inline bool flag_a(const struct cpu *c)
     return c->f.aux & 0x10;
 }
 
+/* ZF alone. */
+static inline void flag_z_set(struct cpu *c, bool z)
+{
+    c->f.zero = !z;
+}
+
 /* ZF, SF, PF from a result of 1 << w bytes (upper bits ignored). */
 static inline void flags_result(struct cpu *c, uint64_t res, unsigned w)
 {

@@ -353,8 +353,7 @@ OP_NONE(cmpxchg8b)
         c->r[RAX] = (uint32_t)a;
         c->r[RDX] = a >> 32;
     }
-    uint32_t fl = flags_arith(c) & ~EFL_ZF;
-    flags_set_arith(c, a == expect ? fl | EFL_ZF : fl);
+    flag_z_set(c, a == expect);
     return true;
 }
 
@@ -376,8 +375,7 @@ OP_NONE(cmpxchg16b)
         c->r[RAX] = a[0];
         c->r[RDX] = a[1];
     }
-    uint32_t fl = flags_arith(c) & ~EFL_ZF;
-    flags_set_arith(c, equal ? fl | EFL_ZF : fl);
+    flag_z_set(c, equal);
     return true;
 }
 

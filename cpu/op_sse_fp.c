@@ -9,36 +9,25 @@
 typedef uint32_t (*f32_fn)(struct fp_env *e, uint32_t a, uint32_t b, unsigned imm);
 typedef uint64_t (*f64_fn)(struct fp_env *e, uint64_t a, uint64_t b, unsigned imm);
 
-/* dst = f(dst, src) on the lowest `count` elements. */
-OP_INLINE bool fp32(struct cpu *c, const struct insn *i, f32_fn f, unsigned count)
-{
-    union vec s, r;
-    if (!sse_ready(c) || !xmm_src(c, i, count == 1 ? 2 : 4, &s))
-        return false;
-    union vec *d = &c->fpu.xmm[i->dst & 15];
-    struct fp_env e = fp_env_load(c->fpu.mxcsr);
-    for (unsigned k = 0; k < count; k++)
-        r.d[k] = f(&e, d->d[k], s.d[k], (uint8_t)i->imm);
-    if (!sse_fp_commit(c, &e))
-        return false;
-    memcpy(d, &r, 4 * count);
-    return true;
-}
-
-OP_INLINE bool fp64(struct cpu *c, const struct insn *i, f64_fn f, unsigned count)
-{
-    union vec s, r;
-    if (!sse_ready(c) || !xmm_src(c, i, count == 1 ? 3 : 4, &s))
-        return false;
-    union vec *d = &c->fpu.xmm[i->dst & 15];
-    struct fp_env e = fp_env_load(c->fpu.mxcsr);
-    for (unsigned k = 0; k < count; k++)
-        r.q[k] = f(&e, d->q[k], s.q[k], (uint8_t)i->imm);
-    if (!sse_fp_commit(c, &e))
-        return false;
-    memcpy(d, &r, 8 * count);
-    return true;
-}
+/* fp32(), fp64(): dst = f(dst, src) on the lowest `count` elements. w: log2 of an element's bytes.
+ */
+#define FP_LANES(bits, lane, w)                                                                    \
+    OP_INLINE bool fp##bits(struct cpu *c, const struct insn *i, f##bits##_fn f, unsigned count)   \
+    {                                                                                              \
+        union vec s, r;                                                                            \
+        if (!sse_ready(c) || !xmm_src(c, i, count == 1 ? (w) : 4, &s))                             \
+            return false;                                                                          \
+        union vec *d = &c->fpu.xmm[i->dst & 15];                                                   \
+        struct fp_env e = fp_env_load(c->fpu.mxcsr);                                               \
+        for (unsigned k = 0; k < count; k++)                                                       \
+            r.lane[k] = f(&e, d->lane[k], s.lane[k], (uint8_t)i->imm);                             \
+        if (!sse_fp_commit(c, &e))                                                                 \
+            return false;                                                                          \
+        memcpy(d, &r, (size_t)count << (w));                                                       \
+        return true;                                                                               \
+    }
+FP_LANES(32, d, 2)
+FP_LANES(64, q, 3)
 
 /* op_<name>ps, pd, ss, sd from expressions of e, a (first operand), b (second) and imm. */
 #define FP32(name, expr)                                                                           \

@@ -73,7 +73,7 @@ void x87_init(struct cpu *c)
 
 /* -- Operands ---------------------------------------------------------------------------------- */
 
-enum source { SRC_ST, SRC_M32, SRC_M64, SRC_I16, SRC_I32 };
+enum source { SRC_ST, SRC_ST0, SRC_M32, SRC_M64, SRC_I16, SRC_I32 };
 
 /* The second operand of an arithmetic instruction. *empty: its register is. False: fault. */
 static bool load_source(struct cpu *c, const struct insn *i, enum source src, struct f80_env *e,
@@ -81,9 +81,10 @@ static bool load_source(struct cpu *c, const struct insn *i, enum source src, st
 {
     uint64_t raw;
     *empty = false;
-    if (src == SRC_ST) {
-        *empty = x87_empty(c, x87_sti(i));
-        *v = x87_get(c, x87_sti(i));
+    if (src == SRC_ST || src == SRC_ST0) {
+        unsigned n = src == SRC_ST ? x87_sti(i) : 0;
+        *empty = x87_empty(c, n);
+        *v = x87_get(c, n);
         return true;
     }
     unsigned w = src == SRC_M64 ? 3 : src == SRC_I16 ? 1 : 2;
@@ -130,8 +131,8 @@ static void arith_into(struct cpu *c, struct f80_env *e, unsigned dst, struct f8
         x87_pop(c);
 }
 
-/* ST(0) = ST(0) op source */
-static bool arith_st0(struct cpu *c, const struct insn *i, enum source src, binary_fn fn)
+/* ST(0) = ST(0) op source; from SRC_ST0: ST(i) = ST(i) op ST(0). */
+static bool arith(struct cpu *c, const struct insn *i, enum source src, binary_fn fn, bool pops)
 {
     struct f80 v;
     bool empty;
@@ -141,49 +142,38 @@ static bool arith_st0(struct cpu *c, const struct insn *i, enum source src, bina
     if (!load_source(c, i, src, &e, &v, &empty))
         return false;
     x87_note(c, i);
-    arith_into(c, &e, 0, v, empty, fn, false);
-    return true;
-}
-
-/* ST(i) = ST(i) op ST(0) */
-static bool arith_sti(struct cpu *c, const struct insn *i, binary_fn fn, bool pops)
-{
-    if (!x87_begin(c))
-        return false;
-    struct f80_env e = x87_env(c);
-    x87_note(c, i);
-    arith_into(c, &e, x87_sti(i), x87_get(c, 0), x87_empty(c, 0), fn, pops);
+    arith_into(c, &e, src == SRC_ST0 ? x87_sti(i) : 0, v, empty, fn, pops);
     return true;
 }
 
 #define ARITH(name, fn)                                                                            \
     OP_NONE(name##_st0)                                                                            \
     {                                                                                              \
-        return arith_st0(c, i, SRC_ST, fn);                                                        \
+        return arith(c, i, SRC_ST, fn, false);                                                     \
     }                                                                                              \
     OP_NONE(name##_m32)                                                                            \
     {                                                                                              \
-        return arith_st0(c, i, SRC_M32, fn);                                                       \
+        return arith(c, i, SRC_M32, fn, false);                                                    \
     }                                                                                              \
     OP_NONE(name##_m64)                                                                            \
     {                                                                                              \
-        return arith_st0(c, i, SRC_M64, fn);                                                       \
+        return arith(c, i, SRC_M64, fn, false);                                                    \
     }                                                                                              \
     OP_NONE(name##_i16)                                                                            \
     {                                                                                              \
-        return arith_st0(c, i, SRC_I16, fn);                                                       \
+        return arith(c, i, SRC_I16, fn, false);                                                    \
     }                                                                                              \
     OP_NONE(name##_i32)                                                                            \
     {                                                                                              \
-        return arith_st0(c, i, SRC_I32, fn);                                                       \
+        return arith(c, i, SRC_I32, fn, false);                                                    \
     }                                                                                              \
     OP_NONE(name##_sti)                                                                            \
     {                                                                                              \
-        return arith_sti(c, i, fn, false);                                                         \
+        return arith(c, i, SRC_ST0, fn, false);                                                    \
     }                                                                                              \
     OP_NONE(name##_pop)                                                                            \
     {                                                                                              \
-        return arith_sti(c, i, fn, true);                                                          \
+        return arith(c, i, SRC_ST0, fn, true);                                                     \
     }
 ARITH(fadd, f80_add)
 ARITH(fmul, f80_mul)
