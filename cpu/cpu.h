@@ -234,6 +234,9 @@ enum cpu_exit cpu_run(struct cpu *c);
  * interrupt). For tests, lockstep and debuggers. */
 enum cpu_exit cpu_step(struct cpu *c);
 
+/* A thread that has run processors will run no more: free what it keeps for itself. */
+void cpu_thread_end(void);
+
 /* Set or clear attention bits, from any thread. async-signal-safe. */
 void cpu_attend(struct cpu *c, unsigned set, unsigned clear);
 

@@ -8,9 +8,10 @@
  * (SDM Vol. 1, 8.3.8), not with pi: far from zero results are those of the hardware, not of
  * mathematics.
  *
- * MPFR keeps a per-thread cache of constants; a thread that ends may call mpfr_free_cache(). */
+ * MPFR keeps a per-thread cache of constants, which cpu_thread_end() frees. */
 #include "cpu/fpu80.h"
 
+#include "cpu/cpu.h"
 #include "cpu/fpu80_core.h"
 
 #define MPFR_USE_INTMAX_T
@@ -337,4 +338,9 @@ struct f80 f80_tan(struct f80_env *e, struct f80 a)
     r = from_mpfr(e, v, true);
     mpfr_clear(v);
     return r;
+}
+
+void cpu_thread_end(void)
+{
+    mpfr_free_cache();
 }

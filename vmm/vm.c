@@ -162,6 +162,7 @@ enum vm_end vm_run(struct vm *vm)
     v->thread = pthread_self();
     atomic_store(&v->on, true);
     end = vcpu_loop(v);
+    cpu_thread_end();
     io_stop(vm);
     vm_lock(vm);
     clock_stop(vm);

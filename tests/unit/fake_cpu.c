@@ -36,6 +36,10 @@ void cpu_attend(struct cpu *c, unsigned set, unsigned clear)
         atomic_fetch_or(&c->attention, set);
 }
 
+void cpu_thread_end(void)
+{
+}
+
 bool cpu_has_work(const struct cpu *c)
 {
     return atomic_load(&c->attention) & (ATT_INTR | ATT_NMI);
