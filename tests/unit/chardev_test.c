@@ -168,7 +168,7 @@ START_TEST(slow_reader_loses_nothing)
         for (ssize_t i = 0; i < len; i++)
             ck_assert_int_eq(buf[i], '0' + (int)((got + (size_t)i) % 10));
         got += (size_t)len;
-        usleep(50);
+        usleep(200);
     }
 }
 END_TEST
