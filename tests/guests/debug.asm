@@ -854,10 +854,10 @@ branch_steps:
         nop
         jmp     .b1
         nop
-.b1:    nop
-        popfd
-        call    steps_end
-        STEPPED "a branch step", .b1
+.b1:    nop                                     ; the exception has cleared BTF
+.b2:    popfd
+.b3:    call    steps_end
+        STEPPED "a branch step, then others", .b1, .b2, .b3
         xor     edx, edx
         mov     eax, edx
         mov     ecx, IA32_DEBUGCTL
