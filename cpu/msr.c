@@ -252,6 +252,14 @@ static bool write_base(struct cpu *c, unsigned sreg, uint64_t v)
     return true;
 }
 
+#define APIC_BASE_X2 (UINT64_C(1) << 10)
+
+static bool write_apic_base(struct cpu *c, uint64_t v)
+{
+    bool bad = v >> CPU_PHYS_BITS != 0 || (v & APIC_BASE_X2 && !CPU_HAS(c, ISA_X2APIC));
+    return machine_ok(c, !bad && apic_base_write(c, v));
+}
+
 static bool write_pkrs(struct cpu *c, uint64_t v)
 {
     if (v >> 32)
@@ -314,7 +322,7 @@ static bool write_special(struct cpu *c, uint32_t msr, uint64_t v, bool *known)
     else if (msr == MSR_PRED_CMD && CPU_HAS(c, ISA_SPEC_CTRL))
         return !(v & ~UINT64_C(1)) || cpu_raise_gp(c, 0);
     else if (msr == MSR_APIC_BASE && CPU_HAS(c, ISA_APIC))
-        return machine_ok(c, apic_base_write(c, v));
+        return write_apic_base(c, v);
     else if (msr == MSR_EFER && has_efer(c))
         return write_efer(c, v);
     else if (msr == MSR_FS_BASE && CPU_HAS(c, ISA_LM))

@@ -181,6 +181,17 @@ START_TEST(reserved_bits)
 }
 END_TEST
 
+START_TEST(reserved_bits_of_the_apic_base)
+{
+    ck_assert(wr(0x1b, 0xfee00d00));                            /* x2APIC */
+    ck_assert(!wr(0x1b, UINT64_C(0x10000000000) | 0xfee00900)); /* MAXPHYADDR is 40 */
+    check_value(0x1b, 0xfee00d00);
+    use("qemu64,-x2apic");
+    ck_assert(!wr(0x1b, 0xfee00d00));
+    check_value(0x1b, 0xfee00900);
+}
+END_TEST
+
 START_TEST(read_only_ones)
 {
     static const uint32_t msrs[] = {0x17, 0xce, 0xfe, 0x10a, 0x179};
@@ -282,6 +293,7 @@ int main(void)
     tcase_add_test(t, absent_ones_fault);
     tcase_add_test(t, addresses_are_canonical);
     tcase_add_test(t, reserved_bits);
+    tcase_add_test(t, reserved_bits_of_the_apic_base);
     tcase_add_test(t, read_only_ones);
     tcase_add_test(t, efer);
     tcase_add_test(t, tsc_adjust);
