@@ -480,6 +480,13 @@ static enum decode_status status_of(ZyanStatus st)
     return DECODE_INVALID;
 }
 
+/* MOV to and from control and debug registers takes any ModRM.mod for "register" (SDM 2B MOV). */
+static bool ignores_mod(const ZydisDecodedInstruction *z)
+{
+    return z->encoding == ZYDIS_INSTRUCTION_ENCODING_LEGACY &&
+           z->opcode_map == ZYDIS_OPCODE_MAP_0F && (z->opcode & 0xfc) == 0x20;
+}
+
 enum decode_status decode(const struct cpu *c, struct insn *out, const uint8_t *p, size_t n)
 {
     struct decoding x;
@@ -488,6 +495,8 @@ enum decode_status decode(const struct cpu *c, struct insn *out, const uint8_t *
     if (!ZYAN_SUCCESS(st))
         return status_of(st);
     x.long_mode = m == 2;
+    if (ignores_mod(&x.z))
+        x.z.raw.modrm.mod = 3;
 
     uint8_t seg;
     *out = (struct insn){.len = x.z.length, .base = REG_NONE, .idx = REG_NONE};

@@ -288,6 +288,24 @@ START_TEST(rows_need_their_extension)
 }
 END_TEST
 
+/* Their ModRM.rm is a register whatever mod says, and no displacement follows. */
+START_TEST(moves_of_control_and_debug_registers_ignore_mod)
+{
+    struct fake_machine *fm = fake_machine_create("max");
+    for (unsigned k = 0; k < 3 * 4 * 4; k++) {
+        uint8_t b[15] = {0x0f, (uint8_t)(0x20 + k % 4), (uint8_t)(k / 4 % 4 << 6 | 4), 5};
+        struct insn i;
+        fm->cpu.mode = modes[k / 16].mode;
+        ck_assert_msg(decode(&fm->cpu, &i, b, sizeof(b)) == DECODE_OK, "%02x %02x", b[1], b[2]);
+        ck_assert_uint_eq(i.len, 3);
+        ck_assert(!i.mem);
+        ck_assert_uint_eq(i.modrm & 7, 4);
+        ck_assert_uint_eq(b[1] < 0x22 ? i.dst : i.src, 4 * 8); /* SP */
+    }
+    fake_machine_free(fm);
+}
+END_TEST
+
 int main(void)
 {
     Suite *s = suite_create("decode");
@@ -296,6 +314,7 @@ int main(void)
     tcase_add_loop_test(t, agrees_with_zydis, 0, 3);
     tcase_add_test(t, no_row_is_shadowed);
     tcase_add_loop_test(t, rows_need_their_extension, 0, 7);
+    tcase_add_test(t, moves_of_control_and_debug_registers_ignore_mod);
     suite_add_tcase(s, t);
     SRunner *r = srunner_create(s);
     srunner_run_all(r, CK_ENV);
