@@ -87,6 +87,7 @@ struct lapic {
     uint32_t divide, initial;
     uint64_t start_ns; /* when the timer was loaded */
     uint64_t deadline; /* of the processor's counter; 0: none */
+    bool stopped;      /* a one-shot count has ended and then the mode changed */
     bool lint[LINTS];  /* levels */
     struct timer timer;
     struct region region;
@@ -344,7 +345,7 @@ static uint32_t current_count(const struct lapic *s)
 {
     uint64_t n;
 
-    if (s->initial == 0)
+    if (s->initial == 0 || s->stopped)
         return 0;
     n = counts(s);
     if (s->lvt[LVT_TIMER] & LVT_PERIODIC)
@@ -388,7 +389,7 @@ static void timer_update(struct lapic *s)
         deadline_update(s);
         return;
     }
-    if (s->initial == 0 || (lvt & LVT_MASKED) || (n > 0 && !(lvt & LVT_PERIODIC))) {
+    if (s->initial == 0 || s->stopped || (lvt & LVT_MASKED) || (n > 0 && !(lvt & LVT_PERIODIC))) {
         timer_cancel(vm, &s->timer);
         return;
     }
@@ -405,6 +406,24 @@ static void timer_fire(void *opaque)
     s->deadline = 0;
     local_deliver(s, LVT_TIMER);
     timer_update(s);
+}
+
+/* Before a register that the timer depends on changes: an expiry that the host is late with. */
+static void timer_catch_up(struct lapic *s)
+{
+    if (s->timer.due_ns <= clock_now(s->dev.vm))
+        timer_fire(s);
+}
+
+/* A change of mode leaves the count as it is: one that has ended stays at zero. */
+static void timer_change_mode(struct lapic *s)
+{
+    uint64_t n = s->initial != 0 ? counts(s) / s->initial : 0;
+
+    if (!(s->lvt[LVT_TIMER] & LVT_PERIODIC))
+        s->stopped = s->stopped || n > 0;
+    else if (n > 0)
+        s->start_ns = due_after(s, n) - 1;
 }
 
 /* -- Registers --------------------------------------------------------------------------------- */
@@ -466,6 +485,11 @@ static void write_lvt(struct lapic *s, unsigned n, uint32_t val)
 
     if (!(s->svr & SVR_ENABLE))
         val |= LVT_MASKED;
+    if (n == LVT_TIMER) {
+        timer_catch_up(s);
+        if ((s->lvt[n] ^ val) & LVT_PERIODIC)
+            timer_change_mode(s);
+    }
     s->lvt[n] = (s->lvt[n] & ~mask) | (val & mask);
     if (!(s->lvt[n] & LVT_LEVEL))
         s->lvt[n] &= ~LVT_REMOTE_IRR;
@@ -500,11 +524,14 @@ static bool reg_write(struct lapic *s, unsigned reg, uint32_t val)
     case REG_INITIAL:
         if (in_deadline_mode(s))
             break;
+        timer_catch_up(s);
         s->initial = val;
+        s->stopped = false;
         s->start_ns = clock_now(s->dev.vm);
         timer_update(s);
         break;
     case REG_DIVIDE:
+        timer_catch_up(s);
         s->divide = val & 0xb;
         timer_update(s);
         break;
@@ -584,6 +611,7 @@ static void clear(struct lapic *s)
     s->id = s->dev.index;
     s->ldr = s->tpr = s->esr = s->errors = s->divide = s->initial = 0;
     s->deadline = 0;
+    s->stopped = false;
     s->dfr = UINT32_MAX;
     s->svr = 0xff;
     memset(s->irr, 0, sizeof(s->irr));
@@ -771,17 +799,29 @@ static int realize(struct device *d)
 }
 
 static const struct field lapic_fields[] = {
-    FIELDS_DEVICE(struct lapic),     FIELD(struct lapic, base),
-    FIELD(struct lapic, icr),        FIELD(struct lapic, id),
-    FIELD(struct lapic, ldr),        FIELD(struct lapic, dfr),
-    FIELD(struct lapic, svr),        FIELD(struct lapic, tpr),
-    FIELD_ARRAY(struct lapic, irr),  FIELD_ARRAY(struct lapic, isr),
-    FIELD_ARRAY(struct lapic, tmr),  FIELD_ARRAY(struct lapic, lvt),
-    FIELD(struct lapic, esr),        FIELD(struct lapic, errors),
-    FIELD(struct lapic, divide),     FIELD(struct lapic, initial),
-    FIELD(struct lapic, start_ns),   FIELD(struct lapic, deadline),
-    FIELD_ARRAY(struct lapic, lint), FIELD_TIMER(struct lapic, timer),
-    UNSAVED(struct lapic, region),   FIELDS_END,
+    FIELDS_DEVICE(struct lapic),
+    FIELD(struct lapic, base),
+    FIELD(struct lapic, icr),
+    FIELD(struct lapic, id),
+    FIELD(struct lapic, ldr),
+    FIELD(struct lapic, dfr),
+    FIELD(struct lapic, svr),
+    FIELD(struct lapic, tpr),
+    FIELD_ARRAY(struct lapic, irr),
+    FIELD_ARRAY(struct lapic, isr),
+    FIELD_ARRAY(struct lapic, tmr),
+    FIELD_ARRAY(struct lapic, lvt),
+    FIELD(struct lapic, esr),
+    FIELD(struct lapic, errors),
+    FIELD(struct lapic, divide),
+    FIELD(struct lapic, initial),
+    FIELD(struct lapic, start_ns),
+    FIELD(struct lapic, deadline),
+    FIELD(struct lapic, stopped),
+    FIELD_ARRAY(struct lapic, lint),
+    FIELD_TIMER(struct lapic, timer),
+    UNSAVED(struct lapic, region),
+    FIELDS_END,
 };
 
 const struct device_class lapic_class = {

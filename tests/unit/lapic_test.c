@@ -439,6 +439,56 @@ START_TEST(tsc_deadline)
 }
 END_TEST
 
+/* Let time pass while the clock stands, and look at the count. */
+static uint32_t count_after(uint64_t ns)
+{
+    atomic_store(&vm->clock.stopped, clock_now(vm) + ns);
+    vm_lock(vm);
+    clock_fire(vm, 1000);
+    vm_unlock(vm);
+    return get(CURRENT);
+}
+
+START_TEST(changing_the_timers_mode_keeps_the_count)
+{
+    put(SVR, 0x1ff);
+    put(DIVIDE, 0xb);
+    put(TIMER, 0x40);
+    put(INITIAL, 100000); /* at 1 GHz */
+    ck_assert_uint_eq(count_after(60000), 40000);
+    put(TIMER, 0x20040); /* periodic */
+    ck_assert_uint_eq(count_after(0), 40000);
+    ck_assert_uint_eq(count_after(150000), 90000);
+    put(TIMER, 0x40);
+    ck_assert_uint_eq(count_after(0), 90000);
+    ck_assert_uint_eq(count_after(80000), 10000);
+    ck_assert_uint_eq(count_after(20000), 0);
+    put(TIMER, 0x20040); /* the count has ended and stays at zero */
+    ck_assert_uint_eq(count_after(70000), 0);
+    put(TIMER, 0x40);
+    ck_assert_uint_eq(count_after(1), 0);
+    put(INITIAL, 100000);
+    ck_assert_uint_eq(count_after(1), 99999);
+}
+END_TEST
+
+/* An expiry that the host has not got round to is not lost when the guest writes the entry. */
+START_TEST(a_late_expiry_survives_a_write)
+{
+    put(SVR, 0x1ff);
+    put(DIVIDE, 0xb);
+    put(TIMER, 0x40);
+    put(INITIAL, 100000);
+    atomic_store(&vm->clock.stopped, clock_now(vm) + 200000);
+    put(TIMER, 0x40);
+    ck_assert(intr());
+    ck_assert_int_eq(intr_ack(c), 0x40);
+    put(EOI, 0);
+    count_after(200000);
+    ck_assert(!intr());
+}
+END_TEST
+
 START_TEST(a_fast_timer_is_held_back)
 {
     unsigned n = 0;
@@ -544,6 +594,8 @@ int main(void)
     tcase_add_test(t, nmi_and_lint);
     tcase_add_test(t, timer);
     tcase_add_test(t, tsc_deadline);
+    tcase_add_test(t, changing_the_timers_mode_keeps_the_count);
+    tcase_add_test(t, a_late_expiry_survives_a_write);
     tcase_add_test(t, a_fast_timer_is_held_back);
     tcase_add_test(t, x2apic);
     tcase_add_test(t, relocation);
