@@ -74,7 +74,8 @@ enum {
     X_TABLE,  /* read table of the current context */
     X_PAGE,   /* linear address of the page being executed */
     X_RESUME, /* where to go on in translated code */
-    X_CSP,    /* C's stack pointer; the stack's top holds the processor's address */
+    X_CPU,    /* struct cpu * */
+    X_CSP,    /* C's stack pointer */
     X_AX,     /* flags and RAX while they change hands */
     X_FLAGS,  /* bits 0-7: OF, 8-15: as LAHF gives them */
     X_SITE,   /* instruction or exit number */

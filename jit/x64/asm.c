@@ -35,6 +35,8 @@ static void put_modrm(struct asmbuf *a, unsigned reg, struct rm rm)
 void asm_op(struct asmbuf *a, unsigned prefixes, unsigned map, unsigned opcode, unsigned reg,
             struct rm rm)
 {
+    if (rm.gs)
+        put8(a, 0x65);
     if (prefixes & P_LOCK)
         put8(a, 0xf0);
     if (prefixes & P_66)
@@ -59,6 +61,8 @@ void asm_vex(struct asmbuf *a, unsigned pp, bool w, unsigned map, unsigned opcod
 {
     unsigned inverted =
         (bit3((int)reg) << 2 | bit3(rm.index) << 1 | bit3(rm.reg >= 0 ? rm.reg : rm.base)) ^ 7;
+    if (rm.gs)
+        put8(a, 0x65);
     put8(a, 0xc4);
     put8(a, inverted << 5 | map);
     put8(a, (w ? 0x80u : 0) | (~vvvv & 15) << 3 | pp);

@@ -20,24 +20,42 @@ struct asmbuf {
     ptrdiff_t to_exec;
 };
 
-/* A register (reg >= 0), or memory at base + (index << scale) + disp. */
+/* A register (reg >= 0), or memory at base + (index << scale) + disp, in segment GS where `gs`. */
 struct rm {
     int8_t reg, base, index;
     uint8_t scale;
+    bool gs;
     int32_t disp;
 };
 
 static inline struct rm rm_reg(int r)
 {
-    return (struct rm){(int8_t)r, H_NONE, H_NONE, 0, 0};
+    return (struct rm){.reg = (int8_t)r, .base = H_NONE, .index = H_NONE};
 }
 static inline struct rm rm_mem(int base, int32_t disp)
 {
-    return (struct rm){H_NONE, (int8_t)base, H_NONE, 0, disp};
+    return (struct rm){.reg = H_NONE, .base = (int8_t)base, .index = H_NONE, .disp = disp};
 }
 static inline struct rm rm_index(int base, int index, unsigned scale, int32_t disp)
 {
-    return (struct rm){H_NONE, (int8_t)base, (int8_t)index, (uint8_t)scale, disp};
+    return (struct rm){.reg = H_NONE,
+                       .base = (int8_t)base,
+                       .index = (int8_t)index,
+                       .scale = (uint8_t)scale,
+                       .disp = disp};
+}
+static inline struct rm rm_gs(int32_t disp)
+{
+    return (struct rm){.reg = H_NONE, .base = H_NONE, .index = H_NONE, .gs = true, .disp = disp};
+}
+static inline struct rm rm_gs_index(int index, unsigned scale, int32_t disp)
+{
+    return (struct rm){.reg = H_NONE,
+                       .base = H_NONE,
+                       .index = (int8_t)index,
+                       .scale = (uint8_t)scale,
+                       .gs = true,
+                       .disp = disp};
 }
 
 /* Prefixes, and what the register operands are. */

@@ -28,6 +28,7 @@ int backend_create(struct jit *j, char *err)
     stubs_create(j, &j->backend->stubs);
     mxcsr = __builtin_ia32_stmxcsr();
     j->cpu->scratch[X_MXCSR] = mxcsr;
+    j->cpu->scratch[X_CPU] = (uint64_t)(uintptr_t)j->cpu;
     j->cpu->scratch[X_FP_ENTER] = (uint64_t)(uintptr_t)j->backend->stubs.fp_load;
     return 0;
 }
@@ -130,10 +131,10 @@ bool backend_translate(struct jit *j, struct code *code)
 enum code_why backend_enter(struct jit *j, const uint8_t *code)
 {
     const uint8_t *stub = j->backend->stubs.enter[(j->cpu->mode & MODE_64) != 0];
-    unsigned (*enter)(struct cpu *, const uint8_t *);
+    unsigned (*enter)(const uint8_t *);
 
     memcpy(&enter, &stub, sizeof(enter));
-    return enter(j->cpu, code);
+    return enter(code);
 }
 
 void backend_link(struct jit *j, const struct code_exit *exit, const struct code *to)

@@ -3,14 +3,15 @@
  *
  * Where the guest's state is while its code runs:
  *   RAX RCX RDX RBX RBP RSI RDI   the same registers
- *   RSP                           R8
- *   R8 R9 R10 R11                 memory, in struct cpu
- *   R12-R15                       the same registers
+ *   R8 R12-R15                    the same registers
+ *   RSP                           R9
+ *   R9 R10 R11                    memory, in struct cpu
  *   CF PF AF ZF SF OF             RFLAGS; nothing here disturbs them but the guest's instructions
  *   XMM0-15, MXCSR                the same registers, while X_GUEST_FP is 1
- * and the translator's own: RSP points to struct cpu, R9 to the read table, R10 (ADDR) and R11
- * (TEMP) are free between instructions. An access to linear address la in ADDR is made through
- * TEMP, the table's entry, as [ADDR + TEMP]. In 32-bit code R12-R15 are free too; R15 holds 12, the
+ * and the translator's own: GS points to struct cpu, RSP to the read table (so there is no stack:
+ * signals have their own), R10 (ADDR) and R11 (TEMP) are free between instructions. An access to
+ * linear address la in ADDR is made through TEMP, the table's entry, as [ADDR + TEMP]. In 32-bit
+ * code R12-R15 are free too; R15 holds 12, the
  * shift from an address to its page.
  *
  * A guest instruction changes no guest register before its last access to memory: if an access
@@ -22,15 +23,15 @@
 #include "jit/code.h"
 #include "jit/x64/asm.h"
 
-#define TABLE H9
+#define TABLE HSP
 #define ADDR  H10
 #define TEMP  H11
-#define GSP   H8
+#define GSP   H9
 #define SHIFT H15 /* 32-bit code only */
 
 /* Host code that all blocks use, as executed; [1]: for 64-bit code. */
 struct stubs {
-    const uint8_t *enter[2];          /* C: unsigned enter(struct cpu *, const void *code) */
+    const uint8_t *enter[2];          /* C: unsigned enter(const void *code) */
     const uint8_t *call[2];           /* ADDR = struct code *, TEMP = where to go on: jit_call() */
     const uint8_t *exit[2][2];        /* ADDR = struct code *: WHY_EXIT, WHY_DEAD */
     const uint8_t *leave;             /* all state is in struct cpu; why is in EAX */
@@ -82,9 +83,9 @@ struct xlat {
 /* -- Parts (operand.c) ------------------------------------------------------------------------- */
 
 /* Memory of struct cpu. */
-#define CPU_AT(field)   rm_mem(HSP, (int32_t)offsetof(struct cpu, field))
-#define SCRATCH_AT(n)   rm_mem(HSP, (int32_t)(offsetof(struct cpu, scratch) + 8 * (n)))
-#define GUEST_REG_AT(g) rm_mem(HSP, (int32_t)(offsetof(struct cpu, r) + 8 * (g)))
+#define CPU_AT(field)   rm_gs((int32_t)offsetof(struct cpu, field))
+#define SCRATCH_AT(n)   rm_gs((int32_t)(offsetof(struct cpu, scratch) + 8 * (n)))
+#define GUEST_REG_AT(g) rm_gs((int32_t)(offsetof(struct cpu, r) + 8 * (g)))
 
 /* The host register of a guest register, or H_NONE: it is in memory. */
 int host_reg(unsigned guest);

@@ -2,10 +2,12 @@
 /* Faults in translated code. The guest's registers are in the signal's context; they go into struct
  * cpu, and execution goes on in the exit stub as if translated code had left by itself. All of it
  * happens at a known instruction of our own code, so that nothing of C's state is half changed. */
+#include <asm/prctl.h>
 #include <errno.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/syscall.h>
 #include <ucontext.h>
 #include <unistd.h>
 
@@ -79,6 +81,8 @@ int backend_thread_enter(struct jit *j)
         return -ENOMEM;
     memset(s, 0, sizeof(*s));
     s->j = j;
+    /* C does not use GS: it stays so on this thread. */
+    syscall(SYS_arch_prctl, ARCH_SET_GS, j->cpu);
     if (sigaltstack(&stack, &s->stack_before) < 0) {
         free(s);
         return -errno;

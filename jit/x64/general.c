@@ -131,38 +131,34 @@ static bool high_byte_conflict(const struct reg_operand *a, const struct reg_ope
             (a->host >= 8 || a->host == H_NONE || (a->byte && !a->high && a->host >= 4)));
 }
 
-/* 32-bit results clear the upper half; in memory that takes a store. */
-static void emit_clear_upper(struct xlat *x, const struct insn *i, const struct reg_operand *r,
-                             bool sized)
-{
-    if (sized && !r->byte && i->osz == 2)
-        asm_store32_imm(&x->a, rm_mem(HSP, (int32_t)(offsetof(struct cpu, r) + 8 * r->guest + 4)),
-                        0);
-}
-
+/* Both operands are registers. One that is in memory is worked on in ADDR or TEMP and stored as a
+ * whole: a later load of 64 bits could not be forwarded from two narrower stores. */
 static bool emit_registers(struct xlat *x, const struct insn *i, const struct places *p)
 {
     struct reg_operand e = find_reg(x, i, p->rm), g = {.host = 0};
-    bool load_g = false;
+    bool g_in_memory = false, e_in_memory = e.host == H_NONE;
 
     if (p->reg != NO_OPERAND) {
         g = find_reg(x, i, p->reg);
         if (high_byte_conflict(&e, &g))
             return false;
-        load_g = g.host == H_NONE;
+        g_in_memory = g.host == H_NONE;
     }
-    if (e.high && x->is64 && i->prefix & INSN_REXW)
-        return false;
-    if (load_g) {
+    if (g_in_memory) {
         emit_load_guest(x, ADDR, g.guest);
         g.host = ADDR;
     }
+    bool e_written = e_in_memory && is_written(x, p->rm);
+    if (e_written) {
+        emit_load_guest(x, TEMP, e.guest);
+        e.host = TEMP;
+    }
     emit_op(x, i, p, byte_prefixes(&g, &e), reg_field(i, p, &g),
             e.host != H_NONE ? rm_reg(e.host) : GUEST_REG_AT(e.guest));
-    if (load_g && is_written(x, p->reg))
+    if (g_in_memory && is_written(x, p->reg))
         emit_store_guest(x, g.guest, ADDR);
-    if (e.host == H_NONE && is_written(x, p->rm))
-        emit_clear_upper(x, i, &e, p->sized);
+    if (e_written)
+        emit_store_guest(x, e.guest, TEMP);
     return true;
 }
 
@@ -277,29 +273,27 @@ bool emit_nothing(struct xlat *x, const struct insn *i)
 static bool emit_opcode_register(struct xlat *x, const struct insn *i)
 {
     int h = host_reg(i->dst >> 3);
-    struct rm rm = h >= 0 ? rm_reg(h) : GUEST_REG_AT(i->dst >> 3);
+    bool in_memory = h < 0;
     unsigned pre = i->osz == 1 ? P_66 : i->osz == 3 ? P_W : 0;
 
     if (i->prefix & INSN_LOCK)
         return false;
+    if (in_memory) {
+        h = ADDR;
+        emit_load_guest(x, ADDR, i->dst >> 3);
+    }
     if (row_map(i) == 1) { /* BSWAP */
-        if (h < 0 || i->osz == 1)
+        if (i->osz == 1)
             return false;
         put8(&x->a, 0x40 | (pre & P_W ? 8 : 0) | (h >= 8 ? 1 : 0));
         put8(&x->a, 0x0f);
         put8(&x->a, 0xc8 | (h & 7));
-        return true;
+    } else if ((i->opc & 0xf0) == 0x40) {
+        asm_op(&x->a, pre, 0, 0xff, i->opc >> 3 & 1, rm_reg(h));
+    } else {
+        asm_op(&x->a, pre, 0, 0x87, HAX, rm_reg(h));
     }
-    if ((i->opc & 0xf0) == 0x40) {
-        asm_op(&x->a, pre, 0, 0xff, i->opc >> 3 & 1, rm);
-        return true;
-    }
-    if (h < 0) {
-        emit_load_guest(x, ADDR, i->dst >> 3);
-        rm = rm_reg(ADDR);
-    }
-    asm_op(&x->a, pre, 0, 0x87, HAX, rm);
-    if (h < 0)
+    if (in_memory)
         emit_store_guest(x, i->dst >> 3, ADDR);
     return true;
 }

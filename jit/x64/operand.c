@@ -5,8 +5,8 @@
 
 int host_reg(unsigned guest)
 {
-    static const int8_t map[16] = {HAX,    HCX,    HDX,    HBX,    GSP, HBP, HSI, HDI,
-                                   H_NONE, H_NONE, H_NONE, H_NONE, H12, H13, H14, H15};
+    static const int8_t map[16] = {HAX, HCX,    HDX,    HBX,    GSP, HBP, HSI, HDI,
+                                   H8,  H_NONE, H_NONE, H_NONE, H12, H13, H14, H15};
     return map[guest];
 }
 
@@ -76,8 +76,8 @@ static void emit_limit_64k(struct xlat *x, unsigned sreg, unsigned n)
     asm_lea(&x->a, false, TEMP, rm_mem(ADDR, (int32_t)n - 1));
     asm_vex(&x->a, 2, true, 2, 0xf5, TEMP, TEMP, SCRATCH_AT(X_BIT16)); /* pext */
     asm_mov(&x->a, TEMP,
-            rm_index(HSP, TEMP, 3,
-                     (int32_t)(offsetof(struct cpu, scratch) + 8 * (X_LIMIT64K + 2 * sreg))));
+            rm_gs_index(TEMP, 3,
+                        (int32_t)(offsetof(struct cpu, scratch) + 8 * (X_LIMIT64K + 2 * sreg))));
     asm_lea(&x->a, true, ADDR, rm_index(ADDR, TEMP, 0, 0));
 }
 
@@ -92,8 +92,8 @@ bool emit_address(struct xlat *x, const struct insn *i, unsigned n, bool write)
         return false;
     if (class == SEG_BASED) {
         asm_mov(&x->a, TEMP,
-                rm_mem(HSP, (int32_t)(offsetof(struct cpu, seg) + i->seg * sizeof(struct seg) +
-                                      offsetof(struct seg, base))));
+                rm_gs((int32_t)(offsetof(struct cpu, seg) + i->seg * sizeof(struct seg) +
+                                offsetof(struct seg, base))));
         asm_lea(&x->a, x->is64, ADDR, rm_index(ADDR, TEMP, 0, 0));
     } else if (class == SEG_64K) {
         emit_limit_64k(x, i->seg, n);

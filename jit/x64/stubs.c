@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* The code between C and translated code. C's callee-saved registers wait on C's stack, whose
- * pointer is in X_CSP; the word on top of it is the address of struct cpu, which RSP holds while
- * translated code runs. */
+ * pointer is in X_CSP while translated code runs. */
 #include "jit/x64/emit.h"
 
 static const uint8_t c_saved[] = {HBX, HBP, H12, H13, H14, H15};
@@ -58,7 +57,7 @@ static void emit_save_state(struct asmbuf *a, bool is64)
 
 static struct rm xmm_at(unsigned n)
 {
-    return rm_mem(HSP, (int32_t)(offsetof(struct cpu, fpu.xmm) + n * sizeof(union vec)));
+    return rm_gs((int32_t)(offsetof(struct cpu, fpu.xmm) + n * sizeof(union vec)));
 }
 
 static void emit_set_fp(struct asmbuf *a, uint32_t owned, const uint8_t *enter)
@@ -97,10 +96,9 @@ static void emit_enter(struct asmbuf *a, bool is64)
 {
     for (unsigned k = 0; k < sizeof(c_saved); k++)
         push(a, c_saved[k]);
-    push(a, HDI);
-    asm_store(a, rm_mem(HDI, (int32_t)(offsetof(struct cpu, scratch) + 8 * X_CSP)), HSP);
-    asm_mov(a, HSP, rm_reg(HDI));
-    asm_store(a, SCRATCH_AT(X_RESUME), HSI);
+    push(a, HAX); /* for alignment */
+    asm_store(a, SCRATCH_AT(X_CSP), HSP);
+    asm_store(a, SCRATCH_AT(X_RESUME), HDI);
     emit_load_state(a, is64);
 }
 
@@ -109,7 +107,7 @@ static void emit_leave_to_c(struct asmbuf *a, const struct stubs *s)
 {
     emit_fp_save(a, s->fp_load);
     asm_mov(a, HSP, SCRATCH_AT(X_CSP));
-    pop(a, HDI);
+    pop(a, HCX);
     for (unsigned k = sizeof(c_saved); k-- > 0;)
         pop(a, c_saved[k]);
     put8(a, 0xc3);
@@ -121,12 +119,11 @@ static void emit_call_c(struct asmbuf *a, const struct stubs *s, bool is64)
     asm_store(a, SCRATCH_AT(X_CODE), ADDR);
     emit_save_state(a, is64);
     emit_fp_save(a, s->fp_load);
-    asm_mov(a, HDI, rm_reg(HSP));
+    asm_mov(a, HDI, SCRATCH_AT(X_CPU));
     asm_mov(a, HSI, SCRATCH_AT(X_CODE));
     asm_mov(a, HSP, SCRATCH_AT(X_CSP));
     asm_mov_imm(a, HAX, (uint64_t)(uintptr_t)jit_call);
-    asm_op(a, 0, 0, 0xff, 2, rm_reg(HAX)); /* call */
-    asm_mov(a, HSP, rm_mem(HSP, 0));
+    asm_op(a, 0, 0, 0xff, 2, rm_reg(HAX));   /* call */
     asm_op(a, 0, 0, 0x84, HAX, rm_reg(HAX)); /* test al, al */
     uint8_t *on = asm_jcc(a, 5, NULL);
     asm_mov_imm(a, HAX, WHY_STATE);
