@@ -162,10 +162,10 @@ static uint64_t leaf_address(const struct walk *w)
 /* Check rights, set A and D, and describe the page. */
 static bool walk_finish(struct cpu *c, struct walk *w, struct translation *out)
 {
-    if (!is_allowed(c, w))
-        return walk_fault(c, w, PFERR_P);
-    if (!is_allowed_by_key(c, w))
-        return walk_fault(c, w, PFERR_P | PFERR_PK);
+    /* PK tells what the key says, whether or not the other rights allow the access (SDM 3A 4.7). */
+    bool key_allows = is_allowed_by_key(c, w);
+    if (!key_allows || !is_allowed(c, w))
+        return walk_fault(c, w, PFERR_P | (key_allows ? 0 : PFERR_PK));
     set_accessed_dirty(c, w);
     uint64_t pte = w->pte[w->depth - 1];
     struct walk probe = *w;

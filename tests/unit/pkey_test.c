@@ -96,6 +96,21 @@ START_TEST(rights_of_a_key)
 }
 END_TEST
 
+/* PK is reported beside other reasons for a fault, but not where the page is not present. */
+START_TEST(keys_of_pages_that_are_forbidden_anyway)
+{
+    map_page(_i);
+    put(m, PDE, 8, get(m, PDE, 8) & ~UINT64_C(2)); /* read-only */
+    cpu_flush_tlb(c);
+    ck_assert_uint_eq(access(true), PFERR_P | PFERR_W);
+    set_keys(_i, WD);
+    ck_assert_uint_eq(access(true), PFERR_P | PFERR_W | PFERR_PK);
+    put(m, PDE, 8, get(m, PDE, 8) & ~UINT64_C(1));
+    cpu_flush_tlb(c);
+    ck_assert_uint_eq(access(true), PFERR_W);
+}
+END_TEST
+
 START_TEST(each_register_has_its_pages)
 {
     map_page(_i);
@@ -187,6 +202,7 @@ int main(void)
 
     tcase_add_checked_fixture(t, setup, teardown);
     tcase_add_loop_test(t, rights_of_a_key, 0, 2);
+    tcase_add_loop_test(t, keys_of_pages_that_are_forbidden_anyway, 0, 2);
     tcase_add_loop_test(t, each_register_has_its_pages, 0, 2);
     tcase_add_test(t, code_is_fetched_whatever_its_key);
     tcase_add_test(t, pkrs_has_32_bits);
