@@ -14,7 +14,8 @@
 #define PAGE_HASH_SIZE (1u << 12)
 #define PAGE_MAX       (1u << 14)
 #define FETCH_SIZE     512 /* translations of code pages */
-#define LINE_SHIFT     6   /* a code page's bytes are tracked in 64 lines of 64 */
+#define NOTED_BITS     4096
+#define LINE_SHIFT     6 /* a code page's bytes are tracked in 64 lines of 64 */
 #define MAX_INSN_LEN   15
 
 /* Bits of c->mode that a slot depends on: decoding, and rights of fetching. */
@@ -25,6 +26,7 @@ struct slot {
     uint64_t la;
     uint32_t mode;
     uint32_t gen;
+    bool global;
     struct block *block;
 };
 
@@ -32,7 +34,7 @@ struct fetch_entry {
     uint64_t la; /* page */
     uint64_t pa;
     uint32_t gen;
-    bool user;
+    bool user, global;
 };
 
 struct code_page {
@@ -45,7 +47,12 @@ struct code_page {
 struct block_cache {
     uint8_t *arena;
     size_t used;
-    uint32_t gen;
+    uint32_t gen[2]; /* of translations that are local and global */
+    /* Pages that translations were made for since, by a hash of the address; and where large ones
+     * lie. */
+    uint64_t noted[NOTED_BITS / 64];
+    uint64_t large_first, large_last;
+    bool found_global; /* the last look-up's page */
     struct slot slots[SLOT_COUNT];
     struct fetch_entry fetch[FETCH_SIZE];
     struct block *hash[HASH_SIZE];
@@ -71,7 +78,8 @@ struct block_cache *blocks_create(void)
         free(bc);
         return NULL;
     }
-    bc->gen = 1;
+    bc->gen[0] = bc->gen[1] = 1;
+    bc->large_first = UINT64_MAX;
     return bc;
 }
 
@@ -83,14 +91,52 @@ void blocks_free(struct block_cache *bc)
     free(bc);
 }
 
-void blocks_forget_translations(struct cpu *c)
+void blocks_forget_translations(struct cpu *c, bool global_too)
 {
     struct block_cache *bc = c->blocks;
-    if (++bc->gen == 0) {
+    if (global_too) {
+        memset(bc->noted, 0, sizeof(bc->noted));
+        bc->large_first = UINT64_MAX;
+        bc->large_last = 0;
+        bc->gen[1]++;
+    }
+    if (++bc->gen[0] == 0 || bc->gen[1] == 0) {
         memset(bc->slots, 0, sizeof(bc->slots));
         memset(bc->fetch, 0, sizeof(bc->fetch));
-        bc->gen = 1;
+        bc->gen[0] = bc->gen[1] = 1;
     }
+    if (c->translator != NULL)
+        c->translator->code_moved(c, global_too);
+}
+
+static unsigned note_of(uint64_t la)
+{
+    return (unsigned)((la >> 12) * UINT64_C(0x9e3779b97f4a7c15) >> 32) % NOTED_BITS;
+}
+
+static void note_page(struct block_cache *bc, uint64_t la, unsigned shift)
+{
+    uint64_t offset = (UINT64_C(1) << shift) - 1;
+    bc->noted[note_of(la) / 64] |= UINT64_C(1) << note_of(la) % 64;
+    if (shift == 12)
+        return;
+    if ((la & ~offset) < bc->large_first)
+        bc->large_first = la & ~offset;
+    if ((la | offset) > bc->large_last)
+        bc->large_last = la | offset;
+}
+
+void blocks_forget_page(struct cpu *c, uint64_t la)
+{
+    const struct block_cache *bc = c->blocks;
+    if (bc->noted[note_of(la) / 64] >> note_of(la) % 64 & 1 ||
+        (la >= bc->large_first && la <= bc->large_last))
+        blocks_forget_translations(c, true);
+}
+
+bool block_is_global(const struct cpu *c)
+{
+    return c->blocks->found_global;
 }
 
 void blocks_clear(struct cpu *c)
@@ -105,7 +151,7 @@ void blocks_clear(struct cpu *c)
     c->run_end = NULL;
     if (c->translator != NULL)
         c->translator->blocks_cleared(c);
-    blocks_forget_translations(c);
+    blocks_forget_translations(c, true);
 }
 
 struct block_stats blocks_stats(const struct cpu *c)
@@ -266,12 +312,15 @@ static bool translate_code(struct cpu *c, uint64_t la, uint64_t *pa)
     struct block_cache *bc = c->blocks;
     struct fetch_entry *e = &bc->fetch[la >> 12 & (FETCH_SIZE - 1)];
     bool user = c->cpl == 3;
-    if (e->la != (la & PAGE_MASK) || e->gen != bc->gen || e->user != user) {
-        if (!mem_fetch_translate(c, la, pa))
+    if (e->la != (la & PAGE_MASK) || e->gen != bc->gen[e->global] || e->user != user) {
+        struct translation tr;
+        if (!mem_fetch_translate(c, la, &tr))
             return false;
-        *e = (struct fetch_entry){la & PAGE_MASK, *pa & PAGE_MASK, bc->gen, user};
+        note_page(bc, la, tr.shift);
+        *e = (struct fetch_entry){la & PAGE_MASK, tr.pa, bc->gen[tr.global], user, tr.global};
     }
     *pa = e->pa | (la & 0xfff);
+    bc->found_global = e->global;
     return true;
 }
 
@@ -478,15 +527,19 @@ struct block *block_lookup(struct cpu *c)
     uint64_t la = (c->seg[SEG_CS].base + c->r[RIP]) & c->la_mask;
     uint32_t mode = c->mode & SLOT_MODE;
     struct slot *s = &bc->slots[(la ^ la >> 13) & (SLOT_COUNT - 1)];
-    if (s->la == la && s->gen == bc->gen && s->mode == mode && !s->block->dead &&
-        !runs_over_limit(c, s->block))
+    if (s->la == la && s->gen == bc->gen[s->global] && s->mode == mode && !s->block->dead &&
+        !runs_over_limit(c, s->block)) {
+        bc->found_global = s->global;
         return s->block;
+    }
     uint64_t pa;
     if (!translate_code(c, la, &pa))
         return NULL;
+    bool global = bc->found_global;
     struct block *b = block_by_pa(c, la, pa);
     if (b == NULL)
         return NULL;
+    bc->found_global = global = global && b->pa2 == NO_PAGE;
     if (runs_over_limit(c, b)) {
         struct insn i;
         uint64_t pa2;
@@ -494,6 +547,6 @@ struct block *block_lookup(struct cpu *c)
             return NULL;
         return block_single(c, pa, &i);
     }
-    *s = (struct slot){la, mode, bc->gen, b};
+    *s = (struct slot){la, mode, bc->gen[global], global, b};
     return b;
 }

@@ -43,7 +43,12 @@ void blocks_free(struct block_cache *bc);
 struct block *block_lookup(struct cpu *c);
 
 /* Linear-to-physical mappings or rights have changed. */
-void blocks_forget_translations(struct cpu *c);
+void blocks_forget_translations(struct cpu *c, bool global_too);
+/* The mapping of one page has changed. */
+void blocks_forget_page(struct cpu *c, uint64_t la);
+
+/* Is the page of the block that was looked up last mapped global? */
+bool block_is_global(const struct cpu *c);
 
 /* Is there decoded code on this page? */
 bool blocks_has_code(const struct cpu *c, uint64_t pa);

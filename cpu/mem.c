@@ -32,7 +32,7 @@ void tlb_flush_all(struct cpu *c)
     c->large_last = 0;
     if (c->translator != NULL)
         c->translator->forget(c, true);
-    blocks_forget_translations(c);
+    blocks_forget_translations(c, true);
 }
 
 void tlb_flush_nonglobal(struct cpu *c)
@@ -43,7 +43,7 @@ void tlb_flush_nonglobal(struct cpu *c)
                 entry_clear(&c->tlbs[m].e[k]);
     if (c->translator != NULL)
         c->translator->forget(c, false);
-    blocks_forget_translations(c);
+    blocks_forget_translations(c, false);
 }
 
 static void entry_flush(struct tlb_entry *e, uint64_t la)
@@ -65,7 +65,7 @@ void tlb_flush_page(struct cpu *c, uint64_t la)
     }
     if (c->translator != NULL)
         c->translator->forget_page(c, la, search);
-    blocks_forget_translations(c);
+    blocks_forget_page(c, la);
 }
 
 void tlb_protect_code(struct cpu *c, uint64_t pa)
@@ -375,11 +375,7 @@ bool lin_write_as(struct cpu *c, unsigned cpl, uint64_t la, unsigned n, uint64_t
     return write_linear(c, &as, la & as.mask, &val, n);
 }
 
-bool mem_fetch_translate(struct cpu *c, uint64_t la, uint64_t *pa)
+bool mem_fetch_translate(struct cpu *c, uint64_t la, struct translation *out)
 {
-    struct translation tr;
-    if (!page_walk(c, la, ACCESS_FETCH, c->cpl == 3, false, &tr))
-        return false;
-    *pa = tr.pa | (la & 0xfff);
-    return true;
+    return page_walk(c, la, ACCESS_FETCH, c->cpl == 3, false, out);
 }

@@ -154,8 +154,8 @@ bool page_walk(struct cpu *c, uint64_t la, enum access how, bool user, bool smap
  */
 bool paging_load_pdptes(struct cpu *c, uint64_t cr3);
 
-/* Translate for fetching at linear address la; *pa is exact. Faults are recorded. */
-bool mem_fetch_translate(struct cpu *c, uint64_t la, uint64_t *pa);
+/* Translate the page of linear address la for fetching. Faults are recorded. */
+bool mem_fetch_translate(struct cpu *c, uint64_t la, struct translation *out);
 
 /* INVLPG; MOV CR3 (keeps global pages); everything. */
 void tlb_flush_page(struct cpu *c, uint64_t la);

@@ -27,6 +27,9 @@ struct translator {
      * KiB), or all, or all but global ones. */
     void (*forget_page)(struct cpu *c, uint64_t la, bool maybe_large);
     void (*forget)(struct cpu *c, bool global_too);
+    /* Code that was found at linear addresses may now be elsewhere; where the page was mapped
+     * global (block_is_global()) only with global_too. */
+    void (*code_moved)(struct cpu *c, bool global_too);
     /* This physical page holds code now: no direct writes to it any more. */
     void (*protect)(struct cpu *c, uint64_t pa);
     /* A block was overwritten; all blocks were dropped. */

@@ -178,6 +178,12 @@ static void on_forget_page(struct cpu *c, uint64_t la, bool maybe_large)
     shadow_forget_page(&j->shadow, la, maybe_large);
 }
 
+static void on_code_moved(struct cpu *c, bool global_too)
+{
+    struct jit *j = c->jit;
+    jumps_forget(&j->shadow, global_too);
+}
+
 static void on_protect(struct cpu *c, uint64_t pa)
 {
     struct jit *j = c->jit;
@@ -199,7 +205,7 @@ static void on_blocks_cleared(struct cpu *c)
     j->ncodes = 0;
     j->left = NULL;
     j->next = j->first;
-    jumps_forget(&j->shadow);
+    jumps_forget(&j->shadow, true);
     j->stats.flushes++;
 }
 
@@ -352,7 +358,8 @@ static const uint8_t *enter_at(struct jit *j, struct code *x)
 
     c->scratch[X_PAGE] = la & ~UINT64_C(0xfff);
     if (x->outside != NULL)
-        jump_insert(&j->shadow, c->mmu, x->cache, la, (uint64_t)(uintptr_t)x->outside);
+        jump_insert(&j->shadow, c->mmu, x->cache,
+                    &(struct jump){la, x->outside, block_is_global(c)});
     context_to_host(j);
     flags_to_host(c);
     return x->inside;
@@ -489,6 +496,7 @@ static const struct translator translator = {
     .filled = on_filled,
     .forget_page = on_forget_page,
     .forget = on_forget,
+    .code_moved = on_code_moved,
     .protect = on_protect,
     .block_killed = on_block_killed,
     .blocks_cleared = on_blocks_cleared,

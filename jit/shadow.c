@@ -28,8 +28,8 @@ struct shadow_ctx {
     unsigned nready;
     uint64_t local[LIST_MAX], global[LIST_MAX]; /* linear pages; bits 0-11: LISTED_SHIFT */
     unsigned nlocal, nglobal;
-    struct jump_entry *jumps[JUMPS_MAX];
-    unsigned njumps;
+    struct jump_entry *jumps[2][JUMPS_MAX]; /* local and global */
+    unsigned njumps[2];
 };
 
 static uint64_t index_of(uint64_t la)
@@ -182,7 +182,6 @@ void shadow_forget(struct shadow *s, bool global_too)
 {
     for (unsigned m = 0; m < MMU_NONE; m++)
         ctx_forget(s->ctx[m], global_too);
-    jumps_forget(s);
 }
 
 static void list_forget_large(struct shadow_ctx *x, const uint64_t *list, unsigned count,
@@ -203,7 +202,6 @@ void shadow_forget_page(struct shadow *s, uint64_t la, bool maybe_large)
             list_forget_large(x, x->global, x->nglobal, la);
         }
     }
-    jumps_forget(s);
 }
 
 static void list_protect(struct shadow_ctx *x, const uint64_t *list, unsigned count, uint64_t view)
@@ -226,28 +224,32 @@ void shadow_protect(struct shadow *s, const uint8_t *host)
 
 /* -- Jump caches ------------------------------------------------------------------------------- */
 
-static void ctx_jumps_forget(struct shadow_ctx *x)
+static void ctx_jumps_forget(struct shadow_ctx *x, bool global)
 {
-    for (unsigned k = 0; k < x->njumps; k++)
-        x->jumps[k]->minus_la++; /* an address that belongs to the neighbouring entry */
-    x->njumps = 0;
+    for (unsigned k = 0; k < x->njumps[global]; k++)
+        x->jumps[global][k]->minus_la++; /* an address that belongs to the neighbouring entry */
+    x->njumps[global] = 0;
 }
 
-void jumps_forget(struct shadow *s)
+void jumps_forget(struct shadow *s, bool global_too)
 {
-    for (unsigned m = 0; m < MMU_NONE; m++)
-        ctx_jumps_forget(s->ctx[m]);
+    for (unsigned m = 0; m < MMU_NONE; m++) {
+        ctx_jumps_forget(s->ctx[m], false);
+        if (global_too)
+            ctx_jumps_forget(s->ctx[m], true);
+    }
 }
 
-void jump_insert(struct shadow *s, unsigned mmu, unsigned cache, uint64_t la, uint64_t code)
+void jump_insert(struct shadow *s, unsigned mmu, unsigned cache, const struct jump *j)
 {
     struct shadow_ctx *x = s->ctx[mmu];
-    struct jump_entry *e = &jump_cache(x, cache)[la & ((1u << JUMP_BITS) - 1)];
+    struct jump_entry *e = &jump_cache(x, cache)[j->la & ((1u << JUMP_BITS) - 1)];
+    uint64_t code = (uint64_t)(uintptr_t)j->code;
 
-    if (e->minus_la == -la && e->code == code)
+    if (e->minus_la == -j->la && e->code == code)
         return;
-    if (x->njumps == JUMPS_MAX)
-        ctx_jumps_forget(x);
-    x->jumps[x->njumps++] = e;
-    *e = (struct jump_entry){-la, code};
+    if (x->njumps[j->global] == JUMPS_MAX)
+        ctx_jumps_forget(x, j->global);
+    x->jumps[j->global][x->njumps[j->global]++] = e;
+    *e = (struct jump_entry){-j->la, code};
 }

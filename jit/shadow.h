@@ -57,8 +57,13 @@ void shadow_forget_page(struct shadow *s, uint64_t la, bool maybe_large);
 /* Poison the write entries of a page of RAM. */
 void shadow_protect(struct shadow *s, const uint8_t *host);
 
-/* From now on code of this kind at la is at `code`. */
-void jump_insert(struct shadow *s, unsigned mmu, unsigned cache, uint64_t la, uint64_t code);
-void jumps_forget(struct shadow *s);
+/* From now on code of this kind at la is at `code`; `global`: its page is mapped so. */
+struct jump {
+    uint64_t la;
+    const uint8_t *code;
+    bool global;
+};
+void jump_insert(struct shadow *s, unsigned mmu, unsigned cache, const struct jump *j);
+void jumps_forget(struct shadow *s, bool global_too);
 
 #endif
