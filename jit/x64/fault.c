@@ -48,6 +48,14 @@ static void pass_on(struct alt_stack *s, int sig)
                       NULL);
 }
 
+/* What emit_poll() wrote; TEMP alone does not tell, for it may hold a guest register's value. */
+static bool is_poll(const uint8_t *rip, const greg_t *regs)
+{
+    static const uint8_t load[] = {0x45, 0x8b, 0x1b}; /* mov r11d, [r11] */
+    return (uint64_t)regs[greg_of_host[TEMP]] == CPU_POLL_STOP &&
+           memcmp(rip, load, sizeof(load)) == 0;
+}
+
 static void on_fault(int sig, siginfo_t *info, void *context)
 {
     greg_t *regs = ((ucontext_t *)context)->uc_mcontext.gregs;
@@ -67,7 +75,7 @@ static void on_fault(int sig, siginfo_t *info, void *context)
     save_registers(c, regs, x->kind.mode & MODE_64);
     c->scratch[X_CODE] = (uint64_t)(uintptr_t)x;
     c->scratch[X_SITE] = code_insn(s->j, x, rip);
-    regs[REG_RAX] = (uint64_t)regs[greg_of_host[TEMP]] == CPU_POLL_STOP ? WHY_POLL : WHY_FAULT;
+    regs[REG_RAX] = is_poll(rip, regs) ? WHY_POLL : WHY_FAULT;
     regs[REG_RIP] = (greg_t)(uintptr_t)s->j->backend->stubs.leave;
 }
 
