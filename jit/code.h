@@ -56,6 +56,7 @@ struct code {
     uint8_t cache; /* jump cache of this kind */
     uint8_t traps[BLOCK_MAX_INSNS];
     uint32_t slow;                   /* bit: this instruction traps often, do not access directly */
+    uint32_t fp_ready;               /* bit: this one expects the guest's SSE state in the host */
     uint16_t guest[BLOCK_MAX_INSNS]; /* page offset of each instruction */
     uint32_t host[BLOCK_MAX_INSNS + 1]; /* its code, from `begin` */
 };
@@ -140,8 +141,8 @@ void backend_free(struct jit *j);
 /* Translate x->block for x->kind at j->next. False: no room. */
 bool backend_translate(struct jit *j, struct code *x);
 
-/* Run from `code` on. */
-enum code_why backend_enter(struct jit *j, const uint8_t *code);
+/* Run from `code` on; fp_ready: it expects the guest's SSE state in the host. */
+enum code_why backend_enter(struct jit *j, const uint8_t *code, bool fp_ready);
 
 /* Let an exit, or the entry of dead code, go directly to other code of the same kind. */
 void backend_link(struct jit *j, const struct code_exit *exit, const struct code *to);

@@ -371,12 +371,14 @@ static const struct code_exit *run_code(struct jit *j, const uint8_t *at, uint64
 {
     struct cpu *c = j->cpu;
 
+    bool fp_ready = false;
+
     *from = 0;
     while (at != NULL) {
         enum code_why why;
 
         j->stats.entries++;
-        why = backend_enter(j, at);
+        why = backend_enter(j, at, fp_ready);
         struct code *x = (struct code *)(uintptr_t)c->scratch[X_CODE];
         unsigned site = (unsigned)c->scratch[X_SITE];
         at = NULL;
@@ -389,6 +391,7 @@ static const struct code_exit *run_code(struct jit *j, const uint8_t *at, uint64
                 c->r[RIP] = rip_at(c, x, x->guest[site + 1]);
                 return NULL;
             }
+            fp_ready = at != NULL && x->fp_ready >> (site + 1) & 1;
         } else if (why == WHY_EXIT) {
             c->r[RIP] = rip_at(c, x, x->exit[site].offset);
             *from = c->scratch[X_PAGE];

@@ -114,6 +114,7 @@ bool backend_translate(struct jit *j, struct code *code)
     code->entry_patch = x.a.p;
     for (x.k = 0; x.k < b->count; x.k++) {
         code->host[x.k] = (uint32_t)(x.a.p - code->begin);
+        code->fp_ready |= (uint32_t)x.fp_ready << x.k;
         emit_insn(&x, &b->insn[x.k]);
         while (x.k == 0 && x.a.p < code->entry_patch + 5)
             put8(&x.a, 0x90); /* room for the jump that replaces a dead block */
@@ -128,13 +129,17 @@ bool backend_translate(struct jit *j, struct code *code)
     return true;
 }
 
-enum code_why backend_enter(struct jit *j, const uint8_t *code)
+enum code_why backend_enter(struct jit *j, const uint8_t *code, bool fp_ready)
 {
-    const uint8_t *stub = j->backend->stubs.enter[(j->cpu->mode & MODE_64) != 0];
+    const struct stubs *s = &j->backend->stubs;
+    const uint8_t *stub = s->enter[(j->cpu->mode & MODE_64) != 0];
     unsigned (*enter)(const uint8_t *);
 
     memcpy(&enter, &stub, sizeof(enter));
-    return enter(code);
+    if (!fp_ready)
+        return enter(code);
+    j->cpu->scratch[X_T0] = (uint64_t)(uintptr_t)code;
+    return enter(s->fp_resume);
 }
 
 void backend_link(struct jit *j, const struct code_exit *exit, const struct code *to)

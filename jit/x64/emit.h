@@ -36,6 +36,7 @@ struct stubs {
     const uint8_t *exit[2][2];        /* ADDR = struct code *: WHY_EXIT, WHY_DEAD */
     const uint8_t *leave;             /* all state is in struct cpu; why is in EAX */
     const uint8_t *fp_load, *fp_keep; /* values of X_FP_ENTER; TEMP = where to go on */
+    const uint8_t *fp_resume;         /* load, then go on at X_T0 */
 };
 
 /* How an instruction is translated. */
@@ -118,7 +119,8 @@ bool emit_push(struct xlat *x, const struct insn *i);
 bool emit_pop(struct xlat *x, const struct insn *i);
 bool emit_leave(struct xlat *x, const struct insn *i);
 bool emit_bit_test(struct xlat *x, const struct insn *i);
-bool emit_vex(struct xlat *x, const struct insn *i);
+bool emit_fence(struct xlat *x, const struct insn *i);
+bool emit_vex(struct xlat *x, const struct insn *i); /* vex.c */
 bool emit_jmp(struct xlat *x, const struct insn *i); /* control.c */
 bool emit_jcc(struct xlat *x, const struct insn *i);
 bool emit_call(struct xlat *x, const struct insn *i);
@@ -127,8 +129,11 @@ bool emit_jmp_indirect(struct xlat *x, const struct insn *i);
 bool emit_call_indirect(struct xlat *x, const struct insn *i);
 bool emit_loop(struct xlat *x, const struct insn *i);
 
-/* Fill in be->rules (rules.c). */
+/* Fill in be->rules (rules.c, rules_simd.c): all; rows of whole extensions that have none yet; and
+ * take away what the host's processor lacks. */
 void rules_create(struct backend *be, const struct cpu *c);
+void rules_create_simd(struct backend *be, const struct cpu *c);
+void rules_restrict(struct backend *be);
 
 /* Go on at a fixed offset of this page, or beyond it (control.c). */
 void emit_goto(struct xlat *x, int32_t offset);

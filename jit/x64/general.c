@@ -18,8 +18,10 @@ struct places {
     bool sized;       /* some operand has the effective operand size */
 };
 
-static struct places find_places(const struct row_info *row, const struct insn *i)
+static struct places find_places(const struct xlat *x, const struct insn *i)
 {
+    const struct row_info *row = x->row;
+    bool fp = x->rule->how & RULE_FP;
     struct places p = {NO_OPERAND, NO_OPERAND, 0, false};
 
     for (unsigned k = 0; k < row->count; k++) {
@@ -35,7 +37,7 @@ static struct places find_places(const struct row_info *row, const struct insn *
         case K_I: p.imm = o->is_byte ? 1 : o->size_rule == SIZE_W || i->osz == 1 ? 2 : 4; break;
         default: break;
         }
-        if (o->kind != K_I && (o->size_rule == SIZE_EFFECTIVE || o->size_rule == SIZE_Z))
+        if (!fp && o->kind != K_I && (o->size_rule == SIZE_EFFECTIVE || o->size_rule == SIZE_Z))
             p.sized = true;
     }
     return p;
@@ -224,7 +226,7 @@ static bool emit_memory(struct xlat *x, const struct insn *i, const struct place
 
 bool emit_general(struct xlat *x, const struct insn *i)
 {
-    struct places p = find_places(x->row, i);
+    struct places p = find_places(x, i);
 
     if (i->mem)
         return emit_memory(x, i, &p);
@@ -264,6 +266,15 @@ bool emit_nothing(struct xlat *x, const struct insn *i)
 {
     (void)x;
     return !(i->prefix & INSN_LOCK);
+}
+
+/* LFENCE, MFENCE, SFENCE: other threads of ours stand for the guest's devices. */
+bool emit_fence(struct xlat *x, const struct insn *i)
+{
+    put8(&x->a, 0x0f);
+    put8(&x->a, i->opc);
+    put8(&x->a, i->modrm);
+    return true;
 }
 
 /* -- Forms that have no twin, or not the same one ---------------------------------------------- */

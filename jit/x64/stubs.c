@@ -148,6 +148,9 @@ void stubs_create(struct jit *j, struct stubs *s)
     jmp_reg(&a, TEMP);
     s->fp_load = asm_here(&a);
     emit_fp_load(&a, s->fp_keep);
+    s->fp_resume = asm_here(&a);
+    asm_mov(&a, TEMP, SCRATCH_AT(X_T0));
+    asm_jmp(&a, s->fp_load);
     s->leave = asm_here(&a);
     emit_leave_to_c(&a, s);
     for (unsigned is64 = 0; is64 < 2; is64++) {
