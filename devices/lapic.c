@@ -408,7 +408,7 @@ static void timer_fire(void *opaque)
     timer_update(s);
 }
 
-/* Before a register that the timer depends on changes: an expiry that the host is late with. */
+/* An expiry that the host is late with, before a register that the timer depends on changes. */
 static void timer_catch_up(struct lapic *s)
 {
     if (s->timer.due_ns <= clock_now(s->dev.vm))
@@ -669,6 +669,8 @@ static void intc_write_deadline(void *dev, uint64_t ticks)
         return;
     s->deadline = ticks;
     timer_update(s);
+    timer_catch_up(
+        s); /* one that has passed interrupts at once, not when the host gets round to it */
 }
 
 static bool intc_read_msr(void *dev, uint32_t msr, uint64_t *val)
