@@ -1,67 +1,384 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""Times Calque beside other emulators on this machine: Linux amd64 from start to shell, and integer
-instructions per second of a program in that guest. Needs guests/amd64 (tests/boot/fetch-guests.sh).
+"""Times the same programs on this host (native), in Linux on Calque and in Linux on QEMU TCG.
 
-    bench.py [CALQUE-OPTION...]        # options are passed to calque
+    bench.py                                          # all sets, both guests: about 20 minutes
+    bench.py --sets compute --guests amd64 --rounds 1
+    bench.py --kernels 'x87|sse' --sides native,jit,interp
+
+Each round runs a kernel on all sides, one after the other; the tables show medians of the rounds,
+as times relative to native. Time that a process spends waiting for a CPU of a busy host is taken
+out: native counts CPU time, emulators lose the share in which their busiest thread waited.
+Tables are Markdown; the bars below them are the project's goals. Status 1: a wrong result.
 """
 
+import argparse
+import gzip
+import math
 import os
 import re
+import shlex
 import shutil
+import signal
+import statistics
+import subprocess
 import sys
+import tempfile
 import time
 
 TOP = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 sys.path.insert(0, f"{TOP}/tests/boot")
 from boot_test import Console, Failure  # noqa: E402 (found through the line above)
 
-GUEST = f"{TOP}/guests/amd64"
-LIMIT_SECONDS = 600
+SOURCES = ["main.c", "compute.c", "float.c", "system.c"]
+# No vectors of the host's own choice: guests and host run the same instructions.
+COMPILE = ("gcc -std=gnu17 -O2 -ffreestanding -nostdlib -static -fno-pie -no-pie "
+           "-fno-stack-protector -fno-asynchronous-unwind-tables -ffp-contract=off "
+           "-fno-tree-loop-distribute-patterns -Wno-psabi").split()
+GUESTS = {"amd64": ["-m64", "-mno-red-zone"], "686-pae": ["-m32", "-march=i686"]}
 
-# Needs a disk image to boot from, so it is not run here: one measurement of the same system.
-BOCHS_REFERENCE = ("Bochs 2.7 (measured before)", 59.0, None)
+SETS = ["boot", "compute", "system", "tools"]
+SIDES = ["native", "jit", "interp", "qemu"]
+
+TEXT_KILOBYTES = 1024
+TOOLS = {
+    "gzip": "gzip -c text",
+    "bzip2": "bzip2 -c text",
+    "sort": "sort text",
+    "awk": "awk '{ n += NF; s += length($0) / 3; if ($2 ~ /[5-9]$/) m++ } END { print n, s, m }' "
+           "text",
+    "sha256sum": "sha256sum text",
+}
+
+# Of the time native needs, by guest; times as fast as QEMU; of QEMU's time.
+COMPUTE_BAR = {"amd64": 1.9, "686-pae": 1.6}
+COMPUTE_WORST_BAR = 4.0
+SYSTEM_BAR = 1.5
+BOOT_BAR = 0.7
+
+BOOT_SECONDS = 600
+KERNEL_SECONDS = 300
 
 
-def measure(command):
-    """Seconds to the shell, and million integer instructions per second."""
-    command = command + ["-m", "512", "-nographic", "-no-reboot", "-kernel", f"{GUEST}/vmlinuz",
-                         "-initrd", f"{GUEST}/initrd.gz", "-append", "console=ttyS0"]
-    start = time.monotonic()
-    console = Console(command, f"{TOP}/build/bench.log", 1.0)
-    try:
-        console.expect(r"Calque guest is up.*?\n/ # ", LIMIT_SECONDS)
-        boot_seconds = time.monotonic() - start
-        if not os.path.exists(f"{GUEST}/guestcheck"):
-            return boot_seconds, None
-        console.shell("dmesg -n 1")
+def geomean(values):
+    return math.exp(statistics.fmean(math.log(v) for v in values))
+
+
+# -- What runs -----------------------------------------------------------------------------------
+
+
+def compile_program(guest, folder):
+    path = f"{folder}/bench"
+    sources = [f"{TOP}/tests/bench/{name}" for name in SOURCES]
+    subprocess.run(COMPILE + GUESTS[guest] + ["-o", path] + sources, check=True)
+    return path
+
+
+def cpio_file(name, data, mode):
+    """A file as an archive in the kernel's "newc" format holds it."""
+    name = name.encode() + b"\0"
+    fields = [0, mode, 0, 0, 1, 0, len(data), 0, 0, 0, 0, len(name), 0]
+    head = b"070701" + b"".join(b"%08x" % value for value in fields) + name
+    return head + b"\0" * (-len(head) % 4) + data + b"\0" * (-len(data) % 4)
+
+
+def make_initrd(guest, program, folder):
+    """The guest's initramfs, and the program in an archive after it."""
+    path = f"{folder}/initrd.gz"
+    with open(f"{TOP}/guests/{guest}/initrd.gz", "rb") as file:
+        base = file.read()
+    with open(program, "rb") as file:
+        archive = cpio_file("bin/bench", file.read(), 0o100755) + cpio_file("TRAILER!!!", b"", 0)
+    with open(path, "wb") as file:
+        file.write(base + b"\0" * (-len(base) % 4) + gzip.compress(archive))
+    return path
+
+
+class Native:
+    """Programs on the host, all of a command on one CPU, as the guests have only one."""
+
+    name = "native"
+
+    def __init__(self, guest, program):
+        # In memory, as the guests' files are.
+        shared = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None
+        self.folder = tempfile.mkdtemp(prefix="bench-", dir=shared)
+        self.program = program
+        self.busybox = f"{TOP}/guests/{guest}/busybox"
+        self.cpu = max(os.sched_getaffinity(0))
+        self.shell(f"bench text {TEXT_KILOBYTES} >text")
+
+    def shell(self, command):
+        """What a command prints, and the share of the time in which it had a CPU."""
+        command = command.replace("bench ", f"{self.program} ", 1).replace("BUSYBOX", self.busybox)
         start = time.monotonic()
-        text = console.shell("guestcheck mips", LIMIT_SECONDS)
-        run_seconds = time.monotonic() - start
-        millions = int(re.search(r"million instructions: (\d+)", text).group(1))
-        return boot_seconds, millions / run_seconds
-    finally:
-        console.close()
+        process = subprocess.Popen(["sh", "-c", f"exec {command}"], stdout=subprocess.PIPE,
+                                   cwd=self.folder,
+                                   preexec_fn=lambda: os.sched_setaffinity(0, [self.cpu]))
+        text = process.stdout.read().decode()
+        _, _, usage = os.wait4(process.pid, 0)
+        process.returncode = 0
+        passed = time.monotonic() - start
+        return text, min(1.0, (usage.ru_utime + usage.ru_stime) / passed)
+
+    def close(self):
+        shutil.rmtree(self.folder)
+
+
+class Guest:
+    """Linux in an emulator."""
+
+    def __init__(self, name, guest, command, initrd, log):
+        self.name = name
+        self.log = log
+        self.command = command + ["-m", "512", "-nographic", "-no-reboot", "-net", "none",
+                                  "-kernel", f"{TOP}/guests/{guest}/vmlinuz", "-initrd", initrd,
+                                  "-append", "console=ttyS0 cryptomgr.notests"]
+        self.console = None
+
+    def schedstat(self):
+        """By thread: nanoseconds that it ran, and that it waited for a CPU."""
+        folder = f"/proc/{self.console.process.pid}/task"
+        stats = {}
+        for thread in os.listdir(folder):
+            with open(f"{folder}/{thread}/schedstat", encoding="ascii") as file:
+                stats[thread] = [int(field) for field in file.read().split()[:2]]
+        return stats
+
+    def busiest(self, before):
+        """The busiest thread's seconds since `before`: running, waiting."""
+        pairs = [(run - before.get(thread, (0, 0))[0], wait - before.get(thread, (0, 0))[1])
+                 for thread, (run, wait) in self.schedstat().items()]
+        run, wait = max(pairs)
+        return run / 1e9, wait / 1e9
+
+    def boot(self):
+        """Seconds from the start of the program to the shell's prompt."""
+        start = time.monotonic()
+        self.console = Console(self.command, self.log, 1.0)
+        self.console.expect(r"Calque guest is up.*?\n/ # ", BOOT_SECONDS)
+        passed = time.monotonic() - start
+        return passed - self.busiest({})[1]
+
+    def shell(self, command):
+        if not self.console:
+            self.boot()
+            self.console.shell(f"dmesg -n 1; cd /tmp; bench text {TEXT_KILOBYTES} >text",
+                               KERNEL_SECONDS)
+        before = self.schedstat()
+        text = self.console.shell(command.replace("BUSYBOX", "/bin/busybox"), KERNEL_SECONDS)
+        run, wait = self.busiest(before)
+        return text, run / (run + wait)
+
+    def close(self):
+        if self.console:
+            self.console.close()
+            self.console = None
+
+
+# -- Measuring -----------------------------------------------------------------------------------
+
+
+class Bench:
+    """The measurements of one guest."""
+
+    def __init__(self, guest, options, folder):
+        self.guest = guest
+        self.options = options
+        self.failed = False
+        program = compile_program(guest, folder)
+        initrd = make_initrd(guest, program, folder)
+        emulators = {
+            "jit": shlex.split(options.calque) + ["-accel", "jit"],
+            "interp": shlex.split(options.calque) + ["-accel", "interp"],
+            "qemu": shlex.split(options.qemu),
+        }
+        self.sides = [Native(guest, program)]
+        for name in options.sides:
+            if name in emulators:
+                self.sides.append(Guest(name, guest, emulators[name], initrd,
+                                        f"{folder}/{name}.log"))
+        text, _ = self.sides[0].shell("bench list")
+        self.kernels = {"tools": list(TOOLS)}
+        for line in text.splitlines():
+            self.kernels.setdefault(line.split()[0], []).append(line.split()[1])
+
+    def close(self):
+        for side in self.sides:
+            side.close()
+
+    def complain(self, side, kernel, what):
+        print(f"  {self.guest} {side.name} {kernel}: {what}", file=sys.stderr, flush=True)
+        self.failed = True
+
+    def command(self, side, group, kernel):
+        if group == "tools":
+            return f"bench time out BUSYBOX {TOOLS[kernel]}"
+        return f"bench {kernel} {self.options.interp_part if side.name == 'interp' else 1}"
+
+    def run(self, side, group, kernel, sums):
+        """Nanoseconds of a round of a kernel; None if it failed."""
+        try:
+            text, share = side.shell(self.command(side, group, kernel))
+            match = re.search(r"timed runs (\w+) rounds (\w+) total (\w+) best \w+ sum (\w+) (\w+)",
+                              text)
+            if not match:
+                raise Failure(f"printed {text!r}")
+        except (Failure, OSError) as failure:
+            self.complain(side, kernel, failure)
+            side.close()
+            return None
+        runs, rounds, total, checksum = (int(match.group(i), 16) for i in range(1, 5))
+        if match.group(5) != "good" or sums.setdefault(kernel, checksum) != checksum:
+            self.complain(side, kernel, f"wrong result: {match.group(0)}")
+        return total * share / (runs * rounds)
+
+    def measure(self, group):
+        """For each kernel, for each side, the times of all rounds."""
+        names = [n for n in self.kernels[group] if re.search(self.options.kernels, n)]
+        times = {n: {side.name: [] for side in self.sides} for n in names}
+        sums = {}
+        for round_number in range(self.options.rounds):
+            for name in names:
+                for side in self.sides:
+                    if sys.stderr.isatty():
+                        print(f"{self.guest}, round {round_number + 1}: {name}, {side.name}\033[K",
+                              end="\r", file=sys.stderr, flush=True)
+                    times[name][side.name].append(self.run(side, group, name, sums))
+        return times
+
+    def measure_boot(self):
+        """By side, seconds of the boots."""
+        times = {side.name: [] for side in self.sides[1:]}
+        for _ in range(self.options.rounds):
+            for side in self.sides[1:]:
+                try:
+                    side.close()
+                    times[side.name].append(side.boot())
+                except (Failure, OSError) as failure:
+                    self.complain(side, "boot", failure)
+                side.close()
+        return times
+
+
+def ratio(times, numerator, denominator):
+    """Median over the rounds of one side's time by another's; None where there is none."""
+    pairs = zip(times.get(numerator, []), times.get(denominator, []))
+    ratios = [a / b for a, b in pairs if a and b]
+    return statistics.median(ratios) if ratios else None
+
+
+# -- Tables --------------------------------------------------------------------------------------
+
+
+def cell(value, form=".2f"):
+    return "–" if value is None else format(value, form)
+
+
+def print_table(rows):
+    """Rows of texts as a Markdown table; the first is its head, the first column is words."""
+    widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
+    lines = [[row[0].ljust(widths[0])] + [c.rjust(w) for c, w in zip(row[1:], widths[1:])]
+             for row in rows]
+    lines.insert(1, ["-" * widths[0]] + ["-" * (w - 1) + ":" for w in widths[1:]])
+    for line in lines:
+        print("| " + " | ".join(line) + " |")
+
+
+def print_bar(text, value, limit, at_least=False):
+    good = value >= limit if at_least else value <= limit
+    print(f"- {text}: {value:.2f}, goal {'≥' if at_least else '≤'} {limit}: "
+          f"{'reached' if good else 'falls short'}")
+
+
+def print_set(guest, group, times, sides):
+    """The table of a set, then its bars."""
+    sides = [name for name in sides if name != "native"]
+    ratios = {n: {s: ratio(t, s, "native") for s in sides} for n, t in times.items()}
+    faster = {n: ratio(t, "qemu", "jit") for n, t in times.items()}
+    rows = [["kernel", "native, µs", *(f"{s} ÷ native" for s in sides), "qemu ÷ jit"]]
+    for name in times:
+        native = [t for t in times[name]["native"] if t]
+        rows.append([name, cell(statistics.median(native) / 1000 if native else None, ".1f"),
+                     *(cell(ratios[name][s]) for s in sides), cell(faster[name])])
+    columns = [[ratios[n][s] for n in times] for s in sides] + [list(faster.values())]
+    rows.append(["geometric mean", "",
+                 *(cell(geomean(c) if c and None not in c else None) for c in columns)])
+    print(f"\n{guest}, {group} (\"native\" is the time of one round):\n")
+    print_table(rows)
+    print()
+    jit = {n: r["jit"] for n, r in ratios.items() if r.get("jit")}
+    gains = {n: g for n, g in faster.items() if g}
+    if group == "compute" and jit:
+        worst = max(jit, key=jit.get)
+        print_bar("geometric mean, of native", geomean(jit.values()), COMPUTE_BAR[guest])
+        print_bar(f"slowest kernel ({worst}), of native", jit[worst], COMPUTE_WORST_BAR)
+    elif group == "system" and gains:
+        worst = min(gains, key=gains.get)
+        print_bar("geometric mean, times as fast as QEMU", geomean(gains.values()), SYSTEM_BAR, True)
+        print_bar(f"least gain ({worst}), times as fast as QEMU", gains[worst], 1, True)
+
+
+def print_boot(guest, times):
+    print(f"\n{guest}, boot to a shell:\n")
+    print_table([["side", "seconds"]] +
+                [[name, cell(statistics.median(t) if t else None, ".1f")]
+                 for name, t in times.items()])
+    print()
+    value = ratio(times, "jit", "qemu")
+    if value:
+        print_bar("boot, of QEMU's time", value, BOOT_BAR)
+
+
+def comma_list(known):
+    def parse(text):
+        names = text.split(",")
+        for name in names:
+            if name not in known:
+                raise argparse.ArgumentTypeError(f"{name} is not one of {', '.join(known)}")
+        return names
+    return parse
+
+
+def parse_options():
+    parser = argparse.ArgumentParser(description=__doc__,
+                                     formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--guests", type=comma_list(list(GUESTS)), default=list(GUESTS))
+    parser.add_argument("--sets", type=comma_list(SETS), default=SETS)
+    parser.add_argument("--sides", type=comma_list(SIDES), default=["native", "jit", "qemu"],
+                        help=f"of {', '.join(SIDES)}; native always runs")
+    parser.add_argument("--kernels", default="", help="only those that this expression finds")
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--interp-part", type=int, default=20,
+                        help="interp runs this part of a kernel's rounds")
+    parser.add_argument("--calque", default=f"{TOP}/build/calque", help="command, with options")
+    parser.add_argument("--qemu", default="qemu-system-x86_64 -accel tcg",
+                        help="command, with options")
+    return parser.parse_args()
 
 
 def main():
-    emulators = [("calque", [f"{TOP}/build/calque"] + sys.argv[1:])]
-    if shutil.which("qemu-system-x86_64"):
-        emulators.append(("QEMU TCG", ["qemu-system-x86_64", "-accel", "tcg"]))
-    rows = []
+    options = parse_options()
+    # Ends the emulators, too.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
+    if "qemu" in options.sides and not shutil.which(shlex.split(options.qemu)[0]):
+        print("QEMU is not installed: its side is left out.")
+        options.sides.remove("qemu")
     failed = False
-    for name, command in emulators:
-        print(f"Running {name} ...", flush=True)
+    for guest in options.guests:
+        folder = f"{TOP}/build/bench/{guest}"
+        os.makedirs(folder, exist_ok=True)
+        bench = Bench(guest, options, folder)
         try:
-            rows.append((name, *measure(command)))
-        except (Failure, OSError) as error:
-            print(f"  {error}")
-            failed = True
-    rows.append(BOCHS_REFERENCE)
-
-    print(f"\n{'':30} {'boot, s':>10} {'MIPS':>10}")
-    for name, boot_seconds, mips in rows:
-        print(f"{name:30} {boot_seconds:10.1f} {f'{mips:.0f}' if mips else '-':>10}")
+            for group in options.sets:
+                if group == "boot":
+                    print_boot(guest, bench.measure_boot())
+                else:
+                    print_set(guest, group, bench.measure(group), options.sides)
+                sys.stdout.flush()
+        finally:
+            bench.close()
+        failed |= bench.failed
     sys.exit(1 if failed else 0)
 
 
