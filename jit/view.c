@@ -47,7 +47,8 @@ static void range_add(struct ranges *s, uint64_t first, uint64_t end)
     s->r[s->count++] = (struct range){0, end};
 }
 
-/* What the process has mapped now. False: it cannot be known, or is too much. */
+/* What the process has mapped now, the kernel's vsyscall page among it, which lies beyond the user
+ * half. False: it cannot be known, or is too much. */
 static bool read_maps(struct ranges *s)
 {
     FILE *f = fopen("/proc/self/maps", "re");
@@ -57,7 +58,7 @@ static bool read_maps(struct ranges *s)
     if (f == NULL)
         return false;
     while (fgets(line, sizeof(line), f) != NULL) {
-        if (sscanf(line, "%llx-%llx", &first, &end) != 2 || first >= USER_END)
+        if (sscanf(line, "%llx-%llx", &first, &end) != 2)
             continue;
         if (strstr(line, "[stack]") != NULL)
             first -= GROWTH;

@@ -5,7 +5,8 @@
  * tag. An address that shares the index but not the upper bits comes out a multiple of VIEW_MODULUS
  * away from the page that the entry means. So no such place may be mapped: the address space is cut
  * into slices of VIEW_MODULUS bytes, and the place that the view takes in its slice is reserved,
- * inaccessible, in every other slice. What lies outside the host's user half faults by itself. */
+ * inaccessible, in every other slice. What lies outside the host's user half faults by itself, but
+ * for the kernel's vsyscall page, whose place is avoided. */
 #ifndef JIT_VIEW_H
 #define JIT_VIEW_H
 
