@@ -16,7 +16,10 @@
 #define MAX_CHUNKS    512u /* at a time */
 
 #define LIST_MAX  16384u
-#define JUMPS_MAX 32768u
+#define JUMPS_MAX 32767u
+
+/* An entry is forgotten as often as it is listed, and must not come around to its own index. */
+_Static_assert(2 * JUMPS_MAX < 1u << JUMP_BITS, "lists of jumps are too long");
 
 /* log2 of the size of the guest's page. */
 #define LISTED_SHIFT(listed) ((listed)&63)
