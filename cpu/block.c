@@ -14,7 +14,7 @@
 #define PAGE_HASH_SIZE (1u << 12)
 #define PAGE_MAX       (1u << 14)
 #define FETCH_SIZE     512 /* translations of code pages */
-#define NOTED_BITS     4096
+#define NOTED_BITS     65536
 #define LINE_SHIFT     6 /* a code page's bytes are tracked in 64 lines of 64 */
 #define MAX_INSN_LEN   15
 

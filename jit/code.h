@@ -55,8 +55,9 @@ struct code {
     uint8_t nexits;
     uint8_t cache; /* jump cache of this kind */
     uint8_t traps[BLOCK_MAX_INSNS];
-    uint32_t slow;                   /* bit: this instruction traps often, do not access directly */
+    uint32_t careful; /* bit: this instruction trapped often, look at the entry before the access */
     uint32_t fp_ready;               /* bit: this one expects the guest's SSE state in the host */
+    uint32_t never;                  /* bit: that did not help, leave it to the interpreter */
     uint16_t guest[BLOCK_MAX_INSNS]; /* page offset of each instruction */
     uint32_t host[BLOCK_MAX_INSNS + 1]; /* its code, from `begin` */
 };
@@ -84,8 +85,10 @@ enum {
     X_T0,     /* temporaries */
     X_T1,
     X_T2,
+    X_T3,
     X_INDEX,    /* mask of the page index in a linear address */
     X_BIT16,    /* 10000h */
+    X_POISON,   /* VIEW_POISON_BIT */
     X_GUEST_FP, /* the host's SSE registers hold the guest's: 1 */
     X_FP_ENTER, /* code that makes it so */
     X_MXCSR,    /* C's MXCSR */

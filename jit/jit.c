@@ -128,7 +128,7 @@ static struct code *code_find(struct block *b, const struct code_kind *k)
 }
 
 static struct code *code_make(struct jit *j, struct block *b, const struct code_kind *k,
-                              uint32_t slow)
+                              const struct code *before)
 {
     uint64_t flushes = j->stats.flushes;
     unsigned cache = k->mode & KIND_FLAT_CS ? kind_cache(j, k) : 0;
@@ -137,7 +137,11 @@ static struct code *code_make(struct jit *j, struct block *b, const struct code_
 
     if (j->stats.flushes != flushes || j->ncodes == j->max_codes)
         return NULL;
-    *x = (struct code){.block = b, .kind = *k, .cache = (uint8_t)cache, .slow = slow};
+    *x = (struct code){.block = b, .kind = *k, .cache = (uint8_t)cache};
+    if (before != NULL) {
+        x->careful = before->careful;
+        x->never = before->never;
+    }
     for (unsigned n = 0; n < b->count; n++) {
         x->guest[n] = at;
         at = (uint16_t)(at + b->insn[n].len);
@@ -262,15 +266,29 @@ static bool interpret(struct cpu *c, const struct code *x, unsigned k)
     return c->run_end != NULL && c->r[RIP] == next && k + 1u < x->block->count;
 }
 
+/* The same, but let no access hit in the interpreter's own cache, so that on_filled() hears of all
+ * pages touched. */
+static bool interpret_and_fill(struct cpu *c, const struct code *x, unsigned k)
+{
+    bool on;
+
+    c->tlb = &c->tlbs[MMU_NONE];
+    on = interpret(c, x, k);
+    c->tlb = &c->tlbs[c->mmu];
+    return on;
+}
+
 bool jit_call(struct cpu *c, struct code *x)
 {
     struct jit *j = c->jit;
     bool on;
 
+    unsigned k = (unsigned)c->scratch[X_SITE];
+
     flags_from_host(c);
     j->stats.calls++;
-    j->rows[x->block->insn[c->scratch[X_SITE]].op].calls++;
-    on = interpret(c, x, (unsigned)c->scratch[X_SITE]);
+    j->rows[x->block->insn[k].op].calls++;
+    on = x->careful >> k & 1 ? interpret_and_fill(c, x, k) : interpret(c, x, k);
     if (on)
         flags_to_host(c);
     return on;
@@ -283,16 +301,19 @@ static bool must_stop(const struct cpu *c)
     return interp_needs_care(c) || c->halted || c->fault_pending || a & ATT_EXIT || cpu_has_work(c);
 }
 
-/* An instruction that traps again and again, because it means a device or a page with code, gets
- * the interpreter for good: a call costs less than a signal. */
+/* An instruction that traps again and again, because it means a device or a page with code, is
+ * translated anew: a look and a call cost less than a signal. */
 static void retranslate(struct jit *j, struct code *x, unsigned k)
 {
     struct block *b = x->block;
     struct code *y;
 
-    if (b->dead || x->slow & 1u << k || ++x->traps[k] < MAX_TRAPS || is_full(j))
+    if (b->dead || ++x->traps[k] != MAX_TRAPS || is_full(j))
         return;
-    y = code_make(j, b, &x->kind, x->slow | 1u << k);
+    if (x->careful & 1u << k)
+        x->never |= 1u << k;
+    x->careful |= 1u << k;
+    y = code_make(j, b, &x->kind, x);
     if (y != NULL)
         backend_forward(j, x, y->inside);
 }
@@ -307,10 +328,7 @@ static const uint8_t *after_fault(struct jit *j, struct code *x, unsigned k)
 
     j->stats.faults++;
     j->rows[x->block->insn[k].op].faults++;
-    /* Let no access hit in the interpreter's own cache, so that all pages touched are reported. */
-    c->tlb = &c->tlbs[MMU_NONE];
-    on = interpret(c, x, k);
-    c->tlb = &c->tlbs[c->mmu];
+    on = interpret_and_fill(c, x, k);
     if (j->shadow.fills == fills)
         retranslate(j, x, k);
     if (!on)
@@ -346,7 +364,7 @@ static bool find_code(struct jit *j, struct block **b, struct code **x)
     k = kind_now(c);
     *x = code_find(*b, &k);
     if (*x == NULL)
-        *x = code_make(j, *b, &k, 0);
+        *x = code_make(j, *b, &k, NULL);
     return true;
 }
 
@@ -562,6 +580,7 @@ int jit_create(struct jit **out, struct cpu *c, const struct jit_ram *ram, char 
     }
     c->scratch[X_INDEX] = (SHADOW_ENTRIES - 1) << 12;
     c->scratch[X_BIT16] = 0x10000;
+    c->scratch[X_POISON] = VIEW_POISON_BIT;
     for (unsigned n = 0; n < SEG_COUNT; n++)
         c->scratch[X_LIMIT64K + 2 * n + 1] = CPU_POLL_STOP;
     blocks_clear(c);

@@ -40,10 +40,14 @@ static inline uint64_t view_of(const struct view *v, const uint8_t *host)
     return (uint64_t)(uintptr_t)v->base + (uint64_t)(host - v->ram_host);
 }
 
-/* The value of an entry that allows nothing, for the page with this index. */
+/* Addresses in the view have this bit clear; those that a poisoned entry leads to have it set. */
+#define VIEW_POISON_BIT VIEW_MODULUS
+
+/* The value of an entry that allows nothing, for the page with this index: it leads to the space
+ * before the view, one slice higher. */
 static inline uint64_t view_poison(const struct view *v, uint64_t index)
 {
-    return (uint64_t)(uintptr_t)v->base - VIEW_GUARD - (index << 12);
+    return ((uint64_t)(uintptr_t)v->base | VIEW_POISON_BIT) - VIEW_GUARD - (index << 12);
 }
 
 #endif

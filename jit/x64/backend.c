@@ -61,16 +61,22 @@ static void emit_insn(struct xlat *x, const struct insn *i)
 {
     const struct rule *r = &x->j->backend->rules[i->op];
     uint8_t *start = x->a.p;
-    bool fp_ready = x->fp_ready, slow = x->code->slow >> x->k & 1;
+    bool fp_ready = x->fp_ready, never = x->code->never >> x->k & 1;
     unsigned nexits = x->code->nexits, ncold = x->ncold;
 
     x->rule = r;
     x->row = decoder_row(x->j->cpu->decoder, i->op);
-    if (r->emit != NULL && !slow && (!(r->how & RULE_FP) || x->code->kind.mode & KIND_SSE)) {
+    x->nskips = 0;
+    if (r->emit != NULL && !never && (!(r->how & RULE_FP) || x->code->kind.mode & KIND_SSE)) {
         if (r->how & RULE_FP && !x->fp_ready)
             emit_fp_enter(x);
-        if (r->emit(x, i))
+        if (r->emit(x, i)) {
+            for (unsigned k = 0; k < x->nskips; k++)
+                asm_patch(&x->a, x->skip[k], asm_here(&x->a));
+            if (x->nskips > 0)
+                x->fp_ready = false;
             return;
+        }
         x->a.p = start;
         x->fp_ready = fp_ready;
         x->code->nexits = (uint8_t)nexits;

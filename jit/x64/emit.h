@@ -79,6 +79,8 @@ struct xlat {
         unsigned exit;
     } cold[MAX_EXITS];
     unsigned ncold;
+    uint8_t *skip[4]; /* jumps to the end of the current instruction */
+    unsigned nskips;
 };
 
 /* -- Parts (operand.c) ------------------------------------------------------------------------- */

@@ -101,6 +101,27 @@ bool emit_address(struct xlat *x, const struct insn *i, unsigned n, bool write)
     return true;
 }
 
+/* Where TEMP is a poisoned entry, interpret the whole instruction; else go on. RCX and the flags
+ * are as before. */
+static void emit_poison_check(struct xlat *x)
+{
+    bool fp_ready = x->fp_ready;
+    uint8_t *good;
+
+    asm_store(&x->a, SCRATCH_AT(X_T3), HCX);
+    asm_lea(&x->a, true, HCX, rm_index(ADDR, TEMP, 0, 0));
+    asm_vex(&x->a, 2, true, 2, 0xf5, HCX, HCX, SCRATCH_AT(X_POISON)); /* pext */
+    put8(&x->a, 0xe3);                                                /* jrcxz */
+    good = x->a.p;
+    put8(&x->a, 0);
+    asm_mov(&x->a, HCX, SCRATCH_AT(X_T3));
+    emit_interpret(x);
+    x->skip[x->nskips++] = asm_jmp(&x->a, NULL);
+    *good = (uint8_t)(x->a.p - good - 1);
+    asm_mov(&x->a, HCX, SCRATCH_AT(X_T3));
+    x->fp_ready = fp_ready;
+}
+
 void emit_lookup(struct xlat *x, bool write)
 {
     if (x->is64)
@@ -108,6 +129,8 @@ void emit_lookup(struct xlat *x, bool write)
     else
         asm_vex(&x->a, 3, true, 2, 0xf7, TEMP, SHIFT, rm_reg(ADDR)); /* shrx */
     asm_mov(&x->a, TEMP, rm_index(TABLE, TEMP, 3, write ? (int32_t)SHADOW_WR_OFFSET : 0));
+    if (x->code->careful >> x->k & 1)
+        emit_poison_check(x);
 }
 
 bool stack_is_plain(const struct xlat *x, const struct insn *i)
