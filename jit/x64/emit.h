@@ -121,6 +121,7 @@ bool emit_push(struct xlat *x, const struct insn *i);
 bool emit_pop(struct xlat *x, const struct insn *i);
 bool emit_leave(struct xlat *x, const struct insn *i);
 bool emit_bit_test(struct xlat *x, const struct insn *i);
+bool emit_vector_registers(struct xlat *x, const struct insn *i);
 bool emit_fence(struct xlat *x, const struct insn *i);
 bool emit_vex(struct xlat *x, const struct insn *i); /* vex.c */
 bool emit_jmp(struct xlat *x, const struct insn *i); /* control.c */

@@ -134,7 +134,8 @@ static bool high_byte_conflict(const struct reg_operand *a, const struct reg_ope
 }
 
 /* Both operands are registers. One that is in memory is worked on in ADDR or TEMP and stored as a
- * whole: a later load of 64 bits could not be forwarded from two narrower stores. */
+ * whole: a later load of 64 bits could not be forwarded from two narrower stores, and BT means
+ * something else with memory. */
 static bool emit_registers(struct xlat *x, const struct insn *i, const struct places *p)
 {
     struct reg_operand e = find_reg(x, i, p->rm), g = {.host = 0};
@@ -150,16 +151,14 @@ static bool emit_registers(struct xlat *x, const struct insn *i, const struct pl
         emit_load_guest(x, ADDR, g.guest);
         g.host = ADDR;
     }
-    bool e_written = e_in_memory && is_written(x, p->rm);
-    if (e_written) {
+    if (e_in_memory) {
         emit_load_guest(x, TEMP, e.guest);
         e.host = TEMP;
     }
-    emit_op(x, i, p, byte_prefixes(&g, &e), reg_field(i, p, &g),
-            e.host != H_NONE ? rm_reg(e.host) : GUEST_REG_AT(e.guest));
+    emit_op(x, i, p, byte_prefixes(&g, &e), reg_field(i, p, &g), rm_reg(e.host));
     if (g_in_memory && is_written(x, p->reg))
         emit_store_guest(x, g.guest, ADDR);
-    if (e_written)
+    if (e_in_memory && is_written(x, p->rm))
         emit_store_guest(x, e.guest, TEMP);
     return true;
 }
@@ -266,6 +265,12 @@ bool emit_nothing(struct xlat *x, const struct insn *i)
 {
     (void)x;
     return !(i->prefix & INSN_LOCK);
+}
+
+/* SHA: makers differ in whether an operand in memory must be aligned. */
+bool emit_vector_registers(struct xlat *x, const struct insn *i)
+{
+    return !i->mem && emit_general(x, i);
 }
 
 /* LFENCE, MFENCE, SFENCE: other threads of ours stand for the guest's devices. */

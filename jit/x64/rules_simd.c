@@ -23,7 +23,7 @@ static const struct extension extensions[] = {
     {ISA_SSE42, emit_general, RULE_WRITE | RULE_FP},
     {ISA_AES, emit_general, RULE_WRITE | RULE_FP},
     {ISA_PCLMULQDQ, emit_general, RULE_WRITE | RULE_FP},
-    {ISA_SHA, emit_general, RULE_WRITE | RULE_FP},
+    {ISA_SHA, emit_vector_registers, RULE_WRITE | RULE_FP},
     {ISA_ADX, emit_general, RULE_MODIFY},
     {ISA_BMI1, emit_vex, RULE_WRITE},
     {ISA_BMI2, emit_vex, RULE_WRITE},
@@ -39,6 +39,9 @@ static const struct {
     {M(RCPSS), {NULL, 0}},
     {M(RSQRTPS), {NULL, 0}},
     {M(RSQRTSS), {NULL, 0}},
+    /* and in which of several NaNs it is */
+    {M(DPPS), {NULL, 0}},
+    {M(DPPD), {NULL, 0}},
     /* MXCSR belongs to whoever has the registers */
     {M(LDMXCSR), {NULL, 0}},
     {M(STMXCSR), {NULL, 0}},
@@ -51,8 +54,11 @@ static const struct {
     {M(MFENCE), {emit_fence, 0}},
 };
 
-static bool has_mmx(const struct row_info *info)
+/* Instructions that came with these extensions, but belong to the x87 or to MMX. */
+static bool is_x87_or_mmx(const struct op_row *row, const struct row_info *info)
 {
+    if ((row->map & 7) == 0)
+        return true;
     for (unsigned k = 0; k < info->count; k++)
         if (info->operand[k].kind == K_P || info->operand[k].kind == K_Q ||
             info->operand[k].kind == K_N)
@@ -77,7 +83,7 @@ void rules_create_simd(struct backend *be, const struct cpu *c)
     for (unsigned k = 0; k < sizeof(extensions) / sizeof(extensions[0]); k++)
         for (unsigned row = 0; row < optab_count; row++)
             if (optab[row].isa == extensions[k].isa && be->rules[row].emit == NULL &&
-                !has_mmx(decoder_row(c->decoder, row)))
+                !is_x87_or_mmx(&optab[row], decoder_row(c->decoder, row)))
                 be->rules[row] = rule_for(&extensions[k], &optab[row]);
 }
 

@@ -7,46 +7,89 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
 
 #include "cpu/flags.h"
 #include "cpu/mem.h"
-#include "tests/diff/insn_diff.h"
+#include "tests/diff/insn_guest.h"
 
 /* Guest-physical pages */
-enum { PG_PML4, PG_PDPT, PG_PD, PG_PT, PG_CODE, PG_DATA, PG_COUNT = PG_DATA + RW_PAGES + 1 };
+enum {
+    PG_PML4,
+    PG_PDPT,
+    PG_PD,
+    PG_PT,
+    PG_CODE,
+    PG_DATA,
+    PG_SYSTEM = PG_DATA + RW_PAGES + 1,
+    PG_COUNT = PG_SYSTEM + SYSTEM_PAGES
+};
 
 /* struct cpu comes first, so that the functions of the machine find the rest. */
 struct guest {
     struct cpu cpu;
-    _Alignas(16) uint8_t ram[PG_COUNT][PAGE];
+    struct jit_ram ram;
+    uint8_t *bytes; /* ram.host, to be written */
 };
+
+static uint8_t *ram_page(const struct guest *g, uint64_t n)
+{
+    return g->bytes + n * JIT_RAM_STRIDE;
+}
 
 static void map_page(struct guest *g, uint64_t la, unsigned page, uint64_t bits)
 {
     uint64_t pte = (uint64_t)page << 12 | bits | 0x65; /* dirty, accessed, user, present */
-    memcpy(&g->ram[PG_PT][(la >> 12 & 511) * 8], &pte, 8);
+    memcpy(ram_page(g, PG_PT) + (la >> 12 & 511) * 8, &pte, 8);
 }
 
 static void build_page_tables(struct guest *g)
 {
     const uint64_t no_execute = UINT64_C(1) << 63;
     uint64_t link = PG_PDPT << 12 | 0x67;
-    memcpy(&g->ram[PG_PML4][(CODE_LA >> 39 & 511) * 8], &link, 8);
+    memcpy(ram_page(g, PG_PML4) + (CODE_LA >> 39 & 511) * 8, &link, 8);
     link = PG_PD << 12 | 0x67;
-    memcpy(&g->ram[PG_PDPT][(CODE_LA >> 30 & 511) * 8], &link, 8);
+    memcpy(ram_page(g, PG_PDPT) + (CODE_LA >> 30 & 511) * 8, &link, 8);
     link = PG_PT << 12 | 0x67;
-    memcpy(&g->ram[PG_PD][(CODE_LA >> 21 & 511) * 8], &link, 8);
+    memcpy(ram_page(g, PG_PD) + (CODE_LA >> 21 & 511) * 8, &link, 8);
     map_page(g, CODE_LA, PG_CODE, 2);
     for (unsigned k = 0; k < RW_PAGES; k++)
         map_page(g, DATA_LA + k * PAGE, PG_DATA + k, 2 | no_execute);
     map_page(g, DATA_LA + RW_PAGES * PAGE, PG_DATA + RW_PAGES, no_execute);
 }
 
+void guest_map_system(struct cpu *c)
+{
+    const uint64_t user = 4;
+    struct guest *g = (struct guest *)c;
+    for (unsigned k = 0; k < SYSTEM_PAGES; k++) {
+        uint8_t *pte = ram_page(g, PG_PT) + ((SYSTEM_LA >> 12 & 511) + k) * 8;
+        map_page(g, SYSTEM_LA + k * PAGE, PG_SYSTEM + k, 2);
+        *pte = (uint8_t)(*pte & ~user);
+    }
+}
+
+/* As vmm/ has it: a memory object of which every second page is used. */
+static bool create_ram(struct guest *g)
+{
+    const size_t size = PG_COUNT * JIT_RAM_STRIDE;
+    int fd = memfd_create("insn_diff", MFD_CLOEXEC);
+    if (fd < 0 || ftruncate(fd, (off_t)size) < 0)
+        return false;
+    void *p = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+    if (p == MAP_FAILED)
+        return false;
+    g->bytes = p;
+    g->ram = (struct jit_ram){.fd = fd, .host = p, .pages = PG_COUNT};
+    return true;
+}
+
 struct cpu *guest_create(bool (*has)(enum isa isa))
 {
     char err[256];
     struct guest *g = calloc(1, sizeof(*g));
-    if (g == NULL || !cpu_init(&g->cpu, "max", err)) {
+    if (g == NULL || !create_ram(g) || !cpu_init(&g->cpu, "max", err)) {
         free(g);
         return NULL;
     }
@@ -67,14 +110,28 @@ struct cpu *guest_create(bool (*has)(enum isa isa))
 
 void guest_free(struct cpu *c)
 {
+    struct guest *g = (struct guest *)c;
     cpu_free(c);
-    free(c); /* first in struct guest */
+    munmap(g->bytes, PG_COUNT * JIT_RAM_STRIDE);
+    close(g->ram.fd);
+    free(g);
+}
+
+const struct jit_ram *guest_ram(const struct cpu *c)
+{
+    return &((const struct guest *)c)->ram;
+}
+
+uint8_t *guest_system_page(struct cpu *c, unsigned n)
+{
+    return ram_page((struct guest *)c, PG_SYSTEM + n);
 }
 
 static struct seg segment(uint16_t sel, uint64_t base, uint32_t limit, unsigned attr)
 {
     struct seg s = {.sel = sel,
                     .base = base,
+                    .desc_base = (uint32_t)base,
                     .limit = limit,
                     .attr = (uint16_t)(attr | SEG_P | SEG_DPL | SEG_S | SEG_RW | SEG_A),
                     .usable = true};
@@ -98,7 +155,7 @@ void guest_set_mode(struct cpu *c, enum code_size size)
     cpu_update_mode(c);
 }
 
-static void load_state(struct cpu *c, const struct state *s)
+void guest_load(struct cpu *c, const struct state *s)
 {
     struct fpu *f = &c->fpu;
     memcpy(c->r, s->r, sizeof(s->r));
@@ -115,7 +172,7 @@ static void load_state(struct cpu *c, const struct state *s)
     f->mxcsr = s->fx.mxcsr;
 }
 
-static void save_state(const struct cpu *c, struct state *s)
+void guest_save(const struct cpu *c, struct state *s)
 {
     const struct fpu *f = &c->fpu;
     memcpy(s->r, c->r, sizeof(s->r));
@@ -176,22 +233,45 @@ static bool step(struct cpu *c, const uint8_t *code, int *bad_row)
     return ok;
 }
 
+void guest_write_code(struct cpu *c, const struct sequence *q)
+{
+    uint8_t *code = ram_page((struct guest *)c, PG_CODE);
+    uint8_t want[PAGE];
+    memset(want, 0xcc, PAGE);
+    memcpy(want, q->code, q->len);
+    if (memcmp(code, want, PAGE) == 0)
+        return;
+    memcpy(code, want, PAGE);
+    cpu_code_written(c, PG_CODE << 12, PAGE);
+}
+
+void guest_write_data(struct cpu *c, const uint8_t *mem)
+{
+    for (unsigned k = 0; k <= RW_PAGES; k++)
+        memcpy(ram_page((struct guest *)c, PG_DATA + k), mem + k * PAGE, PAGE);
+}
+
+void guest_read_data(const struct cpu *c, uint8_t *mem)
+{
+    for (unsigned k = 0; k <= RW_PAGES; k++)
+        memcpy(mem + k * PAGE, ram_page((const struct guest *)c, PG_DATA + k), PAGE);
+}
+
 int guest_run(struct cpu *c, const struct sequence *q, struct state *s, uint8_t *mem)
 {
-    struct guest *g = (struct guest *)c;
-    memset(g->ram[PG_CODE], 0xcc, PAGE);
-    memcpy(g->ram[PG_CODE], q->code, q->len);
-    memcpy(g->ram[PG_DATA], mem, DATA_SIZE);
+    const uint8_t *code = ram_page((struct guest *)c, PG_CODE);
+    guest_write_code(c, q);
+    guest_write_data(c, mem);
     guest_set_mode(c, q->size);
-    load_state(c, s);
+    guest_load(c, s);
     int bad_row = -1;
-    while (step(c, g->ram[PG_CODE], &bad_row))
+    while (step(c, code, &bad_row))
         continue;
-    save_state(c, s);
+    guest_save(c, s);
     s->vec = c->exc.vec;
     s->err = c->exc.has_err ? c->exc.err : 0;
     s->cr2 = c->exc.cr2;
-    memcpy(mem, g->ram[PG_DATA], DATA_SIZE);
+    guest_read_data(c, mem);
     return bad_row;
 }
 
@@ -201,7 +281,7 @@ uint8_t *phys_page(struct cpu *c, uint64_t pa, bool write)
 {
     struct guest *g = (struct guest *)c;
     (void)write;
-    return pa >> 12 < PG_COUNT ? g->ram[pa >> 12] : NULL;
+    return pa >> 12 < PG_COUNT ? ram_page(g, pa >> 12) : NULL;
 }
 
 uint64_t phys_read(struct cpu *c, uint64_t pa, unsigned n)

@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: MIT */
+/* The parts of the interpreter's side (insn_guest.c) that a test needs which runs sequences in its
+ * own way. */
+#ifndef TESTS_DIFF_INSN_GUEST_H
+#define TESTS_DIFF_INSN_GUEST_H
+
+#include "jit/jit.h"
+#include "tests/diff/insn_diff.h"
+
+/* Pages for a test's own system code and tables. */
+#define SYSTEM_LA    UINT64_C(0x20080000)
+#define SYSTEM_PAGES 2u
+
+/* Map them, for the supervisor only. */
+void guest_map_system(struct cpu *c);
+uint8_t *guest_system_page(struct cpu *c, unsigned n);
+
+const struct jit_ram *guest_ram(const struct cpu *c);
+
+/* Unless it is there already. */
+void guest_write_code(struct cpu *c, const struct sequence *q);
+void guest_write_data(struct cpu *c, const uint8_t *mem);
+void guest_read_data(const struct cpu *c, uint8_t *mem);
+
+/* Registers but for how the sequence ended. */
+void guest_load(struct cpu *c, const struct state *s);
+void guest_save(const struct cpu *c, struct state *s);
+
+#endif
