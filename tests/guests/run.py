@@ -37,6 +37,7 @@ CASES = {
     "debug": ("debug", 16, [], PASSED, None),
     "taskswitch": ("taskswitch", 16, [], PASSED, None),
     "longmode": ("longmode", 16, [], PASSED, None),
+    "sweep": ("sweep", 16, [], PASSED, None),
     "v86": ("v86", 16, [], PASSED, None),
     "v86-486": ("v86", 16, ["-cpu", "486"], PASSED, None),
     "reset": ("reset", 16, ["-reboot"], PASSED, None),
