@@ -617,12 +617,13 @@ void jit_free(struct jit *j)
 
 int jit_thread_enter(struct jit *j)
 {
-    return backend_thread_enter(j);
+    return j != NULL ? backend_thread_enter(j) : 0;
 }
 
 void jit_thread_leave(struct jit *j)
 {
-    backend_thread_leave(j);
+    if (j != NULL)
+        backend_thread_leave(j);
 }
 
 struct jit_stats jit_stats(const struct jit *j)

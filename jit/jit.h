@@ -25,7 +25,7 @@ int jit_create(struct jit **out, struct cpu *c, const struct jit_ram *ram, char 
 /* Give the processor back to the interpreter. NULL is allowed. */
 void jit_free(struct jit *j);
 
-/* On the thread that will run the processor, before it runs and after it has. */
+/* On the thread that will run the processor, before it runs and after it has; j may be NULL. */
 int jit_thread_enter(struct jit *j);
 void jit_thread_leave(struct jit *j);
 

@@ -155,10 +155,12 @@ enum vm_end vm_run(struct vm *vm)
     struct vcpu *v = vm->cpu[0];
     enum vm_end end;
 
-    if (v->jit != NULL && jit_thread_enter(v->jit) != 0)
+    if (jit_thread_enter(v->jit) != 0)
         return VM_END_ERROR;
-    if (io_start(vm) != 0)
+    if (io_start(vm) != 0) {
+        jit_thread_leave(v->jit);
         return VM_END_ERROR;
+    }
     v->thread = pthread_self();
     atomic_store(&v->on, true);
     end = vcpu_loop(v);
@@ -168,8 +170,7 @@ enum vm_end vm_run(struct vm *vm)
     clock_stop(vm);
     vm_unlock(vm);
     atomic_store(&v->on, false);
-    if (v->jit != NULL)
-        jit_thread_leave(v->jit);
+    jit_thread_leave(v->jit);
     return end;
 }
 
