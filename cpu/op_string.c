@@ -136,17 +136,30 @@ static uint64_t movs_bulk(struct cpu *c, const struct insn *i, unsigned w, uint6
     return n;
 }
 
+/* Stores v in elements of width w; a whole page of zeros is what most of them are for. */
+static void fill(uint8_t *dst, uint64_t v, unsigned w, size_t bytes)
+{
+    size_t done = (size_t)1 << w;
+
+    memcpy(dst, &v, done);
+    if (memcmp(dst, dst + 1, done - 1) == 0) {
+        memset(dst, (int)(v & 0xff), bytes);
+        return;
+    }
+    for (; done < bytes; done *= 2)
+        memcpy(dst + done, dst, done < bytes - done ? done : bytes - done);
+}
+
 static uint64_t stos_bulk(struct cpu *c, const struct insn *i, unsigned w, uint64_t n)
 {
     uint8_t *dst;
     if (c->eflags & EFL_DF || c->single)
         return 0;
     n = piece_of(c, i, SEG_ES, str_index(c, i, RDI), w, n, true, &dst);
-    uint64_t v = c->r[RAX];
-    for (uint64_t k = 0; k < n; k++)
-        memcpy(dst + (k << w), &v, 1u << w);
-    if (n != 0)
-        str_advance(c, i, RDI, n, w);
+    if (n == 0)
+        return 0;
+    fill(dst, c->r[RAX], w, n << w);
+    str_advance(c, i, RDI, n, w);
     return n;
 }
 
