@@ -24,6 +24,7 @@ struct decoder;
 struct insn;
 struct block_cache;
 struct translator;
+struct rehearsal;
 
 /* Segment register: selector and descriptor cache (SDM 3A 3.4.3). rd_end and wr_end are derived by
  * seg_update(): an access of n bytes at off is inside the segment and allowed where off + n <=
@@ -180,6 +181,7 @@ struct cpu {
     void *jit;
     _Atomic uint64_t poll;
     uint64_t scratch[CPU_SCRATCH];
+    struct rehearsal *rehearsal; /* what is executed will be taken back; else NULL */
 
     struct decoder *decoder;
     struct block_cache *blocks;

@@ -14,7 +14,8 @@
     LOG_ITEM(UNIMP, "unimp", "features that a guest asks for and we lack")                         \
     LOG_ITEM(IO, "io", "port and MMIO accesses")                                                   \
     LOG_ITEM(RESET, "cpu_reset", "resets")                                                         \
-    LOG_ITEM(JIT_STATS, "jit-stats", "what the translator did, at the end")
+    LOG_ITEM(JIT_STATS, "jit-stats", "what the translator did, at the end")                        \
+    LOG_ITEM(LOCKSTEP, "lockstep", "-accel jit: stop where translated code errs (slow)")
 
 enum log_bit {
 #define LOG_ITEM(id, name, desc) LOG_BIT_##id,

@@ -7,6 +7,7 @@
 
 #include "cpu/block.h"
 #include "cpu/exception.h"
+#include "cpu/rehearsal.h"
 #include "cpu/segment.h"
 #include "cpu/translator.h"
 
@@ -215,12 +216,23 @@ static void piece_write(struct cpu *c, const struct piece *p, const uint8_t *src
     }
 }
 
+/* May this access be made, if it is part of a rehearsal? Writes are reported to it. */
+static bool is_rehearsable(struct cpu *c, const struct piece *p, unsigned count, bool write)
+{
+    struct rehearsal *r = c->rehearsal;
+    if (r == NULL)
+        return true;
+    for (unsigned k = 0; k < count && !r->refused; k++)
+        r->refused = p[k].host == NULL || (write && (p[k].code || !r->write(r, p[k].host, p[k].n)));
+    return !r->refused;
+}
+
 static bool read_linear(struct cpu *c, const struct access_as *as, uint64_t la, void *dst,
                         unsigned n)
 {
     struct piece p[2];
     unsigned count = translate(c, as, la, n, p);
-    if (count == 0)
+    if (count == 0 || !is_rehearsable(c, p, count, false))
         return false;
     piece_read(c, &p[0], dst);
     if (count == 2)
@@ -233,7 +245,7 @@ static bool write_linear(struct cpu *c, const struct access_as *as, uint64_t la,
 {
     struct piece p[2];
     unsigned count = translate(c, as, la, n, p);
-    if (count == 0)
+    if (count == 0 || !is_rehearsable(c, p, count, true))
         return false;
     piece_write(c, &p[0], src);
     if (count == 2)

@@ -4,6 +4,7 @@
  * address; A and D bits are set only once the whole walk is known to allow the access. */
 #include "cpu/isa.h"
 #include "cpu/mem.h"
+#include "cpu/rehearsal.h"
 
 #define PTE_P    0x001u
 #define PTE_W    0x002u
@@ -135,6 +136,20 @@ static bool is_allowed_by_key(const struct cpu *c, const struct walk *w)
     return !(bits & 2) || w->how != ACCESS_WRITE || (!w->user && !(c->cr0 & CR0_WP));
 }
 
+/* The entry at pa is to change: have it undone later, and the translation dropped. */
+static bool rehearse_update(struct cpu *c, const struct walk *w, uint64_t pa)
+{
+    struct rehearsal *r = c->rehearsal;
+    uint8_t *page = phys_page(c, pa, true);
+    if (page == NULL || r->nwalked == REHEARSAL_WALKS ||
+        !r->write(r, page + (pa & 0xfff), w->entry)) {
+        r->refused = true;
+        return false;
+    }
+    r->walked[r->nwalked++] = w->la;
+    return true;
+}
+
 static void set_accessed_dirty(struct cpu *c, struct walk *w)
 {
     for (unsigned k = 0; k < w->depth; k++) {
@@ -142,6 +157,8 @@ static void set_accessed_dirty(struct cpu *c, struct walk *w)
         if (k + 1 == w->depth && w->how == ACCESS_WRITE)
             want |= PTE_D;
         if ((w->pte[k] & want) != want) {
+            if (c->rehearsal != NULL && !rehearse_update(c, w, w->pte_pa[k]))
+                return;
             w->pte[k] |= want;
             phys_write(c, w->pte_pa[k], w->entry, w->pte[k]);
             cpu_code_written(c, w->pte_pa[k], w->entry);

@@ -58,6 +58,7 @@ struct code {
     uint32_t careful; /* bit: this instruction trapped often, look at the entry before the access */
     uint32_t fp_ready;               /* bit: this one expects the guest's SSE state in the host */
     uint32_t never;                  /* bit: that did not help, leave it to the interpreter */
+    uint32_t declined;               /* bit: this one is left to the interpreter */
     uint16_t guest[BLOCK_MAX_INSNS]; /* page offset of each instruction */
     uint32_t host[BLOCK_MAX_INSNS + 1]; /* its code, from `begin` */
 };
@@ -98,6 +99,7 @@ enum {
 _Static_assert(X_COUNT <= CPU_SCRATCH, "too many scratch words");
 
 struct backend;
+struct lockstep;
 
 /* What instructions of one kind cost: interpreted for translated code, and trapped. */
 struct row_counts {
@@ -118,9 +120,11 @@ struct jit {
     int code_fd;
     struct code_kind kinds[JUMP_CACHES];
     unsigned nkinds;
-    uint64_t poll_ok;  /* what cpu.poll points to */
-    struct code *left; /* the dead code whose entry was run into last, or NULL */
-    bool shutdown;     /* delivering an exception failed */
+    uint64_t poll_ok;          /* what cpu.poll points to */
+    struct code *left;         /* the dead code whose entry was run into last, or NULL */
+    bool shutdown;             /* delivering an exception failed */
+    struct lockstep *lockstep; /* or NULL */
+    bool failed;               /* lockstep has found a difference */
     void *alt_stack;
     struct jit_stats stats;
     struct row_counts *rows; /* by row of the instruction table */

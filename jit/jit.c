@@ -19,7 +19,7 @@
 #include "cpu/flags.h"
 #include "cpu/interp.h"
 #include "cpu/translator.h"
-#include "jit/code.h"
+#include "jit/lockstep.h"
 
 #define CODE_BYTES (UINT64_C(64) << 20)
 #define MAX_CODES  (1u << 17)
@@ -254,6 +254,8 @@ static bool interpret(struct cpu *c, const struct code *x, unsigned k)
 
     if (!(c->mode & MODE_64))
         next = (uint32_t)next;
+    if (((struct jit *)c->jit)->lockstep != NULL)
+        lockstep_note_interpreted(c->jit, x, k);
     c->run_end = i + 1;
     c->r[RIP] = next;
     c->icount++;
@@ -278,19 +280,40 @@ static bool interpret_and_fill(struct cpu *c, const struct code *x, unsigned k)
     return on;
 }
 
+/* Translated code has stopped before instruction k of x, or behind the block: as it should have? */
+static bool check_at(struct jit *j, struct code *x, unsigned k)
+{
+    struct cpu *c = j->cpu;
+
+    if (j->lockstep == NULL)
+        return true;
+    if (k != LOCKSTEP_END)
+        c->r[RIP] = rip_at(c, x, x->guest[k]);
+    return lockstep_check(j, x, k);
+}
+
+/* Translated code is to go on before instruction k of x. */
+static void resume_at(struct jit *j, struct code *x, unsigned k)
+{
+    if (j->lockstep != NULL)
+        lockstep_begin(j, x, k);
+    flags_to_host(j->cpu);
+}
+
 bool jit_call(struct cpu *c, struct code *x)
 {
     struct jit *j = c->jit;
+    unsigned k = (unsigned)c->scratch[X_SITE];
     bool on;
 
-    unsigned k = (unsigned)c->scratch[X_SITE];
-
     flags_from_host(c);
+    if (!check_at(j, x, k))
+        return false;
     j->stats.calls++;
     j->rows[x->block->insn[k].op].calls++;
     on = x->careful >> k & 1 ? interpret_and_fill(c, x, k) : interpret(c, x, k);
     if (on)
-        flags_to_host(c);
+        resume_at(j, x, k + 1);
     return on;
 }
 
@@ -333,7 +356,11 @@ static const uint8_t *after_fault(struct jit *j, struct code *x, unsigned k)
         retranslate(j, x, k);
     if (!on)
         return NULL;
-    flags_to_host(c);
+    if (must_stop(c)) {
+        c->r[RIP] = rip_at(c, x, x->guest[k + 1]);
+        return NULL;
+    }
+    resume_at(j, x, k + 1);
     return insn_host(j, x, k + 1);
 }
 
@@ -343,7 +370,14 @@ static bool run_cold(struct jit *j, struct block *b)
     if (b->heat < UINT16_MAX)
         b->heat++;
     j->stats.cold++;
+    if (j->lockstep != NULL)
+        lockstep_note_cold(j, b->count);
     return interp_block(j->cpu, b, BLOCK_MAX_INSNS) || exception_deliver(j->cpu);
+}
+
+static bool is_hot(const struct jit *j, const struct block *b)
+{
+    return b->code != NULL || b->heat >= HOT || j->lockstep != NULL;
 }
 
 /* The code for where the processor is, made if need be; NULL: none. *b is the block. False: the
@@ -359,7 +393,7 @@ static bool find_code(struct jit *j, struct block **b, struct code **x)
     *b = block_lookup(c);
     if (*b == NULL)
         return false;
-    if (c->mmu == MMU_NONE || (*b)->dead || ((*b)->code == NULL && (*b)->heat < HOT))
+    if (c->mmu == MMU_NONE || (*b)->dead || !is_hot(j, *b))
         return true;
     k = kind_now(c);
     *x = code_find(*b, &k);
@@ -404,20 +438,18 @@ static const struct code_exit *run_code(struct jit *j, const uint8_t *at, uint64
             return NULL;
         flags_from_host(c);
         if (why == WHY_FAULT) {
-            at = after_fault(j, x, site);
-            if (at != NULL && must_stop(c)) {
-                c->r[RIP] = rip_at(c, x, x->guest[site + 1]);
-                return NULL;
-            }
+            if (check_at(j, x, site))
+                at = after_fault(j, x, site);
             fp_ready = at != NULL && x->fp_ready >> (site + 1) & 1;
         } else if (why == WHY_EXIT) {
             c->r[RIP] = rip_at(c, x, x->exit[site].offset);
             *from = c->scratch[X_PAGE];
-            return &x->exit[site];
+            return check_at(j, x, LOCKSTEP_END) ? &x->exit[site] : NULL;
         } else {
             c->r[RIP] = rip_at(c, x, x->guest[why == WHY_DEAD ? 0 : site]);
-            j->left = why == WHY_DEAD ? x : NULL;
+            j->left = why == WHY_DEAD && j->lockstep == NULL ? x : NULL;
             j->stats.polls += why == WHY_POLL;
+            check_at(j, x, why == WHY_DEAD ? LOCKSTEP_END : site);
         }
     }
     return NULL;
@@ -427,7 +459,8 @@ static const struct code_exit *run_code(struct jit *j, const uint8_t *at, uint64
 static void link_exit(struct jit *j, const struct code_exit *exit, uint64_t from, uint64_t flushes,
                       const struct code *x)
 {
-    if (exit->patch == NULL || j->stats.flushes != flushes || j->cpu->scratch[X_PAGE] != from)
+    if (exit->patch == NULL || j->lockstep != NULL || j->stats.flushes != flushes ||
+        j->cpu->scratch[X_PAGE] != from)
         return;
     backend_link(j, exit, x);
     j->stats.links++;
@@ -470,6 +503,8 @@ static bool jit_run(struct cpu *c)
         if (exit != NULL)
             link_exit(j, exit, from, flushes, x);
         flushes = j->stats.flushes;
+        if (j->lockstep != NULL)
+            lockstep_begin(j, x, 0);
         exit = run_code(j, at, &from);
         if (j->shutdown) {
             j->shutdown = false;
@@ -554,6 +589,8 @@ static int open_all(struct jit *j, const struct jit_ram *ram, char *err)
     status = j->codes == NULL || j->rows == NULL ? -ENOMEM : shadow_create(&j->shadow);
     if (status == 0)
         status = code_memory(j);
+    if (status == 0 && j->cpu->log_items & LOG_LOCKSTEP)
+        status = lockstep_create(j);
     if (status != 0) {
         snprintf(err, 256, "no memory for the translator");
         return status;
@@ -601,6 +638,7 @@ void jit_free(struct jit *j)
         j->cpu->jit = NULL;
         blocks_clear(j->cpu);
     }
+    lockstep_free(j);
     backend_free(j);
     if (j->rw != NULL) {
         if (j->to_exec != 0)
@@ -624,6 +662,11 @@ void jit_thread_leave(struct jit *j)
 {
     if (j != NULL)
         backend_thread_leave(j);
+}
+
+bool jit_failed(const struct jit *j)
+{
+    return j->failed;
 }
 
 struct jit_stats jit_stats(const struct jit *j)

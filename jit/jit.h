@@ -29,6 +29,9 @@ void jit_free(struct jit *j);
 int jit_thread_enter(struct jit *j);
 void jit_thread_leave(struct jit *j);
 
+/* Translated code did what the interpreter does not (-d lockstep): the processor can't go on. */
+bool jit_failed(const struct jit *j);
+
 /* Counts since creation. */
 struct jit_stats {
     uint64_t blocks;   /* translated */

@@ -268,7 +268,10 @@ enum vm_end vcpu_loop(struct vcpu *v)
             continue;
         }
         why = cpu_run(&v->cpu);
-        if (why == CPU_EXIT_HALT) {
+        if (v->jit != NULL && jit_failed(v->jit)) {
+            vm_fail(v->vm, -EIO, "translated code is wrong");
+            vm_request_error(v->vm);
+        } else if (why == CPU_EXIT_HALT) {
             vcpu_sleep(v, true);
         } else if (why == CPU_EXIT_SHUTDOWN) {
             vm_log(v->vm, LOG_RESET, "triple fault at %04x:%llx", v->cpu.seg[SEG_CS].sel,

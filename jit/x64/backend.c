@@ -83,6 +83,7 @@ static void emit_insn(struct xlat *x, const struct insn *i)
         x->ncold = ncold;
     }
     x->j->stats.declined++;
+    x->code->declined |= UINT32_C(1) << x->k;
     emit_interpret(x);
 }
 
@@ -107,6 +108,7 @@ bool backend_translate(struct jit *j, struct code *code)
     struct xlat x = {
         .a = {j->next, j->to_exec}, .j = j, .code = code, .is64 = code->kind.mode & MODE_64};
     const struct block *b = code->block;
+    uint8_t *arrival = NULL;
 
     if (j->limit - j->next < ROOM)
         return false;
@@ -115,6 +117,8 @@ bool backend_translate(struct jit *j, struct code *code)
         code->outside = asm_here(&x.a);
         asm_lea(&x.a, true, ADDR, rm_mem(ADDR, -(int32_t)(b->pa & 0xfff)));
         asm_store(&x.a, SCRATCH_AT(X_PAGE), ADDR);
+        if (j->lockstep != NULL)
+            arrival = asm_jmp(&x.a, NULL);
     }
     code->inside = asm_here(&x.a);
     code->entry_patch = x.a.p;
@@ -130,6 +134,8 @@ bool backend_translate(struct jit *j, struct code *code)
         emit_goto(&x, next_offset(&x));
     code->host[b->count] = (uint32_t)(x.a.p - code->begin);
     emit_cold(&x);
+    if (arrival != NULL) /* each block comes back to C */
+        asm_patch(&x.a, arrival, code->dead);
     code->end = x.a.p;
     j->next = x.a.p;
     return true;

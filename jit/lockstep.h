@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: MIT */
+/* Lockstep: before translated code runs, the interpreter executes the same instructions; then what
+ * it did is undone, the translated code runs, and both results are compared. */
+#ifndef JIT_LOCKSTEP_H
+#define JIT_LOCKSTEP_H
+
+#include "jit/code.h"
+
+/* Translated code came back behind the block's last instruction. */
+#define LOCKSTEP_END UINT32_MAX
+
+int lockstep_create(struct jit *j);
+void lockstep_free(struct jit *j);
+
+/* Translated code is about to run from instruction k of x on; the state is in struct cpu. Leaves
+ * the state as it is. */
+void lockstep_begin(struct jit *j, struct code *x, unsigned k);
+
+/* Translated code has come to a stop before instruction k of x, or left the block; the state is in
+ * struct cpu. False: it is not what the interpreter made of it. That has been logged, and the
+ * processor asked to stop. */
+bool lockstep_check(struct jit *j, struct code *x, unsigned k);
+
+/* Instructions that ran without a comparison. */
+void lockstep_note_interpreted(struct jit *j, const struct code *x, unsigned k);
+void lockstep_note_cold(struct jit *j, uint64_t insns);
+
+#endif
