@@ -16,7 +16,7 @@
 #define USER_END   (UINT64_C(1) << 47)
 #define SLICES     (USER_END / VIEW_MODULUS)
 #define ALIGN      (UINT64_C(2) << 20)
-#define MAX_RANGES 8192
+#define MAX_RANGES (2u * 65536) /* of as many mappings as Linux lets a process have */
 /* The stack may still grow that far down, the heap that far up. */
 #define GROWTH (UINT64_C(64) << 20)
 

@@ -46,7 +46,7 @@ struct mapping {
     char rights[5];
 };
 
-#define MAPS_MAX 16384
+#define MAPS_MAX 65536
 static struct mapping maps[MAPS_MAX];
 
 static unsigned read_maps(void)
@@ -199,6 +199,21 @@ START_TEST(two_views)
 }
 END_TEST
 
+/* Each one's reservations are in the way of the next one. */
+START_TEST(many_views)
+{
+    struct jit_ram ram = ram_create(PAGES);
+    struct view v[8];
+
+    for (unsigned n = 0; n < 8; n++)
+        v[n] = create(&ram);
+    require_alone(&v[0]);
+    require_alone(&v[7]);
+    for (unsigned n = 0; n < 8; n++)
+        view_free(&v[n]);
+}
+END_TEST
+
 /* -- Accesses that must trap (each ends its test by a signal) ---------------------------------- */
 
 static void touch(uint64_t at)
@@ -272,6 +287,7 @@ static void add_tests(TCase *tc)
     tcase_add_test(tc, beside_vsyscall);
     tcase_add_test(tc, crowded);
     tcase_add_test(tc, two_views);
+    tcase_add_test(tc, many_views);
     tcase_add_test_raise_signal(tc, behind_page, SIGBUS);
     tcase_add_test_raise_signal(tc, across_page_end, SIGBUS);
     tcase_add_loop_test_raise_signal(tc, poison, SIGSEGV, 0, 6);
