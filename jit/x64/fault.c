@@ -15,7 +15,8 @@
 
 #define ALT_STACK_BYTES 65536
 
-static const int caught[] = {SIGSEGV, SIGBUS, SIGFPE};
+/* SIGILL: an instruction of the guest's that this host lacks. */
+static const int caught[] = {SIGSEGV, SIGBUS, SIGFPE, SIGILL};
 #define CAUGHT (sizeof(caught) / sizeof(caught[0]))
 
 /* At the lowest address of the alternate stack. */

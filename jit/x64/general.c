@@ -102,7 +102,9 @@ static void emit_imm(struct xlat *x, const struct insn *i, unsigned bytes)
 static void emit_op(struct xlat *x, const struct insn *i, const struct places *p, unsigned prefixes,
                     unsigned reg, struct rm rm)
 {
-    asm_op(&x->a, own_prefixes(x, i, p->sized) | prefixes, row_map(i), i->opc, reg, rm);
+    unsigned opcode = i->opc == 0x82 && row_map(i) == 0 ? 0x80 : i->opc; /* not in 64-bit code */
+
+    asm_op(&x->a, own_prefixes(x, i, p->sized) | prefixes, row_map(i), opcode, reg, rm);
     emit_imm(x, i, p->imm);
 }
 
