@@ -5,6 +5,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
 
 static struct fake_machine *machine_of(struct cpu *c)
 {
@@ -31,8 +33,41 @@ struct fake_machine *fake_machine_create(const char *model)
 void fake_machine_free(struct fake_machine *m)
 {
     cpu_free(&m->cpu);
-    free(m->ram);
+    if (m->spread != NULL) {
+        munmap(m->ram, FAKE_RAM_BYTES);
+        munmap(m->spread, 2 * FAKE_RAM_BYTES);
+        close(m->ram_fd);
+    } else {
+        free(m->ram);
+    }
     free(m);
+}
+
+static uint8_t *map_or_abort(void *at, size_t bytes, int fd, size_t offset)
+{
+    int how = (fd < 0 ? MAP_PRIVATE | MAP_ANONYMOUS : MAP_SHARED) | (at != NULL ? MAP_FIXED : 0);
+    void *p = mmap(at, bytes, PROT_READ | PROT_WRITE, how, fd, (off_t)offset);
+
+    if (p == MAP_FAILED)
+        abort();
+    return p;
+}
+
+void fake_machine_spread(struct fake_machine *m)
+{
+    uint8_t *together = map_or_abort(NULL, FAKE_RAM_BYTES, -1, 0);
+
+    m->ram_fd = memfd_create("ram", MFD_CLOEXEC);
+    if (m->ram_fd < 0 || ftruncate(m->ram_fd, 2 * FAKE_RAM_BYTES) < 0)
+        abort();
+    m->spread = map_or_abort(NULL, 2 * FAKE_RAM_BYTES, m->ram_fd, 0);
+    for (size_t at = 0; at < FAKE_RAM_BYTES; at += 4096) {
+        map_or_abort(together + at, 4096, m->ram_fd, 2 * at);
+        memcpy(together + at, m->ram + at, 4096);
+    }
+    free(m->ram);
+    m->ram = together;
+    cpu_flush_tlb(&m->cpu);
 }
 
 static void flat_segments(struct cpu *c, uint16_t code_attr)
@@ -89,9 +124,14 @@ static void set_dirty(struct cpu *c, uint64_t pa)
 
 uint8_t *phys_page(struct cpu *c, uint64_t pa, bool write)
 {
-    if (write && pa < FAKE_RAM_BYTES)
+    uint64_t page = pa & ~UINT64_C(0xfff);
+
+    if (pa >= FAKE_RAM_BYTES)
+        return NULL;
+    if (write)
         set_dirty(c, pa);
-    return pa < FAKE_RAM_BYTES ? machine_of(c)->ram + (pa & ~UINT64_C(0xfff)) : NULL;
+    return machine_of(c)->spread != NULL ? machine_of(c)->spread + 2 * page
+                                         : machine_of(c)->ram + page;
 }
 
 uint64_t phys_read(struct cpu *c, uint64_t pa, unsigned n)

@@ -11,6 +11,8 @@
 struct fake_machine {
     struct cpu cpu; /* first: the callbacks find the machine from it */
     uint8_t *ram;
+    uint8_t *spread; /* of fake_machine_spread(): what the processor is given instead, or NULL */
+    int ram_fd;
     bool dirty[FAKE_RAM_BYTES >> 12]; /* pages that the processor may have written */
     uint32_t port_value;              /* what port_in() gives */
     uint16_t last_port;               /* of the last port_out() */
@@ -27,6 +29,10 @@ struct fake_machine {
 /* A machine with a reset processor of this model (NULL: default). Aborts on failure. */
 struct fake_machine *fake_machine_create(const char *model);
 void fake_machine_free(struct fake_machine *m);
+
+/* Keep the RAM in a memory object as the translator wants it (jit/jit.h): page n is at n * 8 KiB,
+ * of the object and of `spread`. Before anything has run. */
+void fake_machine_spread(struct fake_machine *m);
 
 /* Flat protected mode, CPL 0, paging off, interrupts off; 32-bit code, or 64-bit code with an
  * identity mapping of the RAM by 2 MiB pages (tables in the last 64 KiB of RAM). RIP is `entry`,
