@@ -38,8 +38,9 @@ struct line {
 /* What translated code can change, before an instruction or behind the last. */
 struct guest_state {
     uint64_t r[REG_COUNT];
-    uint32_t eflags;    /* all of EFLAGS */
-    uint32_t undefined; /* of these */
+    struct lazy_flags f;
+    uint32_t eflags;    /* apart from f */
+    uint32_t undefined; /* arithmetic flags */
     const struct fpu *fpu;
 };
 
@@ -56,13 +57,15 @@ struct lockstep {
     unsigned first;          /* instruction that the rehearsal began with */
     unsigned done;           /* instruction that it stopped before, or the number of all */
     bool completed;          /* it came to the end of the block */
+    uint32_t mxcsr;          /* as it left it: an instruction that faults may set flags there */
     unsigned insn;           /* being executed */
     unsigned nlines;
     struct line line[MAX_LINES];
     struct guest_state state[BLOCK_MAX_INSNS + 1];
-    unsigned
-        nfpu; /* x87 and SSE states: before the first instruction that has to do with them, and */
-    struct fpu fpu[BLOCK_MAX_INSNS + 1]; /* behind each of those */
+    /* x87 and SSE states: before the first instruction that has to do with them, and behind each.
+     */
+    struct fpu fpu[BLOCK_MAX_INSNS + 1];
+    unsigned nfpu;
     /* Instructions executed. */
     uint64_t compared;         /* by both, with the same result */
     uint64_t declined, handed; /* by the interpreter for translated code: always, or this time */
@@ -106,7 +109,8 @@ static void redo_memory(const struct lockstep *l, unsigned k)
 static void note_state(const struct cpu *c, struct guest_state *s, uint32_t undefined)
 {
     memcpy(s->r, c->r, sizeof(s->r));
-    s->eflags = eflags_get(c);
+    s->f = c->f;
+    s->eflags = c->eflags;
     s->undefined = undefined;
     s->fpu = &c->fpu;
 }
@@ -153,6 +157,7 @@ static void rehearse(struct cpu *c, struct lockstep *l, const struct code *x)
     note_state(c, &l->state[k], 0);
     while (k < x->block->count && rehearse_insn(c, l, x, k))
         k++;
+    l->mxcsr = c->fpu.mxcsr;
     if (l->nfpu != 0) {
         c->fpu = l->fpu[0];
         for (unsigned n = l->first; n <= k && l->state[n].fpu == &c->fpu; n++)
@@ -235,10 +240,23 @@ static bool fpu_equal(const struct fpu *a, const struct fpu *b)
            a->fdp == b->fdp && a->mxcsr == b->mxcsr && memcmp(a->xmm, b->xmm, sizeof(a->xmm)) == 0;
 }
 
-static bool state_equal(const struct guest_state *want, const struct guest_state *found)
+/* EFLAGS of a state, without those that are undefined in another. */
+static uint32_t eflags_of(struct cpu *c, const struct guest_state *s, uint32_t undefined)
+{
+    struct lazy_flags f = c->f;
+    uint32_t v;
+
+    c->f = s->f;
+    v = s->eflags | flags_arith(c);
+    c->f = f;
+    return v & ~undefined;
+}
+
+static bool state_equal(struct cpu *c, const struct guest_state *want,
+                        const struct guest_state *found)
 {
     return memcmp(want->r, found->r, sizeof(want->r)) == 0 &&
-           ((want->eflags ^ found->eflags) & ~want->undefined) == 0 &&
+           eflags_of(c, want, want->undefined) == eflags_of(c, found, want->undefined) &&
            (want->fpu == found->fpu || fpu_equal(want->fpu, found->fpu));
 }
 
@@ -341,8 +359,8 @@ static void say_states(struct jit *j, const struct guest_state *const s[3])
     for (unsigned n = 0; n < REG_COUNT; n++)
         say_value(j, names[n], (uint64_t[]){s[0]->r[n], s[1]->r[n], s[2]->r[n]});
     say_value(j, "rflags",
-              (uint64_t[]){s[0]->eflags, s[1]->eflags & ~s[1]->undefined,
-                           s[2]->eflags & ~s[1]->undefined});
+              (uint64_t[]){eflags_of(j->cpu, s[0], 0), eflags_of(j->cpu, s[1], s[1]->undefined),
+                           eflags_of(j->cpu, s[2], s[1]->undefined)});
     if (s[1]->undefined != 0)
         SAY(j, "  undefined flags: %08x", s[1]->undefined);
     say_fpu(j, s);
@@ -391,8 +409,10 @@ bool lockstep_check(struct jit *j, struct code *x, unsigned k)
 
     if (l->code == NULL)
         return true;
+    if (k == l->done && l->nfpu != 0 && j->cpu->fpu.mxcsr == l->mxcsr)
+        l->fpu[l->nfpu - 1].mxcsr = l->mxcsr;
     note_state(j->cpu, &found, 0);
-    if (memory_equal(l, at) && agrees(l, x, k) && state_equal(&l->state[at], &found)) {
+    if (memory_equal(l, at) && agrees(l, x, k) && state_equal(j->cpu, &l->state[at], &found)) {
         l->compared += at - l->first;
         l->blocks++;
         l->code = NULL;
