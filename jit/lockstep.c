@@ -311,9 +311,11 @@ static void say_code(struct jit *j, const struct code *x)
     }
 }
 
-/* One value: before the code ran, by the interpreter, by translated code. */
+/* One value, unless it is zero: before the code ran, by the interpreter, by translated code. */
 static void say_value(struct jit *j, const char *name, const uint64_t v[3])
 {
+    if ((v[0] | v[1] | v[2]) == 0)
+        return;
     SAY(j, "%c %-8s %016llx %016llx %016llx", v[1] != v[2] ? '*' : ' ', name,
         (unsigned long long)v[0], (unsigned long long)v[1], (unsigned long long)v[2]);
 }
