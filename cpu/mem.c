@@ -141,7 +141,21 @@ static void tlb_fill(struct cpu *c, struct tlb *t, uint64_t la, const struct tra
                                                     .rd = e->rd == page ? host_rd : NULL,
                                                     .wr = e->wr == page ? host_wr : NULL,
                                                     .shift = tr->shift,
-                                                    .global = tr->global});
+                                                    .global = tr->global,
+                                                    .ahead = tr->ahead});
+}
+
+/* A miss costs translated code a signal, a walk is cheap: translate the pages around la, too, as a
+ * processor may (SDM 3A 4.10.2.3). */
+#define NEIGHBOURS 8
+static void fill_neighbours(struct cpu *c, const struct access_as *as, uint64_t la)
+{
+    uint64_t first = la & ~(UINT64_C(0x1000) * NEIGHBOURS - 1);
+    struct translation tr;
+
+    for (uint64_t at = first; at != first + 0x1000 * NEIGHBOURS; at += 0x1000)
+        if (at != (la & PAGE_MASK) && page_peek(c, at, as->user, as->smap_off, &tr))
+            tlb_fill(c, as->fill, at, &tr, phys_page(c, tr.pa, false), phys_page(c, tr.pa, true));
 }
 
 static bool translate_piece(struct cpu *c, const struct access_as *as, struct piece *p)
@@ -151,8 +165,11 @@ static bool translate_piece(struct cpu *c, const struct access_as *as, struct pi
         return false;
     uint8_t *rd = phys_page(c, tr.pa, false);
     uint8_t *wr = phys_page(c, tr.pa, true);
-    if (as->fill != NULL)
+    if (as->fill != NULL) {
         tlb_fill(c, as->fill, p->la, &tr, rd, wr);
+        if (c->translator != NULL && c->rehearsal == NULL)
+            fill_neighbours(c, as, p->la);
+    }
     uint8_t *page = as->how == ACCESS_WRITE ? wr : rd;
     p->pa = tr.pa | (p->la & 0xfff);
     p->host = page != NULL ? page + (p->la & 0xfff) : NULL;

@@ -143,12 +143,16 @@ struct translation {
     bool readable;
     bool global;
     uint8_t shift; /* log2 of the size of the guest's page, of which `pa` is 4 KiB */
+    bool ahead;    /* by page_peek() */
 };
 
 /* Walk the page tables (SDM 3A ch. 4), set A/D bits. `user`: access with user rights. Faults are
  * recorded. With paging off the address itself. */
 bool page_walk(struct cpu *c, uint64_t la, enum access how, bool user, bool smap_off,
                struct translation *out);
+
+/* The same for a read, but without any effect: false where the walk would fault or set an A bit. */
+bool page_peek(struct cpu *c, uint64_t la, bool user, bool smap_off, struct translation *out);
 
 /* MOV CR3 in PAE mode: load the four PDPTEs; false: #GP recorded (reserved bits), nothing changed.
  */

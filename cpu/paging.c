@@ -26,6 +26,7 @@ struct walk {
     enum access how;
     bool user;
     bool smap_off;  /* EFLAGS.AC lets the supervisor touch user pages */
+    bool peek;      /* look only: no fault, no A and D bits */
     unsigned entry; /* bytes per entry: 4 or 8 */
     uint64_t pte_pa[MAX_LEVELS], pte[MAX_LEVELS];
     unsigned depth;      /* entries read */
@@ -49,7 +50,7 @@ static uint32_t fault_code(const struct cpu *c, const struct walk *w, uint32_t w
 
 static bool walk_fault(struct cpu *c, const struct walk *w, uint32_t why)
 {
-    return cpu_raise_pf(c, w->la, fault_code(c, w, why));
+    return w->peek ? false : cpu_raise_pf(c, w->la, fault_code(c, w, why));
 }
 
 static uint64_t a20_mask(const struct cpu *c)
@@ -88,6 +89,8 @@ static bool walk_level(struct cpu *c, struct walk *w, uint64_t table, unsigned s
     unsigned index_bits = w->entry == 4 ? 10 : 9;
     uint64_t index = w->la >> shift & ((1u << index_bits) - 1);
     uint64_t pa = (table + index * w->entry) & a20_mask(c);
+    if (w->peek && phys_page(c, pa & PAGE_MASK, false) == NULL)
+        return false; /* reading a device may change it */
     uint64_t pte = phys_read(c, pa, w->entry);
     if (!(pte & PTE_P))
         return walk_fault(c, w, 0);
@@ -150,6 +153,14 @@ static bool rehearse_update(struct cpu *c, const struct walk *w, uint64_t pa)
     return true;
 }
 
+static bool is_accessed(const struct walk *w)
+{
+    for (unsigned k = 0; k < w->depth; k++)
+        if (!(w->pte[k] & PTE_A))
+            return false;
+    return true;
+}
+
 static void set_accessed_dirty(struct cpu *c, struct walk *w)
 {
     for (unsigned k = 0; k < w->depth; k++) {
@@ -183,13 +194,17 @@ static bool walk_finish(struct cpu *c, struct walk *w, struct translation *out)
     bool key_allows = is_allowed_by_key(c, w);
     if (!key_allows || !is_allowed(c, w))
         return walk_fault(c, w, PFERR_P | (key_allows ? 0 : PFERR_PK));
-    set_accessed_dirty(c, w);
+    if (w->peek && !is_accessed(w))
+        return false;
+    if (!w->peek)
+        set_accessed_dirty(c, w);
     uint64_t pte = w->pte[w->depth - 1];
     struct walk probe = *w;
     probe.how = ACCESS_WRITE;
     out->writable = pte & PTE_D && is_allowed(c, &probe) && is_allowed_by_key(c, &probe);
     probe.how = ACCESS_READ;
     out->readable = is_allowed(c, &probe) && is_allowed_by_key(c, &probe);
+    out->ahead = false;
     out->pa = leaf_address(w) & PAGE_MASK & a20_mask(c);
     out->global = pte & PTE_G && c->cr4 & CR4_PGE;
     out->shift = (uint8_t)w->page_shift;
@@ -212,28 +227,40 @@ static bool walk_tables(struct cpu *c, struct walk *w, uint64_t table, unsigned 
     }
 }
 
+static bool walk(struct cpu *c, struct walk *w, struct translation *out)
+{
+    w->rights = ~UINT64_C(0);
+    if (!(c->cr0 & CR0_PG)) {
+        *out = (struct translation){w->la & PAGE_MASK & a20_mask(c), true, true, false, 12, false};
+        return true;
+    }
+    w->entry = 8;
+    if (c->mode & MODE_LMA)
+        return walk_tables(c, w, c->cr3 & PTE_ADDR, 39, out);
+    if (c->cr4 & CR4_PAE) {
+        uint64_t pdpte = c->pdpte[w->la >> 30 & 3];
+        if (!(pdpte & PTE_P))
+            return walk_fault(c, w, 0);
+        return walk_tables(c, w, pdpte & PTE_ADDR, 21, out);
+    }
+    w->entry = 4;
+    return walk_tables(c, w, c->cr3 & 0xfffff000u, 22, out);
+}
+
 bool page_walk(struct cpu *c, uint64_t la, enum access how, bool user, bool smap_off,
                struct translation *out)
 {
-    if (!(c->cr0 & CR0_PG)) {
-        *out = (struct translation){la & PAGE_MASK & a20_mask(c), true, true, false, 12};
-        return true;
-    }
+    struct walk w = {.la = la, .how = how, .user = user, .smap_off = smap_off};
+    return walk(c, &w, out);
+}
+
+bool page_peek(struct cpu *c, uint64_t la, bool user, bool smap_off, struct translation *out)
+{
     struct walk w = {
-        .la = la, .how = how, .user = user, .smap_off = smap_off, .rights = ~UINT64_C(0)};
-    if (c->mode & MODE_LMA) {
-        w.entry = 8;
-        return walk_tables(c, &w, c->cr3 & PTE_ADDR, 39, out);
-    }
-    if (c->cr4 & CR4_PAE) {
-        uint64_t pdpte = c->pdpte[la >> 30 & 3];
-        w.entry = 8;
-        if (!(pdpte & PTE_P))
-            return walk_fault(c, &w, 0);
-        return walk_tables(c, &w, pdpte & PTE_ADDR, 21, out);
-    }
-    w.entry = 4;
-    return walk_tables(c, &w, c->cr3 & 0xfffff000u, 22, out);
+        .la = la, .how = ACCESS_READ, .user = user, .smap_off = smap_off, .peek = true};
+    bool found = walk(c, &w, out);
+    out->ahead = true;
+    return found;
 }
 
 bool paging_load_pdptes(struct cpu *c, uint64_t cr3)

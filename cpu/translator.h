@@ -15,6 +15,7 @@ struct filled_page {
         *wr;       /* host addresses where it may be read and written directly, else NULL */
     uint8_t shift; /* log2 of the guest's page, of which it is a part */
     bool global;
+    bool ahead; /* translated in advance: no access has been made yet */
 };
 
 struct translator {

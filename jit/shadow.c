@@ -164,6 +164,19 @@ static void list_add(struct shadow_ctx *x, uint64_t listed, bool global)
     (global ? x->global : x->local)[(*count)++] = listed;
 }
 
+/* A page that nothing has accessed yet would fault in the view: it waits for its first access,
+ * which is made elsewhere. */
+static bool may_be_filled(struct shadow *s, const struct filled_page *p)
+{
+    const uint8_t *host = p->rd != NULL ? p->rd : p->wr;
+    if (host == NULL)
+        return true;
+    uint8_t *touched = &s->view.touched[(uint64_t)(host - s->view.ram_host) / JIT_RAM_STRIDE];
+    if (!p->ahead)
+        *touched = 1;
+    return *touched;
+}
+
 void shadow_fill(struct shadow *s, unsigned mmu, const struct filled_page *p)
 {
     struct shadow_ctx *x = s->ctx[mmu];
@@ -171,7 +184,8 @@ void shadow_fill(struct shadow *s, unsigned mmu, const struct filled_page *p)
     uint64_t r = p->rd != NULL ? view_of(&s->view, p->rd) - p->la : poison;
     uint64_t w = p->wr != NULL ? view_of(&s->view, p->wr) - p->la : poison;
 
-    if (!x->ready[index >> CHUNK_BITS] && !chunk_make_ready(x, index >> CHUNK_BITS))
+    if (!may_be_filled(s, p) ||
+        (!x->ready[index >> CHUNK_BITS] && !chunk_make_ready(x, index >> CHUNK_BITS)))
         return;
     if (x->table[index] == r && wr_table(x)[index] == w)
         return;

@@ -154,7 +154,8 @@ int view_create(struct view *v, const struct jit_ram *ram, char *err)
                        .ram_bytes = ram->pages * JIT_RAM_STRIDE,
                        .ram_host = ram->host,
                        .bytes = ram->pages * JIT_RAM_STRIDE + 2 * VIEW_GUARD};
-    status = place(v, ram);
+    v->touched = calloc(1, ram->pages);
+    status = v->touched == NULL ? -ENOMEM : place(v, ram);
     if (status == 0)
         status = forbid_holes(v);
     if (status != 0) {
@@ -171,6 +172,8 @@ void view_free(struct view *v)
         close(v->uffd);
     if (v->window != 0)
         release(v, SLICES);
+    free(v->touched);
+    v->touched = NULL;
     v->window = 0;
     v->uffd = -1;
 }

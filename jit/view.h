@@ -28,6 +28,7 @@ struct view {
     uint64_t ram_bytes;
     const uint8_t *ram_host;
     int uffd;
+    uint8_t *touched; /* by page of RAM: it has been accessed, so the memory object has it */
 };
 
 /* 0 or -errno with a reason. Call it when everything else is mapped. */
