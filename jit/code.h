@@ -89,6 +89,7 @@ enum {
     X_T3,
     X_INDEX,    /* mask of the page index in a linear address */
     X_BIT16,    /* 10000h */
+    X_JUMP,     /* mask of the jump cache's index in a linear address */
     X_POISON,   /* VIEW_POISON_BIT */
     X_GUEST_FP, /* the host's SSE registers hold the guest's: 1 */
     X_FP_ENTER, /* code that makes it so */

@@ -23,7 +23,7 @@
 
 /* Jump caches, one for each kind of code (see struct code_kind); indexed by the low bits of the
  * address. */
-#define JUMP_BITS        16
+#define JUMP_BITS        18
 #define JUMP_OFFSET      (2 * SHADOW_WR_OFFSET)
 #define JUMP_CACHE_BYTES ((UINT64_C(1) << JUMP_BITS) * sizeof(struct jump_entry))
 #define JUMP_CACHES      16

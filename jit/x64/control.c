@@ -35,7 +35,7 @@ static void leave_through(struct xlat *x, uint8_t *jump, int32_t offset, bool li
  * code that `hit` begins runs, else what follows. RCX is as before in both. */
 static void emit_probe_begin(struct xlat *x)
 {
-    asm_op(&x->a, 0, 1, 0xb7, TEMP, rm_reg(ADDR)); /* movzx r32, r16 */
+    asm_vex(&x->a, 2, true, 2, 0xf5, TEMP, ADDR, SCRATCH_AT(X_JUMP)); /* pext */
     asm_lea(&x->a, true, TEMP, rm_index(TEMP, TEMP, 0, 0));
     asm_store(&x->a, SCRATCH_AT(X_T0), HCX);
     asm_mov(&x->a, HCX, JUMP_AT(x, minus_la));
