@@ -249,20 +249,21 @@ static void context_to_host(struct jit *j)
  * behind it in translated code. */
 static bool interpret(struct cpu *c, const struct code *x, unsigned k)
 {
+    struct jit *j = c->jit;
     const struct insn *i = &x->block->insn[k];
     uint64_t rip = rip_at(c, x, x->guest[k]), next = rip + i->len;
 
     if (!(c->mode & MODE_64))
         next = (uint32_t)next;
-    if (((struct jit *)c->jit)->lockstep != NULL)
-        lockstep_note_interpreted(c->jit, x, k);
+    if (j->lockstep != NULL)
+        lockstep_note_interpreted(j, x, k);
     c->run_end = i + 1;
     c->r[RIP] = next;
     c->icount++;
-    if (!i->fn(c, i)) {
+    j->raised = !i->fn(c, i);
+    if (j->raised) {
         c->r[RIP] = rip;
-        if (!exception_deliver(c))
-            ((struct jit *)c->jit)->shutdown = true;
+        j->shutdown = !exception_deliver(c);
         return false;
     }
     return c->run_end != NULL && c->r[RIP] == next && k + 1u < x->block->count;
@@ -352,7 +353,7 @@ static const uint8_t *after_fault(struct jit *j, struct code *x, unsigned k)
     j->stats.faults++;
     j->rows[x->block->insn[k].op].faults++;
     on = interpret_and_fill(c, x, k);
-    if (j->shadow.fills == fills)
+    if (j->shadow.fills == fills && !j->raised) /* the guest's own faults say nothing */
         retranslate(j, x, k);
     if (!on)
         return NULL;
