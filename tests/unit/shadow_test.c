@@ -30,6 +30,7 @@ static void setup(void)
     s.view.ram_host = HOST;
     s.view.ram_bytes = PAGES * JIT_RAM_STRIDE;
     s.view.bytes = s.view.ram_bytes + 2 * VIEW_GUARD;
+    s.view.touched = calloc(1, PAGES);
 }
 
 static void teardown(void)
@@ -91,6 +92,20 @@ static void fill(unsigned mmu, uint64_t la, int rd, int wr, unsigned shift, bool
                                       .shift = (uint8_t)shift,
                                       .global = global});
 }
+
+/* A page translated in advance is entered only if it has been accessed before. */
+START_TEST(ahead)
+{
+    uint64_t la = 0x5000;
+    struct filled_page p = {.la = la, .rd = PAGE(7), .wr = PAGE(7), .shift = 12, .ahead = true};
+
+    shadow_fill(&s, CTX, &p);
+    ck_assert_int_eq(hit(CTX, la, false), -1);
+    fill(OTHER, la, 7, -1, 12, false);
+    shadow_fill(&s, CTX, &p);
+    ck_assert_int_eq(hit(CTX, la, true), 7);
+}
+END_TEST
 
 /* -- Entries ----------------------------------------------------------------------------------- */
 
@@ -364,6 +379,7 @@ int main(void)
     tcase_add_test(tc, forget);
     tcase_add_test(tc, forget_page);
     tcase_add_test(tc, protect);
+    tcase_add_test(tc, ahead);
     tcase_add_test(tc, poison);
     tcase_add_test(tc, chunks);
     tcase_add_test(tc, full_list);
