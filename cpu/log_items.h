@@ -15,7 +15,8 @@
     LOG_ITEM(IO, "io", "port and MMIO accesses")                                                   \
     LOG_ITEM(RESET, "cpu_reset", "resets")                                                         \
     LOG_ITEM(JIT_STATS, "jit-stats", "what the translator did, at the end")                        \
-    LOG_ITEM(LOCKSTEP, "lockstep", "-accel jit: stop where translated code errs (slow)")
+    LOG_ITEM(LOCKSTEP, "lockstep", "-accel jit: stop where translated code errs (slow)")           \
+    LOG_ITEM(LOCKSTEP_SOME, "lockstep-some", "the same, often-run code only now and then")
 
 enum log_bit {
 #define LOG_ITEM(id, name, desc) LOG_BIT_##id,

@@ -59,6 +59,7 @@ struct code {
     uint32_t fp_ready;               /* bit: this one expects the guest's SSE state in the host */
     uint32_t never;                  /* bit: that did not help, leave it to the interpreter */
     uint32_t declined;               /* bit: this one is left to the interpreter */
+    uint32_t rehearsals;             /* in lockstep */
     uint16_t guest[BLOCK_MAX_INSNS]; /* page offset of each instruction */
     uint32_t host[BLOCK_MAX_INSNS + 1]; /* its code, from `begin` */
 };

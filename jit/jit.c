@@ -590,7 +590,7 @@ static int open_all(struct jit *j, const struct jit_ram *ram, char *err)
     status = j->codes == NULL || j->rows == NULL ? -ENOMEM : shadow_create(&j->shadow);
     if (status == 0)
         status = code_memory(j);
-    if (status == 0 && j->cpu->log_items & LOG_LOCKSTEP)
+    if (status == 0 && j->cpu->log_items & (LOG_LOCKSTEP | LOG_LOCKSTEP_SOME))
         status = lockstep_create(j);
     if (status != 0) {
         snprintf(err, 256, "no memory for the translator");

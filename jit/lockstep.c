@@ -27,6 +27,10 @@
 #define LINE      64
 #define MAX_LINES 1024
 
+/* With -d lockstep-some, code is compared so many times, and then once in so many. */
+#define OFTEN  1000
+#define SELDOM 61
+
 /* A line of memory that an instruction wrote to. */
 struct line {
     uint8_t *host;
@@ -70,7 +74,7 @@ struct lockstep {
     uint64_t compared;         /* by both, with the same result */
     uint64_t declined, handed; /* by the interpreter for translated code: always, or this time */
     uint64_t cold;
-    uint64_t blocks; /* comparisons */
+    uint64_t runs, skipped; /* comparisons, and those left out */
 };
 
 /* -- Rehearsing -------------------------------------------------------------------------------- */
@@ -206,6 +210,12 @@ static void restore(struct cpu *c, const struct saved *s)
     c->db_pending = s->db_pending;
 }
 
+static bool is_due(const struct jit *j, struct code *x)
+{
+    uint32_t n = x->rehearsals++;
+    return j->cpu->log_items & LOG_LOCKSTEP || n < OFTEN || n % SELDOM == 0;
+}
+
 void lockstep_begin(struct jit *j, struct code *x, unsigned k)
 {
     struct lockstep *l = j->lockstep;
@@ -213,6 +223,11 @@ void lockstep_begin(struct jit *j, struct code *x, unsigned k)
     struct cpu *c = j->cpu;
     struct saved before;
 
+    l->code = NULL;
+    if (!is_due(j, x)) {
+        l->skipped++;
+        return;
+    }
     l->code = x;
     l->first = k;
     save(c, &before);
@@ -274,7 +289,7 @@ static bool memory_equal(struct lockstep *l, unsigned k)
 
 /* -- Reporting --------------------------------------------------------------------------------- */
 
-#define SAY(j, ...) cpu_log((j)->cpu, LOG_LOCKSTEP, __VA_ARGS__)
+#define SAY(j, ...) cpu_log((j)->cpu, LOG_LOCKSTEP | LOG_LOCKSTEP_SOME, __VA_ARGS__)
 
 static void say_bytes(struct jit *j, const char *what, const uint8_t *p, unsigned n)
 {
@@ -416,7 +431,7 @@ bool lockstep_check(struct jit *j, struct code *x, unsigned k)
     note_state(j->cpu, &found, 0);
     if (memory_equal(l, at) && agrees(l, x, k) && state_equal(j->cpu, &l->state[at], &found)) {
         l->compared += at - l->first;
-        l->blocks++;
+        l->runs++;
         l->code = NULL;
         return true;
     }
@@ -507,10 +522,10 @@ void lockstep_free(struct jit *j)
         return;
     SAY(j,
         "%llu instructions compared in %llu runs; not compared: %llu declined, %llu that trapped "
-        "or missed, %llu in blocks without code",
-        (unsigned long long)l->compared, (unsigned long long)l->blocks,
-        (unsigned long long)l->declined, (unsigned long long)l->handed,
-        (unsigned long long)l->cold);
+        "or missed, %llu in blocks without code; %llu runs left out",
+        (unsigned long long)l->compared, (unsigned long long)l->runs,
+        (unsigned long long)l->declined, (unsigned long long)l->handed, (unsigned long long)l->cold,
+        (unsigned long long)l->skipped);
     free(j->lockstep->effects);
     free(j->lockstep);
     j->lockstep = NULL;

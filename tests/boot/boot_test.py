@@ -331,6 +331,8 @@ def boot_linux(name, options):
     try:
         if not report.check("shell", check_start, console):
             return False
+        if options.shell_only:
+            return report.check("poweroff", check_poweroff, console)
         report.check("uname", check_uname, console, machine)
         report.check("cpuinfo", check_cpuinfo, console)
         for title, line in SAME_AS_HOST.items():
@@ -381,6 +383,7 @@ def main():
     parser.add_argument("--emulator", default=f"{TOP}/build/calque", help="command to test")
     parser.add_argument("--scale", type=float, default=1.0, help="factor on all time limits")
     parser.add_argument("--log-dir", default=f"{TOP}/build", help="where console logs go")
+    parser.add_argument("--shell-only", action="store_true", help="boot and power off, no more")
     parser.add_argument("guests", nargs="*", help=f"of demo, {', '.join(GUESTS)}")
     options = parser.parse_args()
     os.makedirs(options.log_dir, exist_ok=True)

@@ -41,6 +41,7 @@ static void setup(void)
     c->r[RBX] = DATA + 16;
     c->r[RSI] = DATA + 32;
     c->fpu.xmm[1].d[0] = 0x3f800000;
+    c->log_items = LOG_LOCKSTEP;
     j = (struct jit){.cpu = c};
     ck_assert_int_eq(lockstep_create(&j), 0);
     code = (struct code){.block = block_lookup(c), .declined = 1u << LAST};
@@ -202,6 +203,22 @@ START_TEST(page_walks_are_taken_back)
 }
 END_TEST
 
+START_TEST(some_runs_are_left_out)
+{
+    unsigned found = 0;
+
+    c->log_items = LOG_LOCKSTEP_SOME;
+    for (unsigned n = 0; n < 1000; n++)
+        lockstep_begin(&j, &code, 0);
+    ck_assert(!lockstep_check(&j, &code, 1)); /* nothing has been executed */
+    for (unsigned n = 0; n < 610; n++) {
+        lockstep_begin(&j, &code, 0);
+        found += !lockstep_check(&j, &code, 1);
+    }
+    ck_assert_uint_eq(found, 10);
+}
+END_TEST
+
 int main(void)
 {
     Suite *s = suite_create("lockstep");
@@ -216,6 +233,7 @@ int main(void)
     tcase_add_test(tc, devices_are_left_alone);
     tcase_add_loop_test(tc, faults_and_code_stop_it, 0, 2);
     tcase_add_test(tc, page_walks_are_taken_back);
+    tcase_add_test(tc, some_runs_are_left_out);
     suite_add_tcase(s, tc);
     SRunner *sr = srunner_create(s);
     srunner_run_all(sr, CK_NORMAL);
