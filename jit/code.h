@@ -124,6 +124,7 @@ struct jit {
     unsigned nkinds;
     uint64_t poll_ok;          /* what cpu.poll points to */
     struct code *left;         /* the dead code whose entry was run into last, or NULL */
+    uint64_t moves;            /* times that code may have moved in linear memory */
     bool raised;               /* the last instruction interpreted raised an exception */
     bool shutdown;             /* delivering an exception failed */
     struct lockstep *lockstep; /* or NULL */

@@ -185,6 +185,7 @@ static void on_forget_page(struct cpu *c, uint64_t la, bool maybe_large)
 static void on_code_moved(struct cpu *c, bool global_too)
 {
     struct jit *j = c->jit;
+    j->moves++;
     jumps_forget(&j->shadow, global_too);
 }
 
@@ -266,7 +267,7 @@ static bool interpret(struct cpu *c, const struct code *x, unsigned k)
         j->shutdown = !exception_deliver(c);
         return false;
     }
-    return c->run_end != NULL && c->r[RIP] == next && k + 1u < x->block->count;
+    return c->run_end != NULL && c->r[RIP] == next;
 }
 
 /* The same, but let no access hit in the interpreter's own cache, so that on_filled() hears of all
@@ -301,10 +302,35 @@ static void resume_at(struct jit *j, struct code *x, unsigned k)
     flags_to_host(j->cpu);
 }
 
+/* Must the loop above translated code have a look first? */
+static bool must_stop(const struct cpu *c)
+{
+    unsigned a = atomic_load(&c->attention);
+    return interp_needs_care(c) || c->halted || c->fault_pending || a & ATT_EXIT || cpu_has_work(c);
+}
+
+/* After the last instruction of x, which was interpreted: can translated code go on behind it? */
+static bool may_fall_through(struct jit *j, const struct code *x)
+{
+    struct cpu *c = j->cpu;
+    struct code_kind k;
+
+    /* Only behind what was declined is there code for it. */
+    if (!(x->declined >> (x->block->count - 1) & 1) || j->lockstep != NULL || must_stop(c) ||
+        c->mmu == MMU_NONE)
+        return false;
+    k = kind_now(c);
+    if (!kind_equal(&k, &x->kind))
+        return false;
+    context_to_host(j);
+    return true;
+}
+
 bool jit_call(struct cpu *c, struct code *x)
 {
     struct jit *j = c->jit;
     unsigned k = (unsigned)c->scratch[X_SITE];
+    uint64_t moves = j->moves;
     bool on;
 
     flags_from_host(c);
@@ -313,16 +339,11 @@ bool jit_call(struct cpu *c, struct code *x)
     j->stats.calls++;
     j->rows[x->block->insn[k].op].calls++;
     on = x->careful >> k & 1 ? interpret_and_fill(c, x, k) : interpret(c, x, k);
+    if (on && k + 1u == x->block->count)
+        on = j->moves == moves && may_fall_through(j, x);
     if (on)
         resume_at(j, x, k + 1);
     return on;
-}
-
-/* Must the loop above translated code have a look first? */
-static bool must_stop(const struct cpu *c)
-{
-    unsigned a = atomic_load(&c->attention);
-    return interp_needs_care(c) || c->halted || c->fault_pending || a & ATT_EXIT || cpu_has_work(c);
 }
 
 /* An instruction that traps again and again, because it means a device or a page with code, is
@@ -355,7 +376,7 @@ static const uint8_t *after_fault(struct jit *j, struct code *x, unsigned k)
     on = interpret_and_fill(c, x, k);
     if (j->shadow.fills == fills && !j->raised) /* the guest's own faults say nothing */
         retranslate(j, x, k);
-    if (!on)
+    if (!on || k + 1u == x->block->count)
         return NULL;
     if (must_stop(c)) {
         c->r[RIP] = rip_at(c, x, x->guest[k + 1]);

@@ -130,7 +130,8 @@ bool backend_translate(struct jit *j, struct code *code)
             put8(&x.a, 0x90); /* room for the jump that replaces a dead block */
     }
     x.k--;
-    if (!(optab[b->insn[x.k].op].attr & ATTR_END))
+    /* What was interpreted may well go on here: most that ends a block is no jump. */
+    if (!(optab[b->insn[x.k].op].attr & ATTR_END) || code->declined >> x.k & 1)
         emit_goto(&x, next_offset(&x));
     code->host[b->count] = (uint32_t)(x.a.p - code->begin);
     emit_cold(&x);
