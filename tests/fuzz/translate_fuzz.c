@@ -43,7 +43,7 @@ static bool world_create_pair(struct world *w, unsigned kind)
     for (unsigned n = 0; n < 2; n++) {
         w->m[n] = makers[kind]();
         w->cpu[n] = malloc(sizeof(struct cpu));
-        memset(w->m[n]->ram + CODE, 0xf4, 2 * CODE_MAX); /* HLT */
+        memset(w->m[n]->ram + CODE - 16, 0xf4, 2 * CODE_MAX); /* HLT */
         for (unsigned k = 0; k < 0x10000; k += 8)
             put(w->m[n], DATA + k, 8, k * UINT64_C(0x9e3779b97f4a7c15));
     }
@@ -136,6 +136,8 @@ static bool leaves_flags_undefined(const ZydisDecodedInstruction *z)
     }
 }
 
+#define ENTRY 8 /* of value(): code may be entered there too, so an instruction begins there */
+
 /* The instruction at `in` goes to the text, if it may. Returns its length, or 1. */
 static unsigned take(struct code_text *t, const struct input *in, bool *skips)
 {
@@ -148,6 +150,8 @@ static unsigned take(struct code_text *t, const struct input *in, bool *skips)
         return 1;
     if (is_vague(&z))
         return z.length;
+    while (t->n < ENTRY && t->n + z.length + sizeof(define_flags) > ENTRY)
+        t->bytes[t->n++] = 0x90;
     memcpy(t->bytes + t->n, in->p, z.length);
     if (z.raw.imm[0].is_relative) {
         memset(t->bytes + t->n + z.raw.imm[0].offset, 0, z.raw.imm[0].size / 8);
