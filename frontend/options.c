@@ -148,6 +148,13 @@ static int set_no_reboot(struct parse *p, const char *arg)
     return 0;
 }
 
+static int set_perf_map(struct parse *p, const char *arg)
+{
+    (void)arg;
+    p->o->vm.perf_map = true;
+    return 0;
+}
+
 static int set_no_shutdown(struct parse *p, const char *arg)
 {
     (void)arg;

@@ -4,6 +4,7 @@
 #define JIT_CODE_H
 
 #include <stdatomic.h>
+#include <stdio.h>
 
 #include "cpu/block.h"
 #include "jit/jit.h"
@@ -132,6 +133,7 @@ struct jit {
     void *alt_stack;
     struct jit_stats stats;
     struct row_counts *rows; /* by row of the instruction table */
+    FILE *perf_map;          /* NULL: none */
 };
 
 /* The code that holds a host address (as executed), or NULL. */
@@ -158,6 +160,10 @@ enum code_why backend_enter(struct jit *j, const uint8_t *code, bool fp_ready);
 /* Let an exit, or the entry of dead code, go directly to other code of the same kind. */
 void backend_link(struct jit *j, const struct code_exit *exit, const struct code *to);
 void backend_forward(struct jit *j, struct code *from, const uint8_t *to);
+
+/* Text of the host instruction at p, of n bytes at most, which is executed at `at`; its length. */
+#define HOST_TEXT 96
+unsigned backend_text(const uint8_t *p, unsigned n, uint64_t at, char text[HOST_TEXT]);
 
 /* Handle faults in translated code on this thread. */
 int backend_thread_enter(struct jit *j);

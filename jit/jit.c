@@ -19,6 +19,7 @@
 #include "cpu/flags.h"
 #include "cpu/interp.h"
 #include "cpu/translator.h"
+#include "jit/dump.h"
 #include "jit/lockstep.h"
 
 #define CODE_BYTES (UINT64_C(64) << 20)
@@ -153,6 +154,10 @@ static struct code *code_make(struct jit *j, struct block *b, const struct code_
     b->code = x;
     j->stats.blocks++;
     j->stats.insns += b->count;
+    if (j->cpu->log_items & LOG_OUT_ASM)
+        dump_code(j, x);
+    if (j->perf_map != NULL)
+        dump_perf_map(j, x);
     return x;
 }
 
@@ -670,10 +675,17 @@ void jit_free(struct jit *j)
     }
     if (j->code_fd >= 0)
         close(j->code_fd);
+    if (j->perf_map != NULL)
+        fclose(j->perf_map);
     shadow_free(&j->shadow);
     free(j->codes);
     free(j->rows);
     free(j);
+}
+
+int jit_perf_map(struct jit *j)
+{
+    return dump_open_perf_map(j);
 }
 
 int jit_thread_enter(struct jit *j)

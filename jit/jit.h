@@ -22,6 +22,9 @@ struct jit;
  * lacks something, and the interpreter goes on alone. */
 int jit_create(struct jit **out, struct cpu *c, const struct jit_ram *ram, char *err);
 
+/* Write a map of translated code for perf, /tmp/perf-PID.map. 0 or -errno. */
+int jit_perf_map(struct jit *j);
+
 /* Give the processor back to the interpreter. NULL is allowed. */
 void jit_free(struct jit *j);
 

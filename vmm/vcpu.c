@@ -288,7 +288,14 @@ static int create_jit(struct vcpu *v, char *err)
     const struct mem *m = &v->vm->mem;
     struct jit_ram ram = {.fd = m->fd, .host = m->host, .pages = m->size / PAGE_SIZE};
 
-    return jit_create(&v->jit, &v->cpu, &ram, err);
+    int status = jit_create(&v->jit, &v->cpu, &ram, err);
+
+    if (status == 0 && v->vm->cfg.perf_map) {
+        status = jit_perf_map(v->jit);
+        if (status != 0)
+            snprintf(err, VM_ERR_LEN, "-perfmap: %s", strerror(-status));
+    }
+    return status;
 }
 
 int vcpu_create(struct vm *vm, unsigned index, char *err)

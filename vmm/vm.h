@@ -49,6 +49,7 @@ struct vm_config {
     uint64_t wall_start_ns; /* clock_wall() at virtual time 0, from where it runs with virtual time;
                              * 0: it is the host's clock (-rtc base=, clock=) */
     bool no_reboot;         /* end where the guest resets */
+    bool perf_map;          /* ACCEL_JIT: write /tmp/perf-PID.map */
     bool no_shutdown;       /* pause where the guest powers off */
     bool take_signals; /* SIGINT, SIGTERM, SIGHUP and SIGQUIT end this VM, as vm_quit() does; set it
                         * for one VM of a process, and create that VM before other threads */

@@ -12,6 +12,9 @@
 #include "tests/unit/sanitized.h"
 #include "vmm/vm.h"
 
+/* Where to show what is translated, or NULL. */
+static FILE *shown;
+
 static char dir[] = "/tmp/jit_vm_test.XXXXXX";
 
 static void setup(void)
@@ -38,7 +41,9 @@ static int machine_create(struct machine *m, unsigned number, enum vm_accel acce
                             .cpus = 1,
                             .accel = accel,
                             .kernel = image,
-                            .log = stderr};
+                            .perf_map = shown != NULL,
+                            .log_items = shown != NULL ? LOG_OUT_ASM : 0,
+                            .log = shown != NULL ? shown : stderr};
 
     snprintf(image, sizeof(image), "%s/%s.bin", GUESTS, guests[number]);
     snprintf(m->spec, sizeof(m->spec), "file:%s/%u", dir, number);
@@ -113,6 +118,44 @@ START_TEST(in_turn)
 }
 END_TEST
 
+/* The log has guest and host code, the map for perf each of its blocks. */
+START_TEST(for_people)
+{
+    struct machine m;
+    char path[64], line[256];
+    unsigned guest = 0, out = 0, mapped = 0;
+    unsigned long long at, bytes;
+    FILE *map;
+
+    shown = tmpfile();
+    ck_assert_ptr_nonnull(shown);
+    create(&m, 0, ACCEL_JIT);
+    run(&m);
+    finish(&m);
+    rewind(shown);
+    while (fgets(line, sizeof(line), shown) != NULL) {
+        out += strncmp(line, "OUT: ", 5) == 0;
+        guest += strstr(line, " -- guest") != NULL;
+        ck_assert_ptr_null(strstr(line, "(bad)"));
+    }
+    ck_assert_uint_gt(out, 100);
+    ck_assert_uint_gt(guest, out);
+
+    snprintf(path, sizeof(path), "/tmp/perf-%ld.map", (long)getpid());
+    map = fopen(path, "r");
+    ck_assert_ptr_nonnull(map);
+    while (fgets(line, sizeof(line), map) != NULL && mapped <= out) {
+        ck_assert_int_eq(sscanf(line, "%llx %llx %*s", &at, &bytes), 2);
+        ck_assert_uint_gt(bytes, 0);
+        mapped++;
+    }
+    fclose(map);
+    unlink(path);
+    ck_assert_uint_eq(mapped, out + 1);
+    rmdir(dir);
+}
+END_TEST
+
 /* One line says why it cannot be had. */
 START_TEST(refused)
 {
@@ -148,6 +191,7 @@ int main(void)
     if (is_possible()) {
         tcase_add_test(tc, side_by_side);
         tcase_add_test(tc, in_turn);
+        tcase_add_test(tc, for_people);
     } else {
         tcase_add_test(tc, refused);
     }
