@@ -29,6 +29,10 @@ struct code_kind {
 
 #define KIND_FLAT_CS (1u << 16)
 #define KIND_SSE     (1u << 17) /* SSE instructions raise neither #UD nor #NM */
+#define KIND_X87     (1u << 18) /* x87 and MMX instructions, likewise */
+
+/* Parts of the guest's state that the host's registers hold only while they are in use. */
+enum { FP_SSE, FP_X87, FP_PARTS };
 
 static inline unsigned kind_seg(const struct code_kind *k, unsigned sreg)
 {
@@ -57,11 +61,11 @@ struct code {
     uint8_t cache; /* jump cache of this kind */
     uint8_t traps[BLOCK_MAX_INSNS];
     uint32_t careful; /* bit: this instruction trapped often, look at the entry before the access */
-    uint32_t fp_ready;               /* bit: this one expects the guest's SSE state in the host */
-    uint32_t never;                  /* bit: that did not help, leave it to the interpreter */
-    uint32_t declined;               /* bit: this one is left to the interpreter */
-    uint32_t rehearsals;             /* in lockstep */
-    uint16_t guest[BLOCK_MAX_INSNS]; /* page offset of each instruction */
+    uint8_t fp_ready[BLOCK_MAX_INSNS];  /* bits: FP_* that an instruction expects in the host */
+    uint32_t never;                     /* bit: that did not help, leave it to the interpreter */
+    uint32_t declined;                  /* bit: this one is left to the interpreter */
+    uint32_t rehearsals;                /* in lockstep */
+    uint16_t guest[BLOCK_MAX_INSNS];    /* page offset of each instruction */
     uint32_t host[BLOCK_MAX_INSNS + 1]; /* its code, from `begin` */
 };
 
@@ -89,14 +93,16 @@ enum {
     X_T1,
     X_T2,
     X_T3,
-    X_INDEX,    /* mask of the page index in a linear address */
-    X_BIT16,    /* 10000h */
-    X_JUMP,     /* mask of the jump cache's index in a linear address */
-    X_POISON,   /* VIEW_POISON_BIT */
-    X_GUEST_FP, /* the host's SSE registers hold the guest's: 1 */
-    X_FP_ENTER, /* code that makes it so */
-    X_MXCSR,    /* C's MXCSR */
-    X_LIMIT64K, /* [6][2]: segment base, or poison beyond FFFFh */
+    X_INDEX,                            /* mask of the page index in a linear address */
+    X_BIT16,                            /* 10000h */
+    X_JUMP,                             /* mask of the jump cache's index in a linear address */
+    X_POISON,                           /* VIEW_POISON_BIT */
+    X_GUEST_FP,                         /* [FP_PARTS]: 1: the host's registers hold the guest's */
+    X_FP_ENTER = X_GUEST_FP + FP_PARTS, /* [FP_PARTS]: code that makes it so */
+    X_MXCSR = X_FP_ENTER + FP_PARTS,    /* C's MXCSR */
+    X_ENV,                              /* x87 environment in 32-bit format: the guest's */
+    X_ENV_EMPTY = X_ENV + 4,            /* and one with TOP 0 and nothing pending */
+    X_LIMIT64K = X_ENV_EMPTY + 4,       /* [6][2]: segment base, or poison beyond FFFFh */
     X_COUNT = X_LIMIT64K + 12,
 };
 _Static_assert(X_COUNT <= CPU_SCRATCH, "too many scratch words");
@@ -154,8 +160,8 @@ void backend_free(struct jit *j);
 /* Translate x->block for x->kind at j->next. False: no room. */
 bool backend_translate(struct jit *j, struct code *x);
 
-/* Run from `code` on; fp_ready: it expects the guest's SSE state in the host. */
-enum code_why backend_enter(struct jit *j, const uint8_t *code, bool fp_ready);
+/* Run from `code` on, which expects these FP_* in the host. */
+enum code_why backend_enter(struct jit *j, const uint8_t *code, unsigned fp_ready);
 
 /* Let an exit, or the entry of dead code, go directly to other code of the same kind. */
 void backend_link(struct jit *j, const struct code_exit *exit, const struct code *to);

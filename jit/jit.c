@@ -63,6 +63,8 @@ static struct code_kind kind_now(const struct cpu *c)
     }
     if (!(c->cr0 & (CR0_TS | CR0_EM)) && c->cr4 & CR4_OSFXSR)
         k.mode |= KIND_SSE;
+    if (!(c->cr0 & (CR0_TS | CR0_EM)))
+        k.mode |= KIND_X87;
     return k;
 }
 
@@ -450,7 +452,7 @@ static const struct code_exit *run_code(struct jit *j, const uint8_t *at, uint64
 {
     struct cpu *c = j->cpu;
 
-    bool fp_ready = false;
+    unsigned fp_ready = 0;
 
     *from = 0;
     while (at != NULL) {
@@ -467,7 +469,7 @@ static const struct code_exit *run_code(struct jit *j, const uint8_t *at, uint64
         if (why == WHY_FAULT) {
             if (check_at(j, x, site))
                 at = after_fault(j, x, site);
-            fp_ready = at != NULL && x->fp_ready >> (site + 1) & 1;
+            fp_ready = at != NULL ? x->fp_ready[site + 1] : 0;
         } else if (why == WHY_EXIT) {
             c->r[RIP] = rip_at(c, x, x->exit[site].offset);
             *from = c->scratch[X_PAGE];

@@ -29,7 +29,9 @@ int backend_create(struct jit *j, char *err)
     mxcsr = __builtin_ia32_stmxcsr();
     j->cpu->scratch[X_MXCSR] = mxcsr;
     j->cpu->scratch[X_CPU] = (uint64_t)(uintptr_t)j->cpu;
-    j->cpu->scratch[X_FP_ENTER] = (uint64_t)(uintptr_t)j->backend->stubs.fp_load;
+    for (unsigned part = 0; part < FP_PARTS; part++)
+        j->cpu->scratch[X_FP_ENTER + part] = (uint64_t)(uintptr_t)j->backend->stubs.fp_load[part];
+    j->cpu->scratch[X_ENV_EMPTY] = 0x37f;
     return 0;
 }
 
@@ -42,39 +44,51 @@ void backend_free(struct jit *j)
     j->backend = NULL;
 }
 
-/* Make sure that the SSE registers are the guest's. */
-static void emit_fp_enter(struct xlat *x)
+/* Make sure that these registers are the guest's. */
+static void emit_fp_enter(struct xlat *x, unsigned part)
 {
     uint8_t *resume;
 
+    if (x->fp_ready >> part & 1)
+        return;
     put8(&x->a, 0x4c); /* lea TEMP, [rip + ...] */
     put8(&x->a, 0x8d);
     put8(&x->a, 0x1d);
     resume = x->a.p;
     put32(&x->a, 0);
-    asm_jmp_mem(&x->a, SCRATCH_AT(X_FP_ENTER));
+    asm_jmp_mem(&x->a, SCRATCH_AT(X_FP_ENTER + part));
     asm_patch(&x->a, resume, asm_here(&x->a));
-    x->fp_ready = true;
+    x->fp_ready |= (uint8_t)(1u << part);
+}
+
+/* May an instruction that uses these registers be executed? */
+static bool fp_allowed(const struct xlat *x, const struct rule *r)
+{
+    return (!(r->how & RULE_FP) || x->code->kind.mode & KIND_SSE) &&
+           (!(r->how & RULE_X87) || x->code->kind.mode & KIND_X87);
 }
 
 static void emit_insn(struct xlat *x, const struct insn *i)
 {
     const struct rule *r = &x->j->backend->rules[i->op];
     uint8_t *start = x->a.p;
-    bool fp_ready = x->fp_ready, never = x->code->never >> x->k & 1;
+    uint8_t fp_ready = x->fp_ready;
+    bool never = x->code->never >> x->k & 1;
     unsigned nexits = x->code->nexits, ncold = x->ncold;
 
     x->rule = r;
     x->row = decoder_row(x->j->cpu->decoder, i->op);
     x->nskips = 0;
-    if (r->emit != NULL && !never && (!(r->how & RULE_FP) || x->code->kind.mode & KIND_SSE)) {
-        if (r->how & RULE_FP && !x->fp_ready)
-            emit_fp_enter(x);
+    if (r->emit != NULL && !never && fp_allowed(x, r)) {
+        if (r->how & RULE_X87)
+            emit_fp_enter(x, FP_X87);
+        if (r->how & RULE_FP)
+            emit_fp_enter(x, FP_SSE);
         if (r->emit(x, i)) {
             for (unsigned k = 0; k < x->nskips; k++)
                 asm_patch(&x->a, x->skip[k], asm_here(&x->a));
             if (x->nskips > 0)
-                x->fp_ready = false;
+                x->fp_ready = 0;
             return;
         }
         x->a.p = start;
@@ -124,7 +138,7 @@ bool backend_translate(struct jit *j, struct code *code)
     code->entry_patch = x.a.p;
     for (x.k = 0; x.k < b->count; x.k++) {
         code->host[x.k] = (uint32_t)(x.a.p - code->begin);
-        code->fp_ready |= (uint32_t)x.fp_ready << x.k;
+        code->fp_ready[x.k] = x.fp_ready;
         emit_insn(&x, &b->insn[x.k]);
         while (x.k == 0 && x.a.p < code->entry_patch + 5)
             put8(&x.a, 0x90); /* room for the jump that replaces a dead block */
@@ -142,17 +156,17 @@ bool backend_translate(struct jit *j, struct code *code)
     return true;
 }
 
-enum code_why backend_enter(struct jit *j, const uint8_t *code, bool fp_ready)
+enum code_why backend_enter(struct jit *j, const uint8_t *code, unsigned fp_ready)
 {
     const struct stubs *s = &j->backend->stubs;
     const uint8_t *stub = s->enter[(j->cpu->mode & MODE_64) != 0];
     unsigned (*enter)(const uint8_t *);
 
     memcpy(&enter, &stub, sizeof(enter));
-    if (!fp_ready)
+    if (fp_ready == 0)
         return enter(code);
     j->cpu->scratch[X_T0] = (uint64_t)(uintptr_t)code;
-    return enter(s->fp_resume);
+    return enter(s->fp_resume[fp_ready]);
 }
 
 void backend_link(struct jit *j, const struct code_exit *exit, const struct code *to)

@@ -7,7 +7,9 @@
  *   RSP                           R9
  *   R9 R10 R11                    memory, in struct cpu
  *   CF PF AF ZF SF OF             RFLAGS; nothing here disturbs them but the guest's instructions
- *   XMM0-15, MXCSR                the same registers, while X_GUEST_FP is 1
+ *   XMM0-15, MXCSR                the same registers, while X_GUEST_FP + FP_SSE is 1
+ *   x87 and MMX registers, CW, SW the same registers, while X_GUEST_FP + FP_X87 is 1; the pointers
+ *                                 to the last instruction and operand stay in struct cpu
  * and the translator's own: GS points to struct cpu, RSP to the read table (so there is no stack:
  * signals have their own), R10 (ADDR) and R11 (TEMP) are free between instructions. An access to
  * linear address la in ADDR is made through TEMP, the table's entry, as [ADDR + TEMP]. In 32-bit
@@ -31,12 +33,12 @@
 
 /* Host code that all blocks use, as executed; [1]: for 64-bit code. */
 struct stubs {
-    const uint8_t *enter[2];          /* C: unsigned enter(const void *code) */
-    const uint8_t *call[2];           /* ADDR = struct code *, TEMP = where to go on: jit_call() */
-    const uint8_t *exit[2][2];        /* ADDR = struct code *: WHY_EXIT, WHY_DEAD */
-    const uint8_t *leave;             /* all state is in struct cpu; why is in EAX */
-    const uint8_t *fp_load, *fp_keep; /* values of X_FP_ENTER; TEMP = where to go on */
-    const uint8_t *fp_resume;         /* load, then go on at X_T0 */
+    const uint8_t *enter[2];   /* C: unsigned enter(const void *code) */
+    const uint8_t *call[2];    /* ADDR = struct code *, TEMP = where to go on: jit_call() */
+    const uint8_t *exit[2][2]; /* ADDR = struct code *: WHY_EXIT, WHY_DEAD */
+    const uint8_t *leave;      /* all state is in struct cpu; why is in EAX */
+    const uint8_t *fp_load[FP_PARTS], *fp_keep; /* in X_FP_ENTER; TEMP = where to go on */
+    const uint8_t *fp_resume[1 << FP_PARTS];    /* load these, then go on at X_T0 */
 };
 
 /* How an instruction is translated. */
@@ -55,6 +57,7 @@ enum {
     RULE_ACCESS = 3,     /* mask of these */
     RULE_WRITES_SRC = 4, /* operand 1 is written too */
     RULE_FP = 8,         /* uses SSE state */
+    RULE_X87 = 64,       /* uses x87 or MMX state */
     RULE_F3 = 16,        /* mandatory prefixes of rows whose table prefix is ANY */
     RULE_F2 = 32,
 };
@@ -73,7 +76,7 @@ struct xlat {
     const struct row_info *row;
     unsigned k; /* number of the instruction */
     bool is64;
-    bool fp_ready; /* the guest's SSE state is in the host's registers here */
+    uint8_t fp_ready; /* bits: these FP_* are in the host's registers here */
     struct {
         uint8_t *jump;
         unsigned exit;
@@ -124,6 +127,9 @@ bool emit_bit_test(struct xlat *x, const struct insn *i);
 bool emit_vector_registers(struct xlat *x, const struct insn *i);
 bool emit_fence(struct xlat *x, const struct insn *i);
 bool emit_vex(struct xlat *x, const struct insn *i); /* vex.c */
+bool emit_x87(struct xlat *x, const struct insn *i); /* x87.c */
+bool emit_x87_control(struct xlat *x, const struct insn *i);
+bool emit_emms(struct xlat *x, const struct insn *i);
 bool emit_jmp(struct xlat *x, const struct insn *i); /* control.c */
 bool emit_jcc(struct xlat *x, const struct insn *i);
 bool emit_call(struct xlat *x, const struct insn *i);
@@ -136,10 +142,16 @@ bool emit_loop(struct xlat *x, const struct insn *i);
  * take away what the host's processor lacks. */
 void rules_create(struct backend *be, const struct cpu *c);
 void rules_create_simd(struct backend *be, const struct cpu *c);
+void rules_create_x87(struct backend *be, const struct cpu *c);
 void rules_restrict(struct backend *be);
 
 /* Go on at a fixed offset of this page, or beyond it (control.c). */
 void emit_goto(struct xlat *x, int32_t offset);
+
+/* Between struct cpu and the host's x87 registers (x87.c). Loading changes no flags; saving leaves
+ * the x87 as C wants it. Both use ADDR and TEMP. */
+void emit_x87_load(struct asmbuf *a);
+void emit_x87_save(struct asmbuf *a);
 
 /* Write be->stubs at j->next (stubs.c). */
 void stubs_create(struct jit *j, struct stubs *s);

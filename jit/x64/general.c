@@ -21,7 +21,7 @@ struct places {
 static struct places find_places(const struct xlat *x, const struct insn *i)
 {
     const struct row_info *row = x->row;
-    bool fp = x->rule->how & RULE_FP;
+    bool fp = x->rule->how & (RULE_FP | RULE_X87);
     struct places p = {NO_OPERAND, NO_OPERAND, 0, false};
 
     for (unsigned k = 0; k < row->count; k++) {
@@ -31,9 +31,12 @@ static struct places find_places(const struct xlat *x, const struct insn *i)
         case K_R:
         case K_M:
         case K_W:
-        case K_U: p.rm = k; break;
+        case K_U:
+        case K_Q:
+        case K_N: p.rm = k; break;
         case K_G:
-        case K_V: p.reg = k; break;
+        case K_V:
+        case K_P: p.reg = k; break;
         case K_I: p.imm = o->is_byte ? 1 : o->size_rule == SIZE_W || i->osz == 1 ? 2 : 4; break;
         default: break;
         }
@@ -45,7 +48,7 @@ static struct places find_places(const struct xlat *x, const struct insn *i)
 
 static bool is_vector(unsigned kind)
 {
-    return kind == K_V || kind == K_W || kind == K_U;
+    return kind == K_V || kind == K_W || kind == K_U || kind == K_P || kind == K_Q || kind == K_N;
 }
 
 static struct reg_operand find_reg(const struct xlat *x, const struct insn *i, unsigned operand)

@@ -105,7 +105,7 @@ bool emit_address(struct xlat *x, const struct insn *i, unsigned n, bool write)
  * are as before. */
 static void emit_poison_check(struct xlat *x)
 {
-    bool fp_ready = x->fp_ready;
+    uint8_t fp_ready = x->fp_ready;
     uint8_t *good;
 
     asm_store(&x->a, SCRATCH_AT(X_T3), HCX);
@@ -162,5 +162,5 @@ void emit_interpret(struct xlat *x)
     put32(&x->a, 0);
     asm_jmp(&x->a, s->call[x->is64]);
     asm_patch(&x->a, resume, asm_here(&x->a));
-    x->fp_ready = false;
+    x->fp_ready = 0;
 }

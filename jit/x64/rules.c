@@ -166,5 +166,6 @@ void rules_create(struct backend *be, const struct cpu *c)
     apply(be, c, lines, sizeof(lines) / sizeof(lines[0]));
     apply(be, c, conditions, sizeof(conditions) / sizeof(conditions[0]));
     rules_create_simd(be, c);
+    rules_create_x87(be, c);
     rules_restrict(be);
 }

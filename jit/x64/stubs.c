@@ -60,36 +60,66 @@ static struct rm xmm_at(unsigned n)
     return rm_gs((int32_t)(offsetof(struct cpu, fpu.xmm) + n * sizeof(union vec)));
 }
 
-static void emit_set_fp(struct asmbuf *a, uint32_t owned, const uint8_t *enter)
-{
-    asm_store32_imm(a, SCRATCH_AT(X_GUEST_FP), owned);
-    asm_mov_imm(a, ADDR, (uint64_t)(uintptr_t)enter);
-    asm_store(a, SCRATCH_AT(X_FP_ENTER), ADDR);
-}
-
-static void emit_fp_load(struct asmbuf *a, const uint8_t *keep)
+static void emit_sse_load(struct asmbuf *a)
 {
     for (unsigned n = 0; n < 16; n++)
         asm_op(a, 0, 1, 0x10, n, xmm_at(n));     /* movups */
     asm_op(a, 0, 1, 0xae, 2, CPU_AT(fpu.mxcsr)); /* ldmxcsr */
-    emit_set_fp(a, 1, keep);
-    jmp_reg(a, TEMP);
 }
 
-/* Give the SSE registers back to C, if they hold the guest's. Changes flags and ADDR. */
-static void emit_fp_save(struct asmbuf *a, const uint8_t *load)
+static void emit_sse_save(struct asmbuf *a)
 {
-    uint8_t *over;
-
-    asm_op(a, 0, 0, 0x83, 7, SCRATCH_AT(X_GUEST_FP)); /* cmp */
-    put8(a, 0);
-    over = asm_jcc(a, 4, NULL);
     for (unsigned n = 0; n < 16; n++)
         asm_op(a, 0, 1, 0x11, n, xmm_at(n));
     asm_op(a, 0, 1, 0xae, 3, CPU_AT(fpu.mxcsr)); /* stmxcsr */
     asm_op(a, 0, 1, 0xae, 2, SCRATCH_AT(X_MXCSR));
-    emit_set_fp(a, 0, load);
-    asm_patch(a, over, asm_here(a));
+}
+
+/* ORDER FP_* */
+static const struct {
+    void (*load)(struct asmbuf *a);
+    void (*save)(struct asmbuf *a);
+} fp_part[FP_PARTS] = {{emit_sse_load, emit_sse_save}, {emit_x87_load, emit_x87_save}};
+
+static void emit_set_fp(struct asmbuf *a, unsigned part, uint32_t owned, const uint8_t *enter)
+{
+    asm_store32_imm(a, SCRATCH_AT(X_GUEST_FP + part), owned);
+    asm_mov_imm(a, ADDR, (uint64_t)(uintptr_t)enter);
+    asm_store(a, SCRATCH_AT(X_FP_ENTER + part), ADDR);
+}
+
+static void emit_fp_load(struct asmbuf *a, unsigned part, const uint8_t *keep)
+{
+    asm_store(a, SCRATCH_AT(X_T1), TEMP);
+    fp_part[part].load(a);
+    emit_set_fp(a, part, 1, keep);
+    asm_jmp_mem(a, SCRATCH_AT(X_T1));
+}
+
+/* Give the registers back to C, if they hold the guest's. Changes flags, ADDR and TEMP. */
+static void emit_fp_save(struct asmbuf *a, const struct stubs *s)
+{
+    for (unsigned part = 0; part < FP_PARTS; part++) {
+        asm_op(a, 0, 0, 0x83, 7, SCRATCH_AT(X_GUEST_FP + part)); /* cmp */
+        put8(a, 0);
+        uint8_t *over = asm_jcc(a, 4, NULL);
+        fp_part[part].save(a);
+        emit_set_fp(a, part, 0, s->fp_load[part]);
+        asm_patch(a, over, asm_here(a));
+    }
+}
+
+/* Load what `parts` says, then go on at X_T0. */
+static void emit_fp_resume(struct asmbuf *a, struct stubs *s, unsigned parts)
+{
+    unsigned part = parts >> FP_X87 & 1 ? FP_X87 : FP_SSE, others = parts & ~(1u << part);
+
+    s->fp_resume[parts] = asm_here(a);
+    if (others == 0)
+        asm_mov(a, TEMP, SCRATCH_AT(X_T0));
+    else
+        asm_mov_imm(a, TEMP, (uint64_t)(uintptr_t)s->fp_resume[others]);
+    asm_jmp(a, s->fp_load[part]);
 }
 
 static void emit_enter(struct asmbuf *a, bool is64)
@@ -105,7 +135,7 @@ static void emit_enter(struct asmbuf *a, bool is64)
 /* EAX says why. */
 static void emit_leave_to_c(struct asmbuf *a, const struct stubs *s)
 {
-    emit_fp_save(a, s->fp_load);
+    emit_fp_save(a, s);
     asm_mov(a, HSP, SCRATCH_AT(X_CSP));
     pop(a, HCX);
     for (unsigned k = sizeof(c_saved); k-- > 0;)
@@ -118,7 +148,7 @@ static void emit_call_c(struct asmbuf *a, const struct stubs *s, bool is64)
     asm_store(a, SCRATCH_AT(X_RESUME), TEMP);
     asm_store(a, SCRATCH_AT(X_CODE), ADDR);
     emit_save_state(a, is64);
-    emit_fp_save(a, s->fp_load);
+    emit_fp_save(a, s);
     asm_mov(a, HDI, SCRATCH_AT(X_CPU));
     asm_mov(a, HSI, SCRATCH_AT(X_CODE));
     asm_mov(a, HSP, SCRATCH_AT(X_CSP));
@@ -146,11 +176,12 @@ void stubs_create(struct jit *j, struct stubs *s)
 
     s->fp_keep = asm_here(&a);
     jmp_reg(&a, TEMP);
-    s->fp_load = asm_here(&a);
-    emit_fp_load(&a, s->fp_keep);
-    s->fp_resume = asm_here(&a);
-    asm_mov(&a, TEMP, SCRATCH_AT(X_T0));
-    asm_jmp(&a, s->fp_load);
+    for (unsigned part = 0; part < FP_PARTS; part++) {
+        s->fp_load[part] = asm_here(&a);
+        emit_fp_load(&a, part, s->fp_keep);
+    }
+    for (unsigned parts = 1; parts < 1 << FP_PARTS; parts++)
+        emit_fp_resume(&a, s, parts);
     s->leave = asm_here(&a);
     emit_leave_to_c(&a, s);
     for (unsigned is64 = 0; is64 < 2; is64++) {

@@ -165,6 +165,8 @@ void guest_load(struct cpu *c, const struct state *s)
     f->top = s->fx.fsw >> 11 & 7;
     f->sw = s->fx.fsw & (uint16_t)~FSW_TOP;
     f->valid = s->fx.ftw;
+    f->fop = f->fcs = f->fds = 0;
+    f->fip = f->fdp = 0;
     for (unsigned k = 0; k < 8; k++)
         f->st[(f->top + k) & 7] = f80_make(s->fx.st[k].se, s->fx.st[k].man);
     for (unsigned k = 0; k < 16; k++)
