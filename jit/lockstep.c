@@ -497,7 +497,7 @@ static void effects_create(struct effects *e)
         uint32_t writes = flags_of_set(row->fl_write);
         e[k] = (struct effects){.defines = may_keep_flags(row->mnemonic) ? 0 : writes,
                                 .undefines = flags_of_set(row->fl_undef),
-                                .fp = is_fp(row->isa)};
+                                .fp = row->attr & ATTR_X87 || is_fp(row->isa)};
     }
 }
 
