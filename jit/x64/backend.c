@@ -61,6 +61,12 @@ static void emit_fp_enter(struct xlat *x, unsigned part)
     x->fp_ready |= (uint8_t)(1u << part);
 }
 
+/* Bytes that are no instruction have no row either: they have no address size. */
+static bool is_decoded(const struct insn *i)
+{
+    return i->asz != 0;
+}
+
 /* May an instruction that uses these registers be executed? */
 static bool fp_allowed(const struct xlat *x, const struct rule *r)
 {
@@ -79,7 +85,7 @@ static void emit_insn(struct xlat *x, const struct insn *i)
     x->rule = r;
     x->row = decoder_row(x->j->cpu->decoder, i->op);
     x->nskips = 0;
-    if (r->emit != NULL && !never && fp_allowed(x, r)) {
+    if (r->emit != NULL && is_decoded(i) && !never && fp_allowed(x, r)) {
         if (r->how & RULE_X87)
             emit_fp_enter(x, FP_X87);
         if (r->how & RULE_FP)

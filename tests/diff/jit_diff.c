@@ -182,15 +182,9 @@ static bool is_comparable(const struct run *t)
     return !(t->want.eflags & EFL_TF) && t->got.vec != VEC_DB;
 }
 
-static void one_case(struct run *t, enum code_size size, unsigned row, uint64_t seed, unsigned len)
+/* Run t->seq from t->before and t->mem. */
+static void compare(struct run *t)
 {
-    struct rng r = {seed * UINT64_C(0xd1342543de82ef95) + row, data_base(size)};
-    unsigned count = 1 + (unsigned)rng_below(&r, 2) * (unsigned)rng_below(&r, len);
-
-    if (!gen_sequence(t->gen, &r, size, row, count, &t->seq))
-        return;
-    gen_state(&r, size, &t->before);
-    gen_memory(&r, t->mem, RW_PAGES * PAGE);
     t->want = t->before;
     memcpy(t->want_mem, t->mem, DATA_SIZE);
     guest_run(t->ref, &t->seq, &t->want, t->want_mem);
@@ -204,6 +198,29 @@ static void one_case(struct run *t, enum code_size size, unsigned row, uint64_t 
             return;
         }
     }
+}
+
+/* Bytes that are no instruction. */
+static void invalid_case(struct run *t, enum code_size size)
+{
+    struct rng r = {1, data_base(size)};
+
+    t->seq = (struct sequence){.size = size, .code = {0xf0, 0x90}, .len = 2, .count = 1};
+    t->seq.insn[0].len = 2;
+    gen_state(&r, size, &t->before);
+    compare(t);
+}
+
+static void one_case(struct run *t, enum code_size size, unsigned row, uint64_t seed, unsigned len)
+{
+    struct rng r = {seed * UINT64_C(0xd1342543de82ef95) + row, data_base(size)};
+    unsigned count = 1 + (unsigned)rng_below(&r, 2) * (unsigned)rng_below(&r, len);
+
+    if (!gen_sequence(t->gen, &r, size, row, count, &t->seq))
+        return;
+    gen_state(&r, size, &t->before);
+    gen_memory(&r, t->mem, RW_PAGES * PAGE);
+    compare(t);
 }
 
 static void run_cases(struct run *t, uint64_t seed, unsigned long cases, unsigned len)
@@ -255,6 +272,8 @@ int main(int argc, char **argv)
         printf("skipped: %s\n", err);
         return 77;
     }
+    for (unsigned size = 0; size < CODE_SIZES; size++)
+        invalid_case(&t, (enum code_size)size);
     run_cases(&t, seed, cases, len);
     struct jit_stats s = jit_stats(j);
     printf("%lu cases, %llu instructions translated, %llu of them declined; %lu differences\n",
