@@ -121,7 +121,8 @@ static void note_large(struct cpu *c, uint64_t la, uint64_t offset_mask)
         c->large_last = la | offset_mask;
 }
 
-static void tlb_fill(struct cpu *c, struct tlb *t, uint64_t la, const struct translation *tr,
+/* False: the translator, too, knew the page. */
+static bool tlb_fill(struct cpu *c, struct tlb *t, uint64_t la, const struct translation *tr,
                      uint8_t *host_rd, uint8_t *host_wr)
 {
     uint64_t page = la & PAGE_MASK;
@@ -135,14 +136,14 @@ static void tlb_fill(struct cpu *c, struct tlb *t, uint64_t la, const struct tra
     e->rd = host_rd != NULL && tr->readable && !watched ? page : TLB_MISS;
     e->wr = host_wr != NULL && tr->writable && !watched && !blocks_has_code(c, tr->pa) ? page
                                                                                        : TLB_MISS;
-    if (c->translator != NULL)
-        c->translator->filled(c, (unsigned)(t - c->tlbs),
-                              &(struct filled_page){.la = page,
-                                                    .rd = e->rd == page ? host_rd : NULL,
-                                                    .wr = e->wr == page ? host_wr : NULL,
-                                                    .shift = tr->shift,
-                                                    .global = tr->global,
-                                                    .ahead = tr->ahead});
+    return c->translator != NULL &&
+           c->translator->filled(c, (unsigned)(t - c->tlbs),
+                                 &(struct filled_page){.la = page,
+                                                       .rd = e->rd == page ? host_rd : NULL,
+                                                       .wr = e->wr == page ? host_wr : NULL,
+                                                       .shift = tr->shift,
+                                                       .global = tr->global,
+                                                       .ahead = tr->ahead});
 }
 
 /* A miss costs translated code a signal, a walk is cheap: translate the pages around la, too, as a
@@ -165,11 +166,8 @@ static bool translate_piece(struct cpu *c, const struct access_as *as, struct pi
         return false;
     uint8_t *rd = phys_page(c, tr.pa, false);
     uint8_t *wr = phys_page(c, tr.pa, true);
-    if (as->fill != NULL) {
-        tlb_fill(c, as->fill, p->la, &tr, rd, wr);
-        if (c->translator != NULL && c->rehearsal == NULL)
-            fill_neighbours(c, as, p->la);
-    }
+    if (as->fill != NULL && tlb_fill(c, as->fill, p->la, &tr, rd, wr) && c->rehearsal == NULL)
+        fill_neighbours(c, as, p->la);
     uint8_t *page = as->how == ACCESS_WRITE ? wr : rd;
     p->pa = tr.pa | (p->la & 0xfff);
     p->host = page != NULL ? page + (p->la & 0xfff) : NULL;

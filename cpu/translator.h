@@ -22,8 +22,8 @@ struct translator {
     /* Run from c->r[RIP] until an interrupt, a debug condition or a request needs service. False:
      * the processor shut down. */
     bool (*run)(struct cpu *c);
-    /* A page was translated for accesses of kind `mmu`. */
-    void (*filled)(struct cpu *c, unsigned mmu, const struct filled_page *page);
+    /* A page was translated for accesses of kind `mmu`. False: that was known. */
+    bool (*filled)(struct cpu *c, unsigned mmu, const struct filled_page *page);
     /* Translations are no longer valid: those of one page (maybe_large: which may be larger than 4
      * KiB), or all, or all but global ones. */
     void (*forget_page)(struct cpu *c, uint64_t la, bool maybe_large);

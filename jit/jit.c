@@ -170,11 +170,13 @@ static bool is_full(const struct jit *j)
 
 /* -- Being told by the processor --------------------------------------------------------------- */
 
-static void on_filled(struct cpu *c, unsigned mmu, const struct filled_page *page)
+static bool on_filled(struct cpu *c, unsigned mmu, const struct filled_page *page)
 {
     struct jit *j = c->jit;
+    uint64_t fills = j->shadow.fills;
     if (mmu < MMU_NONE)
         shadow_fill(&j->shadow, mmu, page);
+    return j->shadow.fills != fills;
 }
 
 static void on_forget(struct cpu *c, bool global_too)
