@@ -649,7 +649,7 @@ int jit_create(struct jit **out, struct cpu *c, const struct jit_ram *ram, char 
     c->scratch[X_INDEX] = (SHADOW_ENTRIES - 1) << 12;
     c->scratch[X_BIT16] = 0x10000;
     c->scratch[X_JUMP] = (1u << JUMP_BITS) - 1;
-    c->scratch[X_POISON] = VIEW_POISON_BIT;
+    c->scratch[X_POISON] = VIEW_POISON_BIT | VIEW_HOLE_BIT;
     for (unsigned n = 0; n < SEG_COUNT; n++)
         c->scratch[X_LIMIT64K + 2 * n + 1] = CPU_POLL_STOP;
     blocks_clear(c);

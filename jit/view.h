@@ -44,6 +44,9 @@ static inline uint64_t view_of(const struct view *v, const uint8_t *host)
 /* Addresses in the view have this bit clear; those that a poisoned entry leads to have it set. */
 #define VIEW_POISON_BIT VIEW_MODULUS
 
+/* Addresses in a page of RAM have this bit clear; those in the hole behind it have it set. */
+#define VIEW_HOLE_BIT (JIT_RAM_STRIDE / 2)
+
 /* The value of an entry that allows nothing, for the page with this index: it leads to the space
  * before the view, one slice higher. */
 static inline uint64_t view_poison(const struct view *v, uint64_t index)

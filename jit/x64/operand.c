@@ -101,15 +101,18 @@ bool emit_address(struct xlat *x, const struct insn *i, unsigned n, bool write)
     return true;
 }
 
-/* Where TEMP is a poisoned entry, interpret the whole instruction; else go on. RCX and the flags
- * are as before. */
-static void emit_poison_check(struct xlat *x)
+/* Bytes of the largest access that emit_lookup() is for. */
+enum { MAX_ACCESS = 16 };
+
+/* Where TEMP is a poisoned entry, or the access may reach into the next page, interpret the whole
+ * instruction; else go on. RCX and the flags are as before. */
+static void emit_page_check(struct xlat *x)
 {
     uint8_t fp_ready = x->fp_ready;
     uint8_t *good;
 
     asm_store(&x->a, SCRATCH_AT(X_T3), HCX);
-    asm_lea(&x->a, true, HCX, rm_index(ADDR, TEMP, 0, 0));
+    asm_lea(&x->a, true, HCX, rm_index(ADDR, TEMP, 0, MAX_ACCESS - 1));
     asm_vex(&x->a, 2, true, 2, 0xf5, HCX, HCX, SCRATCH_AT(X_POISON)); /* pext */
     put8(&x->a, 0xe3);                                                /* jrcxz */
     good = x->a.p;
@@ -130,7 +133,7 @@ void emit_lookup(struct xlat *x, bool write)
         asm_vex(&x->a, 3, true, 2, 0xf7, TEMP, SHIFT, rm_reg(ADDR)); /* shrx */
     asm_mov(&x->a, TEMP, rm_index(TABLE, TEMP, 3, write ? (int32_t)SHADOW_WR_OFFSET : 0));
     if (x->code->careful >> x->k & 1)
-        emit_poison_check(x);
+        emit_page_check(x);
 }
 
 bool stack_is_plain(const struct xlat *x, const struct insn *i)
