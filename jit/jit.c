@@ -24,8 +24,10 @@
 
 #define CODE_BYTES (UINT64_C(64) << 20)
 #define MAX_CODES  (1u << 17)
-#define HOT        4 /* interpreted so many times, a block is worth translating */
-#define MAX_TRAPS  3 /* faults of one instruction until it is translated otherwise */
+#define HOT        4  /* interpreted so many times, a block is worth translating */
+#define MAX_TRAPS  48 /* weight of one instruction's traps until it is translated otherwise */
+#define TRAP       16
+#define TRAP_GUEST 1 /* a fault of the guest's own: it may have many pages to touch just once */
 
 /* -- Kinds ------------------------------------------------------------------------------------- */
 
@@ -355,14 +357,18 @@ bool jit_call(struct cpu *c, struct code *x)
     return on;
 }
 
-/* An instruction that traps again and again, because it means a device or a page with code, is
- * translated anew: a look and a call cost less than a signal. */
+/* An instruction that traps again and again, because it means a device or a page with code or is
+ * where a program touches new pages, is translated anew: a look and a call cost less than a
+ * signal. */
 static void retranslate(struct jit *j, struct code *x, unsigned k)
 {
     struct block *b = x->block;
     struct code *y;
 
-    if (b->dead || ++x->traps[k] != MAX_TRAPS || is_full(j))
+    if (b->dead || x->traps[k] >= MAX_TRAPS || is_full(j) || (j->raised && x->careful & 1u << k))
+        return;
+    x->traps[k] = (uint8_t)(x->traps[k] + (j->raised ? TRAP_GUEST : TRAP));
+    if (x->traps[k] < MAX_TRAPS)
         return;
     if (x->careful & 1u << k)
         x->never |= 1u << k;
@@ -383,7 +389,7 @@ static const uint8_t *after_fault(struct jit *j, struct code *x, unsigned k)
     j->stats.faults++;
     j->rows[x->block->insn[k].op].faults++;
     on = interpret_and_fill(c, x, k);
-    if (j->shadow.fills == fills && !j->raised) /* the guest's own faults say nothing */
+    if (j->shadow.fills == fills)
         retranslate(j, x, k);
     if (!on || k + 1u == x->block->count)
         return NULL;
