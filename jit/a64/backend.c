@@ -23,9 +23,9 @@ bool backend_translate(struct jit *j, struct code *x)
     return false;
 }
 
-enum code_why backend_enter(struct jit *j, const uint8_t *code)
+enum code_why backend_enter(struct jit *j, const uint8_t *code, unsigned fp_ready)
 {
-    (void)j, (void)code;
+    (void)j, (void)code, (void)fp_ready;
     return WHY_STATE;
 }
 
