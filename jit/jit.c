@@ -389,7 +389,7 @@ static const uint8_t *after_fault(struct jit *j, struct code *x, unsigned k)
     j->stats.faults++;
     j->rows[x->block->insn[k].op].faults++;
     on = interpret_and_fill(c, x, k);
-    if (j->shadow.fills == fills)
+    if (j->raised || j->shadow.fills == fills) /* delivering an exception fills, too */
         retranslate(j, x, k);
     if (!on || k + 1u == x->block->count)
         return NULL;
