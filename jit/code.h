@@ -85,7 +85,6 @@ enum {
     X_RESUME, /* where to go on in translated code */
     X_CPU,    /* struct cpu * */
     X_CSP,    /* C's stack pointer */
-    X_AX,     /* flags and RAX while they change hands */
     X_FLAGS,  /* bits 0-7: OF, 8-15: as LAHF gives them */
     X_SITE,   /* instruction or exit number */
     X_CODE,   /* struct code * */

@@ -422,6 +422,7 @@ static bool is_hot(const struct jit *j, const struct block *b)
 static bool find_code(struct jit *j, struct block **b, struct code **x)
 {
     struct cpu *c = j->cpu;
+    uint64_t flushes;
     struct code_kind k;
 
     *x = NULL;
@@ -432,11 +433,14 @@ static bool find_code(struct jit *j, struct block **b, struct code **x)
         return false;
     if (c->mmu == MMU_NONE || (*b)->dead || !is_hot(j, *b))
         return true;
+    flushes = j->stats.flushes;
     k = kind_now(c);
     *x = code_find(*b, &k);
     if (*x == NULL)
         *x = code_make(j, *b, &k, NULL);
-    return true;
+    if (j->stats.flushes != flushes)
+        *b = block_lookup(c); /* too many kinds: all blocks are gone, this one too */
+    return *b != NULL;
 }
 
 /* Where to enter x. */
@@ -496,8 +500,14 @@ static const struct code_exit *run_code(struct jit *j, const uint8_t *at, uint64
 static void link_exit(struct jit *j, const struct code_exit *exit, uint64_t from, uint64_t flushes,
                       const struct code *x)
 {
+    const struct code *leaving;
+
     if (exit->patch == NULL || j->lockstep != NULL || j->stats.flushes != flushes ||
         j->cpu->scratch[X_PAGE] != from)
+        return;
+    /* The guest may have mapped another page there. */
+    leaving = code_at(j, exit->patch + j->to_exec);
+    if (leaving == NULL || (leaving->block->pa ^ x->block->pa) >> 12 != 0)
         return;
     backend_link(j, exit, x);
     j->stats.links++;
