@@ -37,8 +37,11 @@ COMPILE = ("gcc -std=gnu17 -O2 -ffreestanding -nostdlib -static -fno-pie -no-pie
            "-fno-tree-loop-distribute-patterns -Wno-psabi").split()
 GUESTS = {"amd64": ["-m64", "-mno-red-zone"], "686-pae": ["-m32", "-march=i686"]}
 
-SETS = ["boot", "compute", "system", "tools"]
+SETS = ["boot", "mips", "compute", "system", "tools"]
 SIDES = ["native", "jit", "interp", "qemu"]
+# Where no others are asked for; the interpreter is too slow for every kernel.
+USUAL_SIDES = {"boot": ["jit", "interp", "qemu"], "mips": SIDES}
+OTHER_SIDES = ["native", "jit", "qemu"]
 
 TEXT_KILOBYTES = 1024
 TOOLS = {
@@ -55,6 +58,10 @@ COMPUTE_BAR = {"amd64": 1.9, "686-pae": 1.6}
 COMPUTE_WORST_BAR = 4.0
 SYSTEM_BAR = 1.5
 BOOT_BAR = 0.7
+# The interpreter alone: million instructions a second; seconds from start to shell of amd64, which
+# is what Bochs 2.7 took for the same system on a machine like the one of docs/performance.md.
+INTERP_MIPS_BAR = 60
+INTERP_BOOT_BAR = 59
 
 BOOT_SECONDS = 600
 KERNEL_SECONDS = 300
@@ -104,13 +111,15 @@ class Native:
         shared = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None
         self.folder = tempfile.mkdtemp(prefix="bench-", dir=shared)
         self.program = program
-        self.busybox = f"{TOP}/guests/{guest}/busybox"
+        self.guest = f"{TOP}/guests/{guest}"
         self.cpu = max(os.sched_getaffinity(0))
         self.shell(f"bench text {TEXT_KILOBYTES} >text")
 
     def shell(self, command):
         """What a command prints, and the share of the time in which it had a CPU."""
-        command = command.replace("bench ", f"{self.program} ", 1).replace("BUSYBOX", self.busybox)
+        command = command.replace("bench ", f"{self.program} ", 1)
+        command = command.replace("BUSYBOX", f"{self.guest}/busybox")
+        command = command.replace("guestcheck ", f"{self.guest}/guestcheck ")
         start = time.monotonic()
         process = subprocess.Popen(["sh", "-c", f"exec {command}"], stdout=subprocess.PIPE,
                                    cwd=self.folder,
@@ -193,19 +202,25 @@ class Bench:
             "interp": shlex.split(options.calque) + ["-accel", "interp"],
             "qemu": shlex.split(options.qemu),
         }
-        self.sides = [Native(guest, program)]
-        for name in options.sides:
-            if name in emulators:
-                self.sides.append(Guest(name, guest, emulators[name], initrd,
-                                        f"{folder}/{name}.log"))
-        text, _ = self.sides[0].shell("bench list")
+        self.all_sides = {"native": Native(guest, program)}
+        for name, command in emulators.items():
+            self.all_sides[name] = Guest(name, guest, command, initrd, f"{folder}/{name}.log")
+        self.sides = []
+        text, _ = self.all_sides["native"].shell("bench list")
         self.kernels = {"tools": list(TOOLS)}
         for line in text.splitlines():
             self.kernels.setdefault(line.split()[0], []).append(line.split()[1])
 
     def close(self):
-        for side in self.sides:
+        for side in self.all_sides.values():
             side.close()
+
+    def choose_sides(self, group):
+        """Those that this set is measured on, native first."""
+        names = self.options.sides or USUAL_SIDES.get(group, OTHER_SIDES)
+        self.sides = [side for name, side in self.all_sides.items()
+                      if name == "native" or (name in names and name in self.options.present)]
+        return [side.name for side in self.sides]
 
     def complain(self, side, kernel, what):
         print(f"  {self.guest} {side.name} {kernel}: {what}", file=sys.stderr, flush=True)
@@ -246,6 +261,25 @@ class Bench:
                               end="\r", file=sys.stderr, flush=True)
                     times[name][side.name].append(self.run(side, group, name, sums))
         return times
+
+    def measure_mips(self):
+        """By side, millions of integer instructions a second."""
+        rates = {side.name: [] for side in self.sides}
+        for _ in range(self.options.rounds):
+            for side in self.sides:
+                try:
+                    side.shell("true")
+                    start = time.monotonic()
+                    text, share = side.shell("guestcheck mips")
+                    passed = (time.monotonic() - start) * share
+                    millions = re.search(r"million instructions: (\d+), hash 63000f49", text)
+                    if not millions:
+                        raise Failure(f"printed {text!r}")
+                    rates[side.name].append(int(millions.group(1)) / passed)
+                except (Failure, OSError) as failure:
+                    self.complain(side, "mips", failure)
+                    side.close()
+        return rates
 
     def measure_boot(self):
         """By side, seconds of the boots."""
@@ -328,6 +362,19 @@ def print_boot(guest, times):
     value = ratio(times, "jit", "qemu")
     if value:
         print_bar("boot, of QEMU's time", value, BOOT_BAR)
+    if times.get("interp") and guest == "amd64":
+        print_bar("boot on the interpreter, seconds", statistics.median(times["interp"]),
+                  INTERP_BOOT_BAR)
+
+
+def print_mips(guest, rates):
+    print(f"\n{guest}, integer instructions of a program, millions a second:\n")
+    print_table([["side", "MIPS"]] +
+                [[name, cell(statistics.median(r) if r else None, ".0f")]
+                 for name, r in rates.items()])
+    print()
+    if rates.get("interp"):
+        print_bar("interpreter, MIPS", statistics.median(rates["interp"]), INTERP_MIPS_BAR, True)
 
 
 def comma_list(known):
@@ -345,7 +392,7 @@ def parse_options():
                                      formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--guests", type=comma_list(list(GUESTS)), default=list(GUESTS))
     parser.add_argument("--sets", type=comma_list(SETS), default=SETS)
-    parser.add_argument("--sides", type=comma_list(SIDES), default=["native", "jit", "qemu"],
+    parser.add_argument("--sides", type=comma_list(SIDES),
                         help=f"of {', '.join(SIDES)}; native always runs")
     parser.add_argument("--kernels", default="", help="only those that this expression finds")
     parser.add_argument("--rounds", type=int, default=3)
@@ -361,9 +408,10 @@ def main():
     options = parse_options()
     # Ends the emulators, too.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
-    if "qemu" in options.sides and not shutil.which(shlex.split(options.qemu)[0]):
+    options.present = list(SIDES)
+    if not shutil.which(shlex.split(options.qemu)[0]):
         print("QEMU is not installed: its side is left out.")
-        options.sides.remove("qemu")
+        options.present.remove("qemu")
     failed = False
     for guest in options.guests:
         folder = f"{TOP}/build/bench/{guest}"
@@ -371,10 +419,13 @@ def main():
         bench = Bench(guest, options, folder)
         try:
             for group in options.sets:
+                sides = bench.choose_sides(group)
                 if group == "boot":
                     print_boot(guest, bench.measure_boot())
+                elif group == "mips":
+                    print_mips(guest, bench.measure_mips())
                 else:
-                    print_set(guest, group, bench.measure(group), options.sides)
+                    print_set(guest, group, bench.measure(group), sides)
                 sys.stdout.flush()
         finally:
             bench.close()
