@@ -7,6 +7,8 @@
  * priority. LINT0 of the first processor is in that mode from the start, as firmware leaves it:
  * software-disabling the APIC masks it. The timer's count is computed from the clock; a periodic
  * timer fires no more often than every 20 us, so that a guest cannot keep the machine busy with it.
+ * Expiries of a periodic timer that pass before the guest has taken the one before, because the
+ * host does not run us, are made up for eight times as fast.
  *
  * Left out: system management and INIT messages (logged; there is no second
  * processor to start), performance-counter and thermal events (their entries are storage), directed
@@ -22,6 +24,8 @@
 #define VERSION    UINT32_C(0x00050014)
 #define LINTS      2
 #define MIN_PERIOD UINT64_C(20000)
+#define CATCH_UP   8          /* times as fast as usual come those that are late */
+#define MAX_OWED   NS_PER_SEC /* earlier expiries of a periodic timer than these are lost */
 
 #define BASE_BSP  (UINT64_C(1) << 8)
 #define BASE_X2   (UINT64_C(1) << 10)
@@ -86,6 +90,8 @@ struct lapic {
     uint32_t esr, errors; /* as latched by a write; since then */
     uint32_t divide, initial;
     uint64_t start_ns; /* when the timer was loaded */
+    uint64_t expiry;   /* the next expiry's number since then */
+    uint64_t owed;     /* expiries that passed unseen */
     uint64_t deadline; /* of the processor's counter; 0: none */
     bool stopped;      /* a one-shot count has ended and then the mode changed */
     bool lint[LINTS];  /* levels */
@@ -378,8 +384,14 @@ static void deadline_update(struct lapic *s)
         timer_arm(vm, &s->timer, due);
 }
 
-/* Arm for the next expiry that is still to come. */
-static void timer_update(struct lapic *s)
+/* Nanoseconds from one expiry to the next. */
+static uint64_t period_ns(const struct lapic *s)
+{
+    return due_after(s, 1) - s->start_ns;
+}
+
+/* Arm for the next expiry that is still to come, or one that is owed. */
+static void timer_schedule(struct lapic *s)
 {
     struct vm *vm = s->dev.vm;
     uint32_t lvt = s->lvt[LVT_TIMER];
@@ -393,19 +405,47 @@ static void timer_update(struct lapic *s)
         timer_cancel(vm, &s->timer);
         return;
     }
+    s->expiry = n + 1;
     due = due_after(s, n + 1);
-    if ((lvt & LVT_PERIODIC) && due_after(s, 1) - s->start_ns < MIN_PERIOD)
+    if (s->owed != 0 && clock_now(vm) + period_ns(s) / CATCH_UP < due)
+        due = clock_now(vm) + period_ns(s) / CATCH_UP;
+    if ((lvt & LVT_PERIODIC) && due < clock_now(vm) + MIN_PERIOD)
         due = clock_now(vm) + MIN_PERIOD;
     timer_arm(vm, &s->timer, due);
+}
+
+/* After a change of the timer's registers. */
+static void timer_update(struct lapic *s)
+{
+    s->owed = 0;
+    timer_schedule(s);
+}
+
+/* A periodic timer's expiry has come, or it is time to try one that was owed before: may it
+ * interrupt? */
+static bool count_owed(struct lapic *s)
+{
+    uint64_t n = counts(s) / s->initial, most = MAX_OWED / period_ns(s);
+
+    if (n >= s->expiry)
+        s->owed += n + 1 - s->expiry;
+    if (s->owed > most)
+        s->owed = most;
+    if (s->owed == 0 || bit_get(s->irr, (uint8_t)s->lvt[LVT_TIMER]))
+        return false;
+    s->owed--;
+    return true;
 }
 
 static void timer_fire(void *opaque)
 {
     struct lapic *s = opaque;
+    bool steady = s->lvt[LVT_TIMER] & LVT_PERIODIC && s->initial != 0;
 
     s->deadline = 0;
-    local_deliver(s, LVT_TIMER);
-    timer_update(s);
+    if (!steady || period_ns(s) < MIN_PERIOD || count_owed(s))
+        local_deliver(s, LVT_TIMER);
+    timer_schedule(s);
 }
 
 /* An expiry that the host is late with, before a register that the timer depends on changes. */
@@ -769,7 +809,7 @@ static void loaded(struct device *d)
     if (s->start_ns > clock_now(d->vm))
         s->start_ns = clock_now(d->vm);
     map(s);
-    timer_update(s);
+    timer_schedule(s);
     update(s);
 }
 
@@ -818,6 +858,8 @@ static const struct field lapic_fields[] = {
     FIELD(struct lapic, divide),
     FIELD(struct lapic, initial),
     FIELD(struct lapic, start_ns),
+    FIELD(struct lapic, expiry),
+    FIELD(struct lapic, owed),
     FIELD(struct lapic, deadline),
     FIELD(struct lapic, stopped),
     FIELD_ARRAY(struct lapic, lint),

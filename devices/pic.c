@@ -335,6 +335,14 @@ struct irq pic_input(struct vm *vm, unsigned n)
     return (struct irq){set_input, d, (int)n};
 }
 
+bool pic_is_waiting(struct vm *vm, unsigned n)
+{
+    const struct pic *s = (const struct pic *)device_find(vm, &pic_class, 0);
+    const struct pic_chip *p = s == NULL ? NULL : &s->chip[n / 8];
+
+    return p != NULL && p->edge & (uint8_t)~p->imr & 1u << n % 8;
+}
+
 void pic_connect_output(struct vm *vm, struct irq out)
 {
     struct pic *s = (struct pic *)device_find(vm, &pic_class, 0);

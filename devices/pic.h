@@ -13,6 +13,9 @@ extern const struct device_class pic_class;
 /* Input 0..15 of the pair; not connected where the machine has no PIC or for 2 (the cascade). */
 struct irq pic_input(struct vm *vm, unsigned n);
 
+/* Has an edge on this input neither been acknowledged yet nor is it masked? False without a PIC. */
+bool pic_is_waiting(struct vm *vm, unsigned n);
+
 /* Where the master's INT pin goes (LINT0 of the local APIC); until then it drives INTR of
  * processor 0. The present level is passed on at once. */
 void pic_connect_output(struct vm *vm, struct irq out);

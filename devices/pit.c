@@ -5,12 +5,14 @@
  * Nothing ticks: a channel stores when its counting element was loaded, and count and output follow
  * from the clock. Time is counted in whole input clocks since the machine was made, so that no
  * rounding adds up. Only channel 0 has a timer, for the rising edges of its output; edges that pass
- * while the host does not run us become one. The one-clock low strobes of modes 2, 4 and 5 and the
- * falling half of mode 3 are put on the IRQ line just before the next rising edge; registers show
- * them exactly. Left out: sound, and the NMI sources of port 61. */
+ * before the guest has taken the one before, because the host does not run us, are made up for
+ * eight times as fast. The one-clock low strobes of
+ * modes 2, 4 and 5 and the falling half of mode 3 are put on the IRQ line just before the next
+ * rising edge; registers show them exactly. Left out: sound, and the NMI sources of port 61. */
 #include "devices/pit.h"
 
 #include "devices/isa.h"
+#include "devices/pic.h"
 #include "vmm/vm.h"
 
 #define PIT_CHANNELS 3
@@ -29,7 +31,9 @@
 #define PORT61_OUT2     0x20
 #define REFRESH_NS      15085 /* the toggle's half period: 18 clocks */
 
-#define MIN_PERIOD 12 /* clocks: channel 0 interrupts at most each 10 us */
+#define MIN_PERIOD 12     /* clocks: channel 0 interrupts at most each 10 us */
+#define CATCH_UP   8      /* times as fast as usual come those that are late */
+#define MAX_OWED   PIT_HZ /* clocks: later edges than these are lost */
 
 enum access { ACCESS_LATCH, ACCESS_LSB, ACCESS_MSB, ACCESS_BOTH };
 
@@ -59,7 +63,9 @@ struct pit {
     struct pit_chan ch[PIT_CHANNELS];
     uint8_t port61;
     bool inhibited;
-    struct timer edge; /* next rising edge of channel 0 */
+    struct timer edge; /* next rising edge of channel 0, or one that is owed */
+    uint64_t edge_at;  /* clock of that next rising edge */
+    uint64_t owed;     /* edges that passed unseen */
     struct irq irq0;
 };
 
@@ -241,14 +247,40 @@ static void chan_set_gate(struct pit_chan *c, bool gate, uint64_t now)
 /* -- Channel 0 and its interrupt ------------------------------------------------------------------
  */
 
+/* Does every edge follow the one before at the same distance? */
+static bool is_steady(const struct pit_chan *c)
+{
+    return is_periodic(c) && c->next == 0 && c->count >= 2 * MIN_PERIOD;
+}
+
 static void arm_edge(struct pit *s, uint64_t now)
 {
-    uint64_t at = chan_next_edge(&s->ch[0], now);
+    uint64_t at = s->edge_at = chan_next_edge(&s->ch[0], now);
 
+    if (!is_steady(&s->ch[0]))
+        s->owed = 0;
+    if (s->owed != 0 && now + s->ch[0].count / CATCH_UP < at)
+        at = now + s->ch[0].count / CATCH_UP;
     if (at == NO_EDGE)
         timer_cancel(s->dev.vm, &s->edge);
     else
         timer_arm(s->dev.vm, &s->edge, clocks_to_ns(at));
+}
+
+/* An edge has come, or it is time to try one that was owed before: may it interrupt? */
+static bool count_owed(struct pit *s, uint64_t now)
+{
+    const struct pit_chan *c = &s->ch[0];
+    uint64_t most = MAX_OWED / c->count;
+
+    if (now >= s->edge_at)
+        s->owed += (now - s->edge_at) / c->count + 1;
+    if (s->owed > most)
+        s->owed = most;
+    if (s->owed == 0 || pic_is_waiting(s->dev.vm, 0))
+        return false;
+    s->owed--;
+    return true;
 }
 
 static void drive_irq0(struct pit *s, bool level)
@@ -261,9 +293,11 @@ static void edge_due(void *opaque)
     struct pit *s = opaque;
     uint64_t now = clocks_now(s);
 
-    if (s->ch[0].mode > 1)
-        drive_irq0(s, false);
-    drive_irq0(s, true);
+    if (!is_steady(&s->ch[0]) || count_owed(s, now)) {
+        if (s->ch[0].mode > 1)
+            drive_irq0(s, false);
+        drive_irq0(s, true);
+    }
     chan_sync(&s->ch[0], now);
     arm_edge(s, now);
 }
@@ -285,6 +319,7 @@ static void chan_changed(struct pit *s, unsigned n, uint64_t now)
 {
     if (n != 0)
         return;
+    s->owed = 0;
     if (s->ch[0].next == 0)
         drive_irq0(s, chan_out(&s->ch[0], now));
     arm_edge(s, now);
@@ -541,6 +576,8 @@ static const struct field pit_fields[] = {
     FIELD(struct pit, port61),
     FIELD(struct pit, inhibited),
     FIELD_TIMER(struct pit, edge),
+    FIELD(struct pit, edge_at),
+    FIELD(struct pit, owed),
     UNSAVED(struct pit, irq0),
     FIELDS_END,
 };

@@ -492,6 +492,47 @@ START_TEST(a_late_expiry_survives_a_write)
 }
 END_TEST
 
+/* Interrupts taken in steps of 10 us. */
+static unsigned interrupts_in(uint64_t ns)
+{
+    unsigned n = 0;
+
+    for (; ns >= 10000; ns -= 10000) {
+        pass_ns(10000);
+        while (intr()) {
+            intr_ack(c);
+            put(EOI, 0);
+            n++;
+        }
+    }
+    return n;
+}
+
+START_TEST(late_expiries_are_made_up_for)
+{
+    put(SVR, 0x1ff);
+    put(DIVIDE, 0xb);
+    put(TIMER, 0x20040);
+    put(INITIAL, 100000); /* 100 us */
+    pass_ns(1025000);
+    ck_assert_int_eq(intr_ack(c), 0x40);
+    put(EOI, 0);
+    ck_assert(!intr());
+    ck_assert_uint_eq(interrupts_in(1200000), 9 + 12);
+    ck_assert_uint_eq(interrupts_in(1000000), 10);
+    for (unsigned k = 0; k < 10; k++)
+        pass_ns(100000); /* the guest does not take the first */
+    ck_assert_uint_eq(interrupts_in(1200000), 10 + 12);
+    pass_ns(3600 * NS_PER_SEC);
+    ck_assert_uint_eq(interrupts_in(2000000000), 9999 + 20000);
+    pass_ns(1000000);
+    put(INITIAL, 100000); /* nothing is owed to a new count */
+    intr_ack(c);
+    put(EOI, 0);
+    ck_assert_uint_eq(interrupts_in(1050000), 10);
+}
+END_TEST
+
 START_TEST(a_fast_timer_is_held_back)
 {
     unsigned n = 0;
@@ -599,6 +640,7 @@ int main(void)
     tcase_add_test(t, tsc_deadline);
     tcase_add_test(t, changing_the_timers_mode_keeps_the_count);
     tcase_add_test(t, a_late_expiry_survives_a_write);
+    tcase_add_test(t, late_expiries_are_made_up_for);
     tcase_add_test(t, a_fast_timer_is_held_back);
     tcase_add_test(t, x2apic);
     tcase_add_test(t, relocation);

@@ -295,19 +295,59 @@ START_TEST(irq0_does_not_drift)
 }
 END_TEST
 
-START_TEST(late_edges_become_one)
+START_TEST(late_edges_are_made_up_for)
 {
     uint64_t period = clock_muldiv(11932, NS_PER_SEC, PIT_HZ);
 
     program(0, 2, 11932);
     ticks();
-    fake_advance_late(vm, 10 * period + period / 2);
+    fake_advance_late(vm, 10 * period + period / 4);
     ck_assert_uint_eq(intr.rises, 1);
     ticks();
-    fake_advance(vm, period / 2 - 5000);
+    /* At twice the rate: nine that are owed, and those of the time that this takes. */
+    ck_assert_uint_eq(ticks_in(period * 12, period / 10), 21);
+    /* Then as before, in phase: a quarter of a period has passed since an edge. */
+    ck_assert_uint_eq(ticks_in(period / 4 * 3 - 5000, 1000), 0);
+    ck_assert_uint_eq(ticks_in(10000, 1000), 1);
+}
+END_TEST
+
+START_TEST(edges_that_wait_for_the_guest_are_made_up_for)
+{
+    uint64_t period = clock_muldiv(11932, NS_PER_SEC, PIT_HZ);
+
+    program(0, 2, 11932);
+    ticks();
+    fake_advance(vm, 10 * period + period / 4);
     ck_assert_uint_eq(intr.rises, 1);
-    fake_advance(vm, 10000); /* the phase is kept */
-    ck_assert_uint_eq(intr.rises, 2);
+    ck_assert_uint_eq(ticks_in(period * 12, period / 10), 21);
+    ck_assert_uint_eq(ticks_in(period * 10, period / 10), 10);
+}
+END_TEST
+
+START_TEST(edges_are_owed_for_a_second)
+{
+    uint64_t period = clock_muldiv(11932, NS_PER_SEC, PIT_HZ);
+
+    program(0, 2, 11932);
+    ticks();
+    fake_advance_late(vm, 3600 * NS_PER_SEC);
+    ticks();
+    ck_assert_uint_eq(ticks_in(period * 300, period / 10), 300 + 98);
+}
+END_TEST
+
+START_TEST(nothing_is_owed_to_a_new_program)
+{
+    uint64_t period = clock_muldiv(11932, NS_PER_SEC, PIT_HZ);
+
+    program(0, 2, 11932);
+    ticks();
+    fake_advance_late(vm, 10 * period);
+    ticks();
+    program(0, 2, 11932);
+    ticks();
+    ck_assert_uint_eq(ticks_in(period * 10 + period / 2, period / 10), 10);
 }
 END_TEST
 
@@ -391,7 +431,10 @@ int main(void)
     tcase_add_test(tc, bcd_counts_in_decimal);
     tcase_add_test(tc, latches_hold_until_read);
     tcase_add_test(tc, irq0_does_not_drift);
-    tcase_add_test(tc, late_edges_become_one);
+    tcase_add_test(tc, late_edges_are_made_up_for);
+    tcase_add_test(tc, edges_that_wait_for_the_guest_are_made_up_for);
+    tcase_add_test(tc, edges_are_owed_for_a_second);
+    tcase_add_test(tc, nothing_is_owed_to_a_new_program);
     tcase_add_test(tc, one_shots_fire_once);
     tcase_add_test(tc, short_periods_are_bounded);
     tcase_add_test(tc, the_hpet_can_take_irq0);
