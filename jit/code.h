@@ -146,6 +146,10 @@ struct code *code_at(const struct jit *j, const uint8_t *host);
 /* The instruction of x at a host address. */
 unsigned code_insn(const struct jit *j, const struct code *x, const uint8_t *host);
 
+/* The code of a block for the processor's present state, made if need be. NULL: there is no room.
+ */
+struct code *code_translate(struct jit *j, struct block *b);
+
 /* Called by translated code for an instruction that the backend declined; the processor's state is
  * in struct cpu. True: go on behind it. */
 bool jit_call(struct cpu *c, struct code *x);

@@ -412,6 +412,13 @@ static bool run_cold(struct jit *j, struct block *b)
     return interp_block(j->cpu, b, BLOCK_MAX_INSNS) || exception_deliver(j->cpu);
 }
 
+struct code *code_translate(struct jit *j, struct block *b)
+{
+    struct code_kind k = kind_now(j->cpu);
+    struct code *x = code_find(b, &k);
+    return x != NULL ? x : code_make(j, b, &k, NULL);
+}
+
 static bool is_hot(const struct jit *j, const struct block *b)
 {
     return b->code != NULL || b->heat >= HOT || j->lockstep != NULL;
@@ -423,7 +430,6 @@ static bool find_code(struct jit *j, struct block **b, struct code **x)
 {
     struct cpu *c = j->cpu;
     uint64_t flushes;
-    struct code_kind k;
 
     *x = NULL;
     if (is_full(j))
@@ -434,10 +440,7 @@ static bool find_code(struct jit *j, struct block **b, struct code **x)
     if (c->mmu == MMU_NONE || (*b)->dead || !is_hot(j, *b))
         return true;
     flushes = j->stats.flushes;
-    k = kind_now(c);
-    *x = code_find(*b, &k);
-    if (*x == NULL)
-        *x = code_make(j, *b, &k, NULL);
+    *x = code_translate(j, *b);
     if (j->stats.flushes != flushes)
         *b = block_lookup(c); /* too many kinds: all blocks are gone, this one too */
     return *b != NULL;

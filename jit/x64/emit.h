@@ -65,6 +65,7 @@ enum {
 struct backend {
     struct stubs stubs;
     struct rule *rules; /* by row of the instruction table */
+    bool restricted;    /* the host lacks instructions that there are rules for */
 };
 
 /* A block being translated. */

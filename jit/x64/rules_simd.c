@@ -112,7 +112,10 @@ void rules_restrict(struct backend *be)
 
     for (unsigned k = 0; k < ISA_COUNT; k++)
         has[k] = host_has(where[k].leaf, where[k].subleaf, where[k].reg, where[k].bit);
-    for (unsigned row = 0; row < optab_count; row++)
-        if (!has[optab[row].isa])
-            be->rules[row].emit = NULL;
+    for (unsigned row = 0; row < optab_count; row++) {
+        if (has[optab[row].isa] || be->rules[row].emit == NULL)
+            continue;
+        be->rules[row].emit = NULL;
+        be->restricted = true;
+    }
 }

@@ -12,6 +12,7 @@
 
 #include "cpu/flags.h"
 #include "cpu/mem.h"
+#include "cpu/segment.h"
 #include "tests/diff/insn_guest.h"
 
 /* Guest-physical pages */
@@ -153,6 +154,8 @@ void guest_set_mode(struct cpu *c, enum code_size size)
     c->seg[SEG_SS] = c->seg[SEG_DS] = c->seg[SEG_ES] = data;
     c->seg[SEG_FS] = c->seg[SEG_GS] = (struct seg){.sel = 0};
     cpu_update_mode(c);
+    for (unsigned sreg = 0; sreg < SEG_COUNT; sreg++)
+        seg_update(c, sreg); /* the mode may be the one that it was */
 }
 
 void guest_load(struct cpu *c, const struct state *s)
