@@ -227,6 +227,14 @@ static void random_case(struct diff *d, const struct op *op, struct sse_case *in
         in->mxcsr &= 0xffffe07f | (uint32_t)diff_random(d);
 }
 
+/* Of a denormal operand whose underflow is unmasked, AMD's processors do not report that the result
+ * is inexact; Intel's do. The manuals (SDM 1 11.5.2.5, APM 1 4.10.3) leave it open. */
+static bool amd_differs(const struct op *op, const struct sse_case *in)
+{
+    bool denormal = (in->a >> 23 & 0xff) == 0 && (in->a & 0x7fffff) != 0;
+    return strncmp(op->name, "vcvtps2ph", 9) == 0 && denormal && !(in->mxcsr & 0x840);
+}
+
 static void run(struct diff *d, const struct op *op, unsigned count)
 {
     uint64_t mask = result_mask(op);
@@ -237,6 +245,8 @@ static void run(struct diff *d, const struct op *op, unsigned count)
         struct sse_case in = {0};
         uint32_t hm, mm;
         random_case(d, op, &in);
+        if (diff_leave_out(d, amd_differs(op, &in)))
+            continue;
         trapped = 0;
         uint64_t h = op->host(&in, &hm);
         struct fp_env e = fp_env_load(in.mxcsr);

@@ -361,6 +361,20 @@ static void random_operands(struct diff *d, const struct op *op, struct state *i
     }
 }
 
+/* A denormal number scaled by 0 or divided by infinity stays what it is: with underflow unmasked,
+ * AMD's processors report that, Intel's do not. The manuals (SDM 2A and APM 5, FPREM, FPREM1,
+ * FSCALE) do not say. */
+static bool amd_differs(const struct op *op, const struct state *in)
+{
+    struct f80 a = in->st[0], b = in->st[1];
+    bool zero = (b.se & 0x7fff) == 0 && b.man == 0;
+    bool inf = (b.se & 0x7fff) == 0x7fff && b.man == UINT64_C(1) << 63;
+    bool denormal = (a.se & 0x7fff) == 0 && a.man != 0;
+    return denormal && !(in->fcw & FP_UE) &&
+           ((strncmp(op->name, "fscale", 6) == 0 && zero) ||
+            (strncmp(op->name, "fprem", 5) == 0 && inf));
+}
+
 static void run(struct diff *d, const struct op *op, unsigned count)
 {
     static const uint16_t cc[] = {0, 0, F80_CC, F80_C0, F80_C2, F80_C3, F80_C1};
@@ -375,6 +389,8 @@ static void run(struct diff *d, const struct op *op, unsigned count)
         if (diff_below(d, 4) == 0)
             in.fcw &= (uint16_t)(0xffc0 | diff_random(d));
         in.fsw = cc[diff_below(d, 7)];
+        if (diff_leave_out(d, amd_differs(op, &in)))
+            continue;
         run_host(op, &in, &h);
         run_model(op, &in, &m);
         d->cases++;

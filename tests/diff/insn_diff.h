@@ -34,8 +34,18 @@ struct gen;
  * can't run in user mode. */
 const char *gen_left_out(const struct op_row *row);
 
-/* c decodes what is generated. */
-struct gen *gen_create(struct cpu *c);
+/* An encoding that might be generated. */
+struct gen_choice {
+    const struct op_row *row;
+    const struct insn *insn;
+    const uint8_t *code;
+    enum code_size size;
+    bool last; /* of the sequence */
+};
+typedef bool (*gen_avoid)(const struct gen_choice *choice);
+
+/* c decodes what is generated; avoid, if given, says what must not be. */
+struct gen *gen_create(struct cpu *c, gen_avoid avoid);
 void gen_free(struct gen *g);
 
 /* Can this row be encoded in code of this size, and be tested? */

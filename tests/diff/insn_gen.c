@@ -11,6 +11,7 @@
 
 struct gen {
     struct cpu *c;
+    gen_avoid avoid;
     /* ModRM bytes that select a row, as bit sets; a row without ModRM has all of them. */
     uint8_t (*modrm[CODE_SIZES])[32];
     uint16_t *rows[CODE_SIZES]; /* rows that can be generated */
@@ -192,12 +193,13 @@ static void probe_rows(struct gen *g, enum code_size size)
     }
 }
 
-struct gen *gen_create(struct cpu *c)
+struct gen *gen_create(struct cpu *c, gen_avoid avoid)
 {
     struct gen *g = calloc(1, sizeof(*g));
     if (g == NULL)
         return NULL;
     g->c = c;
+    g->avoid = avoid;
     for (unsigned s = 0; s < CODE_SIZES; s++) {
         g->modrm[s] = calloc(optab_count, sizeof(g->modrm[s][0]));
         g->rows[s] = calloc(optab_count, sizeof(g->rows[s][0]));
@@ -552,13 +554,10 @@ static void point_implicit(struct builder *b, const struct op_row *row, const st
                  code_start(b->q->size) + b->q->len + mov_length(b->q->size) + i->len);
 }
 
-/* Encodings whose result is undefined, or differs between makers. */
+/* Encodings whose result is undefined. */
 static bool is_undefined(struct builder *b, const struct op_row *row, const struct insn *i)
 {
-    bool branch = row->operands[0] == 'J' || is_named(row, "CALL") || is_named(row, "RET") ||
-                  is_named(row, "JMP");
-    if (branch && i->osz == 1 && b->q->size == CODE_64)
-        return true;
+    bool branch = is_named(row, "CALL") || is_named(row, "RET") || is_named(row, "JMP");
     /* A random 16-bit target could be in the middle of the sequence. */
     if (branch && b->q->size == CODE_16 && (i->mem || is_named(row, "RET")))
         return true;
@@ -593,7 +592,7 @@ static void patch_branch(struct builder *b, const struct op_row *row, const stru
 
 /* Append one instruction from the row; false: this encoding does not do, and nothing was appended.
  */
-static bool try_append(struct builder *b, unsigned index)
+static bool try_append(struct builder *b, unsigned index, bool last)
 {
     static const uint8_t breakpoints[4] = {0xcc, 0xcc, 0xcc, 0xcc};
     const struct op_row *row = &optab[index];
@@ -606,6 +605,8 @@ static bool try_append(struct builder *b, unsigned index)
     if (pick_modrm(b->g, b->r, q->size, index, &modrm))
         e.b[e.modrm_at] = modrm;
     if (decode(b->g->c, &i, e.b, sizeof(e.b)) != DECODE_OK || i.op != index)
+        return false;
+    if (b->g->avoid != NULL && b->g->avoid(&(struct gen_choice){row, &i, e.b, q->size, last}))
         return false;
     if ((eflags_of(row->fl_read) & q->undefined) || is_undefined(b, row, &i))
         return false;
@@ -635,11 +636,11 @@ static bool try_append(struct builder *b, unsigned index)
     return true;
 }
 
-static bool append(struct builder *b, unsigned row)
+static bool append(struct builder *b, unsigned row, bool last)
 {
     for (unsigned tries = 0; tries < 64; tries++) {
         unsigned mark = b->q->len;
-        if (try_append(b, row))
+        if (try_append(b, row, last))
             return true;
         b->q->len = mark;
     }
@@ -654,6 +655,6 @@ bool gen_sequence(struct gen *g, struct rng *r, enum code_size size, unsigned ro
     out->size = size;
     guest_set_mode(g->c, size);
     for (unsigned k = 1; k < count; k++)
-        append(&b, g->rows[size][rng_below(r, g->count[size])]);
-    return append(&b, row);
+        append(&b, g->rows[size][rng_below(r, g->count[size])], false);
+    return append(&b, row, true);
 }

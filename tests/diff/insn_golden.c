@@ -31,7 +31,7 @@ int main(int argc, char **argv)
 {
     FILE *f = argc == 2 ? fopen(argv[1], "r") : NULL;
     struct cpu *c = guest_create(has_all);
-    struct gen *g = c != NULL ? gen_create(c) : NULL;
+    struct gen *g = c != NULL ? gen_create(c, NULL) : NULL;
     char line[128], key[64];
     unsigned rows = 0, differ = 0;
     if (f == NULL || g == NULL) {

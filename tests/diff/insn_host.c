@@ -153,9 +153,11 @@ bool host_cpuid_bit(unsigned leaf, unsigned sub, char reg, unsigned bit)
     return v >> bit & 1;
 }
 
-bool host_is_intel(void)
+enum host_maker host_maker(void)
 {
-    return __builtin_cpu_is("intel");
+    return __builtin_cpu_is("intel") ? MAKER_INTEL
+           : __builtin_cpu_is("amd") ? MAKER_AMD
+                                     : MAKER_OTHER;
 }
 
 void host_run(const struct sequence *q, struct state *s, uint8_t *mem)

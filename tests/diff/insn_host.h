@@ -83,8 +83,8 @@ struct sequence {
 /* Map the test's pages. mem: DATA_SIZE bytes, of which the read-only part stays. */
 bool host_init(const uint8_t *mem);
 
-/* Other makers' processors differ in what the manuals leave open. */
-bool host_is_intel(void);
+enum host_maker { MAKER_INTEL, MAKER_AMD, MAKER_OTHER };
+enum host_maker host_maker(void);
 
 /* A bit of CPUID; leaf 0: true. */
 bool host_cpuid_bit(unsigned leaf, unsigned sub, char reg, unsigned bit);

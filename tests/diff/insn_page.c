@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "tests/diff/insn_maker.h"
 #include "tests/diff/insn_page.h"
 
 static const char *const feature_names[] = {
@@ -57,6 +58,19 @@ static void print_left_out(void)
     }
 }
 
+static void print_makers(void)
+{
+    printf(
+        "\n## Intel's processors and AMD's\n\n"
+        "Calque does what Intel's processors do. On a host of AMD's these cases are not generated, not "
+        "counted, or compared but\nfor the part that differs (`tests/diff/insn_maker.c`). \"Found\" is "
+        "what the manuals (SDM, APM) leave open.\n\n"
+        "| forms | Intel | AMD |\n|---|---|---|\n");
+    for (unsigned k = 0; k < maker_rule_count; k++)
+        printf("| %s | %s | %s |\n", maker_rules[k].forms, maker_rules[k].intel,
+               maker_rules[k].amd);
+}
+
 void print_page(void)
 {
     unsigned compared = 0;
@@ -71,12 +85,14 @@ void print_page(void)
         "`./dev test` runs %u random sequences of one to eight instructions, a third each in 64-, 32- and "
         "16-bit code,\nevery compared row among them, on the host's processor and in the interpreter "
         "(`tests/diff/insn_diff.c`; more with\n`-n`). Registers, flags that are defined, memory, x87, MMX "
-        "and SSE state, and the vector, error code and address of\nfaults must agree. On hosts without an "
-        "Intel processor, `insn_golden` compares the interpreter with recorded results of\none.\n\n",
+        "and SSE state, and the vector, error code and address of\nfaults must agree, with Intel's "
+        "processors and, but for what is listed at the end of this page, AMD's. On other hosts,\n"
+        "`insn_golden` compares the interpreter with recorded results of one of Intel's.\n\n",
         PAGE_CASES);
     printf("| feature | rows | compared | mnemonics that are compared |\n|---|---|---|---|\n");
     for (unsigned isa = 0; isa < ISA_COUNT; isa++)
         print_feature(isa);
     printf("\n## Not compared\n\n| why | forms |\n|---|---|\n");
     print_left_out();
+    print_makers();
 }

@@ -262,7 +262,7 @@ int main(int argc, char **argv)
     }
     t.ref = guest_create(has_all);
     t.dut = guest_create(has_all);
-    t.gen = t.ref != NULL ? gen_create(t.ref) : NULL;
+    t.gen = t.ref != NULL ? gen_create(t.ref, NULL) : NULL;
     if (t.dut == NULL || t.gen == NULL)
         return 2;
     gen_first_memory(t.mem);

@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: MIT */
+/* The interpreter does what Intel's processors do. On a host of AMD's, what is known to differ is
+ * not generated, not counted or not compared: see insn_maker.c. */
+#ifndef TESTS_DIFF_INSN_MAKER_H
+#define TESTS_DIFF_INSN_MAKER_H
+
+#include "tests/diff/insn_diff.h"
+
+struct maker_rule {
+    const char *forms, *intel, *amd; /* which instructions, and what they do there */
+    /* Encodings that are not generated. */
+    gen_avoid avoid;
+    /* Sequences that ended like this are not counted, or compared but for some parts. */
+    bool (*ended)(const struct sequence *q, const struct state *host, const struct state *guest);
+    unsigned mask; /* MASK_*; 0: not counted */
+};
+
+extern const struct maker_rule maker_rules[];
+extern const unsigned maker_rule_count;
+
+/* For gen_create() on AMD's hosts. */
+bool maker_avoids(const struct gen_choice *choice);
+
+/* Clear in both states what differs by a rule. The rule that says not to count the case, or NULL.
+ */
+const struct maker_rule *maker_mask(const struct sequence *q, struct state *host,
+                                    struct state *guest);
+
+#endif
