@@ -86,6 +86,9 @@ void cpu_update_mode(struct cpu *c)
         mode |= MODE_USER;
     uint32_t changed = mode ^ c->mode;
     c->mode = mode;
+    if (changed & ~mode & MODE_64) /* SDM 1 3.4.1.1: upper halves are not preserved */
+        for (unsigned k = 0; k < 8; k++)
+            c->r[k] = (uint32_t)c->r[k];
     if (changed & (MODE_64 | MODE_PE | MODE_V86))
         for (unsigned k = 0; k < SEG_COUNT; k++)
             seg_update(c, k);

@@ -61,6 +61,8 @@ struct code {
     uint8_t cache; /* jump cache of this kind */
     uint8_t traps[BLOCK_MAX_INSNS];
     uint32_t careful; /* bit: this instruction trapped often, look at the entry before the access */
+    uint32_t near;    /* bit: this one is by the entry of a page that it may leave */
+    uint32_t exact;   /* bit: it did so often, look its own page up */
     uint8_t fp_ready[BLOCK_MAX_INSNS];  /* bits: FP_* that an instruction expects in the host */
     uint32_t never;                     /* bit: that did not help, leave it to the interpreter */
     uint32_t declined;                  /* bit: this one is left to the interpreter */

@@ -144,6 +144,7 @@ static struct code *code_make(struct jit *j, struct block *b, const struct code_
         return NULL;
     *x = (struct code){.block = b, .kind = *k, .cache = (uint8_t)cache};
     if (before != NULL) {
+        x->exact = before->exact;
         x->careful = before->careful;
         x->never = before->never;
     }
@@ -372,7 +373,9 @@ static void retranslate(struct jit *j, struct code *x, unsigned k)
         return;
     if (x->careful & 1u << k)
         x->never |= 1u << k;
-    x->careful |= 1u << k;
+    if (!(x->near & 1u << k))
+        x->careful |= 1u << k;
+    x->exact |= 1u << k;
     y = code_make(j, b, &x->kind, x);
     if (y != NULL)
         backend_forward(j, x, y->inside);

@@ -18,8 +18,12 @@
 #define VIEW_MODULUS    (UINT64_C(1) << (VIEW_INDEX_BITS + 12))
 
 /* Inaccessible space before and behind the view: an access through a poisoned entry lands in the
- * first page of it, however long it is. */
+ * middle of the first one. */
 #define VIEW_GUARD (UINT64_C(64) << 10)
+
+/* An access may be made by the entry of a page that begins this much before the access's page, or
+ * so much behind it: it lands in the hole beside the entry's page, or in a guard. */
+#define VIEW_REACH 4096
 
 struct view {
     uint8_t *base;   /* of the RAM mapping: VIEW_GUARD bytes into the window */
@@ -47,11 +51,11 @@ static inline uint64_t view_of(const struct view *v, const uint8_t *host)
 /* Addresses in a page of RAM have this bit clear; those in the hole behind it have it set. */
 #define VIEW_HOLE_BIT (JIT_RAM_STRIDE / 2)
 
-/* The value of an entry that allows nothing, for the page with this index: it leads to the space
- * before the view, one slice higher. */
+/* The value of an entry that allows nothing, for the page with this index: it leads to the middle
+ * of the space before the view, one slice higher. */
 static inline uint64_t view_poison(const struct view *v, uint64_t index)
 {
-    return ((uint64_t)(uintptr_t)v->base | VIEW_POISON_BIT) - VIEW_GUARD - (index << 12);
+    return ((uint64_t)(uintptr_t)v->base | VIEW_POISON_BIT) - VIEW_GUARD / 2 - (index << 12);
 }
 
 #endif

@@ -185,13 +185,17 @@ bool emit_loop(struct xlat *x, const struct insn *i)
 /* Write the return address below the stack pointer and move that. */
 static void emit_push_return(struct xlat *x)
 {
-    asm_lea(&x->a, x->is64, ADDR, rm_mem(GSP, x->is64 ? -8 : -4));
-    emit_lookup(x, true);
-    asm_lea(&x->a, true, ADDR, rm_index(ADDR, TEMP, 0, 0));
-    asm_mov(&x->a, TEMP, SCRATCH_AT(X_PAGE));
-    asm_lea(&x->a, x->is64, TEMP, rm_mem(TEMP, next_offset(x)));
-    asm_op(&x->a, x->is64 ? P_W : 0, 0, 0x89, TEMP, rm_mem(ADDR, 0));
-    asm_lea(&x->a, x->is64, GSP, rm_mem(GSP, x->is64 ? -8 : -4));
+    int32_t bytes = x->is64 ? 8 : 4;
+    struct rm rm = emit_stack(x, GSP, -bytes, true);
+
+    if (rm.base == ADDR) {
+        asm_lea(&x->a, true, TEMP, rm);
+        rm = rm_mem(TEMP, 0);
+    }
+    asm_mov(&x->a, ADDR, SCRATCH_AT(X_PAGE));
+    asm_lea(&x->a, x->is64, ADDR, rm_mem(ADDR, next_offset(x)));
+    asm_op(&x->a, x->is64 ? P_W : 0, 0, 0x89, ADDR, rm);
+    asm_lea(&x->a, x->is64, GSP, rm_mem(GSP, -bytes));
 }
 
 /* Call the address in ADDR: the target's code is found first, because a miss must have changed
@@ -236,6 +240,8 @@ bool emit_call(struct xlat *x, const struct insn *i)
 /* ADDR = the operand of an indirect jump or call. */
 static bool emit_target(struct xlat *x, const struct insn *i)
 {
+    struct rm rm;
+
     if (!is_flat(x) || i->prefix & INSN_LOCK || i->osz != (x->is64 ? 3 : 2))
         return false;
     emit_poll(x);
@@ -243,10 +249,9 @@ static bool emit_target(struct xlat *x, const struct insn *i)
         emit_load_guest(x, ADDR, i->dst >> 3);
         return true;
     }
-    if (!emit_address(x, i, 1u << i->osz, false))
+    if (!emit_operand(x, i, 1u << i->osz, false, &rm))
         return false;
-    emit_lookup(x, false);
-    asm_op(&x->a, x->is64 ? P_W : 0, 0, 0x8b, ADDR, rm_index(ADDR, TEMP, 0, 0));
+    asm_op(&x->a, x->is64 ? P_W : 0, 0, 0x8b, ADDR, rm);
     return true;
 }
 
@@ -276,9 +281,7 @@ bool emit_ret(struct xlat *x, const struct insn *i)
     if (i->opc == 0xc2)
         pops += (int32_t)(i->imm & 0xffff);
     emit_poll(x);
-    asm_lea(&x->a, x->is64, ADDR, rm_mem(GSP, 0));
-    emit_lookup(x, false);
-    asm_op(&x->a, x->is64 ? P_W : 0, 0, 0x8b, ADDR, rm_index(ADDR, TEMP, 0, 0));
+    asm_op(&x->a, x->is64 ? P_W : 0, 0, 0x8b, ADDR, emit_stack(x, GSP, 0, false));
     emit_probe(x, pops);
     emit_interpret(x);
     return true;

@@ -11,10 +11,11 @@
  *   x87 and MMX registers, CW, SW the same registers, while X_GUEST_FP + FP_X87 is 1; the pointers
  *                                 to the last instruction and operand stay in struct cpu
  * and the translator's own: GS points to struct cpu, RSP to the read table (so there is no stack:
- * signals have their own), R10 (ADDR) and R11 (TEMP) are free between instructions. An access to
- * linear address la in ADDR is made through TEMP, the table's entry, as [ADDR + TEMP]. In 32-bit
- * code R12-R15 are free too; R15 holds 12, the
- * shift from an address to its page.
+ * signals have their own), R10 (ADDR) and R11 (TEMP) are free between instructions. An access is
+ * made through TEMP, the table's entry: to the linear address in ADDR as [ADDR + TEMP], to that in
+ * a guest register plus a displacement, which must not leave the register's page, as [register +
+ * TEMP + displacement]. In 32-bit code R12-R15 are free too; R15 holds 12, the shift from an
+ * address to its page; and the upper halves of all guest registers are zero.
  *
  * A guest instruction changes no guest register before its last access to memory: if an access
  * faults, the interpreter repeats the instruction from the start. */
@@ -98,12 +99,13 @@ struct xlat {
 int host_reg(unsigned guest);
 /* Offset of the next instruction in the page. */
 int32_t next_offset(const struct xlat *x);
-/* ADDR = the memory operand's linear address, for an access of n bytes. False: not translatable. */
-bool emit_address(struct xlat *x, const struct insn *i, unsigned n, bool write);
 /* ADDR = effective address without the segment, zero-extended. */
 bool emit_effective_address(struct xlat *x, const struct insn *i);
-/* TEMP = the table's entry for ADDR. */
-void emit_lookup(struct xlat *x, bool write);
+/* Look the memory operand's page up, for an access of n bytes; *rm is where to make it: through
+ * TEMP, and ADDR where rm->base says so, which is else free. False: not translatable. */
+bool emit_operand(struct xlat *x, const struct insn *i, unsigned n, bool write, struct rm *rm);
+/* The same for what is at `disp` from the stack or frame pointer in a host register. */
+struct rm emit_stack(struct xlat *x, unsigned reg, int32_t disp, bool write);
 /* May the stack be accessed directly, with pushes of this size? */
 bool stack_is_plain(const struct xlat *x, const struct insn *i);
 /* reg = guest register, and back. */

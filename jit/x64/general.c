@@ -170,17 +170,17 @@ static bool emit_registers(struct xlat *x, const struct insn *i, const struct pl
 
 /* A memory operand with AH..BH: through a byte of scratch memory, which needs no REX. */
 static bool emit_memory_high(struct xlat *x, const struct insn *i, const struct places *p,
-                             const struct reg_operand *g)
+                             const struct reg_operand *g, struct rm rm)
 {
     if (x->rule->how & RULE_WRITES_SRC || i->prefix & INSN_LOCK)
         return false;
-    if (p->reg == 0) {                                               /* load */
-        asm_op(&x->a, 0, 1, 0xb6, TEMP, rm_index(ADDR, TEMP, 0, 0)); /* movzx */
+    if (p->reg == 0) {                       /* load */
+        asm_op(&x->a, 0, 1, 0xb6, TEMP, rm); /* movzx */
         asm_op(&x->a, P_BREG, 0, 0x88, TEMP, SCRATCH_AT(X_T0));
         emit_op(x, i, p, 0, (unsigned)g->host, SCRATCH_AT(X_T0));
         return true;
     }
-    asm_lea(&x->a, true, ADDR, rm_index(ADDR, TEMP, 0, 0));
+    asm_lea(&x->a, true, ADDR, rm);
     asm_op(&x->a, 0, 0, 0x88, (unsigned)g->host, SCRATCH_AT(X_T0));
     asm_op(&x->a, 0, 1, 0xb6, TEMP, SCRATCH_AT(X_T0));
     emit_op(x, i, p, P_BREG, TEMP, rm_mem(ADDR, 0));
@@ -205,26 +205,30 @@ static unsigned access_bytes(const struct xlat *x, const struct insn *i, const s
 static bool emit_memory(struct xlat *x, const struct insn *i, const struct places *p)
 {
     unsigned access = p->rm == 0 ? x->rule->how & RULE_ACCESS : RULE_READ;
+    bool write = access != RULE_READ || x->rule->how & RULE_WRITES_SRC;
     struct reg_operand g = {.host = 0}, none = {.host = 0};
+    struct rm rm;
 
     if (p->reg != NO_OPERAND)
         g = find_reg(x, i, p->reg);
-    if (!emit_address(x, i, access_bytes(x, i, p),
-                      access != RULE_READ || x->rule->how & RULE_WRITES_SRC))
+    if (!emit_operand(x, i, access_bytes(x, i, p), write, &rm))
         return false;
-    emit_lookup(x, access != RULE_READ || x->rule->how & RULE_WRITES_SRC);
     if (g.high)
-        return emit_memory_high(x, i, p, &g);
+        return emit_memory_high(x, i, p, &g, rm);
     if (p->reg == NO_OPERAND || g.host != H_NONE) {
-        emit_op(x, i, p, byte_prefixes(&g, &none), reg_field(i, p, &g), rm_index(ADDR, TEMP, 0, 0));
+        emit_op(x, i, p, byte_prefixes(&g, &none), reg_field(i, p, &g), rm);
         return true;
     }
-    asm_lea(&x->a, true, ADDR, rm_index(ADDR, TEMP, 0, 0));
-    emit_load_guest(x, TEMP, g.guest);
-    g.host = TEMP;
-    emit_op(x, i, p, byte_prefixes(&g, &none), TEMP, rm_mem(ADDR, 0));
+    g.host = ADDR;
+    if (rm.base == ADDR) {
+        asm_lea(&x->a, true, ADDR, rm);
+        rm = rm_mem(ADDR, 0);
+        g.host = TEMP;
+    }
+    emit_load_guest(x, (unsigned)g.host, g.guest);
+    emit_op(x, i, p, byte_prefixes(&g, &none), (unsigned)g.host, rm);
     if (is_written(x, p->reg))
-        emit_store_guest(x, g.guest, TEMP);
+        emit_store_guest(x, g.guest, (unsigned)g.host);
     return true;
 }
 
@@ -325,11 +329,11 @@ static bool emit_mov_moffs(struct xlat *x, const struct insn *i)
 {
     bool store = i->opc & 2, byte = !(i->opc & 1);
     unsigned pre = i->osz == 1 ? P_66 : i->osz == 3 ? P_W : 0;
+    struct rm rm;
 
-    if (!emit_address(x, i, 1u << i->osz, store))
+    if (!emit_operand(x, i, 1u << i->osz, store, &rm))
         return false;
-    emit_lookup(x, store);
-    asm_op(&x->a, pre, 0, (store ? 0x88 : 0x8a) | (byte ? 0 : 1), HAX, rm_index(ADDR, TEMP, 0, 0));
+    asm_op(&x->a, pre, 0, (store ? 0x88 : 0x8a) | (byte ? 0 : 1), HAX, rm);
     return true;
 }
 
@@ -393,13 +397,6 @@ bool emit_bit_test(struct xlat *x, const struct insn *i)
 
 /* -- Stack ------------------------------------------------------------------------------------- */
 
-/* ADDR = address of a push's slot. */
-static void emit_push_address(struct xlat *x)
-{
-    asm_lea(&x->a, x->is64, ADDR, rm_mem(GSP, x->is64 ? -8 : -4));
-    emit_lookup(x, true);
-}
-
 static void emit_move_sp(struct xlat *x, int32_t by)
 {
     asm_lea(&x->a, x->is64, GSP, rm_mem(GSP, by));
@@ -415,39 +412,64 @@ static unsigned slot_prefix(const struct xlat *x)
     return x->is64 ? P_W : 0;
 }
 
-/* Push of a memory operand: the value waits in X_T0. */
+/* reg = stack slot at [rm], and back; the registers are the host's. */
+static void emit_load_slot(struct xlat *x, unsigned reg, struct rm rm)
+{
+    asm_op(&x->a, slot_prefix(x), 0, 0x8b, reg, rm);
+}
+
+static void emit_store_slot(struct xlat *x, struct rm rm, unsigned reg)
+{
+    asm_op(&x->a, slot_prefix(x), 0, 0x89, reg, rm);
+}
+
+/* Write ADDR below the stack pointer. */
+static void emit_push_address(struct xlat *x)
+{
+    struct rm rm;
+
+    asm_store(&x->a, SCRATCH_AT(X_T0), ADDR);
+    rm = emit_stack(x, GSP, -slot_bytes(x), true);
+    if (rm.base == ADDR)
+        asm_lea(&x->a, true, TEMP, rm);
+    asm_mov(&x->a, ADDR, SCRATCH_AT(X_T0));
+    emit_store_slot(x, rm.base == ADDR ? rm_mem(TEMP, 0) : rm, ADDR);
+}
+
 static bool emit_push_memory(struct xlat *x, const struct insn *i)
 {
-    if (!emit_address(x, i, (unsigned)slot_bytes(x), false))
+    struct rm rm;
+
+    if (!emit_operand(x, i, (unsigned)slot_bytes(x), false, &rm))
         return false;
-    emit_lookup(x, false);
-    asm_op(&x->a, slot_prefix(x), 0, 0x8b, TEMP, rm_index(ADDR, TEMP, 0, 0));
-    asm_store(&x->a, SCRATCH_AT(X_T0), TEMP);
+    emit_load_slot(x, ADDR, rm);
     emit_push_address(x);
-    asm_lea(&x->a, true, ADDR, rm_index(ADDR, TEMP, 0, 0));
-    asm_mov(&x->a, TEMP, SCRATCH_AT(X_T0));
-    asm_op(&x->a, slot_prefix(x), 0, 0x89, TEMP, rm_mem(ADDR, 0));
     emit_move_sp(x, -slot_bytes(x));
     return true;
 }
 
 bool emit_push(struct xlat *x, const struct insn *i)
 {
+    struct rm rm;
+    int h;
+
     if (!stack_is_plain(x, i) || i->prefix & INSN_LOCK)
         return false;
     if (i->mem)
         return emit_push_memory(x, i);
-    emit_push_address(x);
+    h = x->row->operand[0].kind == K_I ? 0 : host_reg(i->dst >> 3);
+    if (h < 0) {
+        emit_load_guest(x, ADDR, i->dst >> 3);
+        emit_push_address(x);
+        emit_move_sp(x, -slot_bytes(x));
+        return true;
+    }
+    rm = emit_stack(x, GSP, -slot_bytes(x), true);
     if (x->row->operand[0].kind == K_I) {
-        asm_op(&x->a, slot_prefix(x), 0, 0xc7, 0, rm_index(ADDR, TEMP, 0, 0));
+        asm_op(&x->a, slot_prefix(x), 0, 0xc7, 0, rm);
         put32(&x->a, (uint32_t)i->imm);
-    } else if (host_reg(i->dst >> 3) >= 0) {
-        asm_op(&x->a, slot_prefix(x), 0, 0x89, (unsigned)host_reg(i->dst >> 3),
-               rm_index(ADDR, TEMP, 0, 0));
     } else {
-        asm_lea(&x->a, true, ADDR, rm_index(ADDR, TEMP, 0, 0));
-        emit_load_guest(x, TEMP, i->dst >> 3);
-        asm_store(&x->a, rm_mem(ADDR, 0), TEMP);
+        emit_store_slot(x, rm, (unsigned)h);
     }
     emit_move_sp(x, -slot_bytes(x));
     return true;
@@ -457,27 +479,30 @@ bool emit_pop(struct xlat *x, const struct insn *i)
 {
     unsigned guest = i->dst >> 3;
     int h = host_reg(guest);
+    struct rm rm;
 
     if (!stack_is_plain(x, i) || i->mem || i->prefix & INSN_LOCK)
         return false;
-    asm_lea(&x->a, x->is64, ADDR, rm_mem(GSP, 0));
-    emit_lookup(x, false);
-    asm_op(&x->a, slot_prefix(x), 0, 0x8b, TEMP, rm_index(ADDR, TEMP, 0, 0));
+    rm = emit_stack(x, GSP, 0, false);
+    if (h >= 0 && h != GSP) {
+        emit_load_slot(x, (unsigned)h, rm);
+        emit_move_sp(x, slot_bytes(x));
+        return true;
+    }
+    emit_load_slot(x, TEMP, rm);
     emit_move_sp(x, slot_bytes(x));
-    if (h >= 0)
-        asm_mov(&x->a, (unsigned)h, rm_reg(TEMP));
-    else
-        emit_store_guest(x, guest, TEMP);
+    emit_store_guest(x, guest, TEMP);
     return true;
 }
 
 bool emit_leave(struct xlat *x, const struct insn *i)
 {
+    struct rm rm;
+
     if (!stack_is_plain(x, i) || i->prefix & INSN_LOCK)
         return false;
-    asm_lea(&x->a, x->is64, ADDR, rm_mem(HBP, 0));
-    emit_lookup(x, false);
-    asm_op(&x->a, slot_prefix(x), 0, 0x8b, TEMP, rm_index(ADDR, TEMP, 0, 0));
+    rm = emit_stack(x, HBP, 0, false);
+    emit_load_slot(x, TEMP, rm);
     asm_lea(&x->a, x->is64, GSP, rm_mem(HBP, slot_bytes(x)));
     asm_mov(&x->a, HBP, rm_reg(TEMP));
     return true;

@@ -81,13 +81,20 @@ static void emit_limit_64k(struct xlat *x, unsigned sreg, unsigned n)
     asm_lea(&x->a, true, ADDR, rm_index(ADDR, TEMP, 0, 0));
 }
 
-bool emit_address(struct xlat *x, const struct insn *i, unsigned n, bool write)
+/* May the memory operand's accesses of this kind be translated? */
+static bool is_direct(const struct xlat *x, const struct insn *i, bool write)
 {
     unsigned class = kind_seg(&x->code->kind, i->seg);
 
-    if (class == SEG_CHECKED || (class == SEG_64K && i->asz != 1) ||
-        (write && !(x->code->kind.writable >> i->seg & 1)))
-        return false;
+    return class != SEG_CHECKED && (class != SEG_64K || i->asz == 1) &&
+           (!write || x->code->kind.writable >> i->seg & 1);
+}
+
+/* ADDR = the memory operand's linear address, for an access of n bytes. False: not translatable. */
+static bool emit_address(struct xlat *x, const struct insn *i, unsigned n)
+{
+    unsigned class = kind_seg(&x->code->kind, i->seg);
+
     if (!emit_effective_address(x, i))
         return false;
     if (class == SEG_BASED) {
@@ -101,7 +108,9 @@ bool emit_address(struct xlat *x, const struct insn *i, unsigned n, bool write)
     return true;
 }
 
-/* Bytes of the largest access that emit_lookup() is for. */
+/* -- Look-ups ---------------------------------------------------------------------------------- */
+
+/* Bytes of the largest access. */
 enum { MAX_ACCESS = 16 };
 
 /* Where TEMP is a poisoned entry, or the access may reach into the next page, interpret the whole
@@ -125,15 +134,97 @@ static void emit_page_check(struct xlat *x)
     x->fp_ready = fp_ready;
 }
 
-void emit_lookup(struct xlat *x, bool write)
+static bool is_careful(const struct xlat *x)
+{
+    return x->code->careful >> x->k & 1;
+}
+
+/* TEMP = the table's entry for the address in a register. */
+static void emit_entry(struct xlat *x, unsigned reg, bool write)
 {
     if (x->is64)
-        asm_vex(&x->a, 2, true, 2, 0xf5, TEMP, ADDR, SCRATCH_AT(X_INDEX)); /* pext */
+        asm_vex(&x->a, 2, true, 2, 0xf5, TEMP, reg, SCRATCH_AT(X_INDEX)); /* pext */
     else
-        asm_vex(&x->a, 3, true, 2, 0xf7, TEMP, SHIFT, rm_reg(ADDR)); /* shrx */
+        asm_vex(&x->a, 3, true, 2, 0xf7, TEMP, SHIFT, rm_reg((int)reg)); /* shrx */
     asm_mov(&x->a, TEMP, rm_index(TABLE, TEMP, 3, write ? (int32_t)SHADOW_WR_OFFSET : 0));
-    if (x->code->careful >> x->k & 1)
+}
+
+/* The entry for the address in ADDR, and the access. */
+static struct rm emit_lookup(struct xlat *x, bool write)
+{
+    emit_entry(x, ADDR, write);
+    if (is_careful(x))
         emit_page_check(x);
+    return rm_index(ADDR, TEMP, 0, 0);
+}
+
+/* An access at `disp` from the address in `reg`, by the entry for that address. It lands on the
+ * page of the address, or beside it and traps: NEAR_DISP is what the view has room for. */
+static struct rm emit_near(struct xlat *x, unsigned reg, int32_t disp, bool write)
+{
+    x->code->near |= UINT32_C(1) << x->k;
+    emit_entry(x, reg, write);
+    return rm_index((int)reg, TEMP, 0, disp);
+}
+
+static bool is_near(const struct xlat *x, int64_t disp)
+{
+    return !(x->code->exact >> x->k & 1) && disp >= -VIEW_REACH && disp <= VIEW_REACH - MAX_ACCESS;
+}
+
+/* The only register in the operand's flat address, or REG_NONE. */
+static unsigned only_register(const struct xlat *x, const struct insn *i)
+{
+    if (kind_seg(&x->code->kind, i->seg) != SEG_FLAT || i->asz != (x->is64 ? 3 : 2) ||
+        i->base == RIP)
+        return REG_NONE;
+    if (i->idx == REG_NONE)
+        return i->base;
+    return i->base == REG_NONE && i->scale == 0 ? i->idx : REG_NONE;
+}
+
+/* A fixed address in a flat segment that fits an access without a register for it. */
+static bool is_fixed(const struct xlat *x, const struct insn *i)
+{
+    return i->base == REG_NONE && i->idx == REG_NONE && i->asz == (x->is64 ? 3 : 2) &&
+           kind_seg(&x->code->kind, i->seg) == SEG_FLAT && fits32(i->disp) &&
+           (x->is64 || i->disp >= 0) && !is_careful(x);
+}
+
+static struct rm emit_fixed(struct xlat *x, const struct insn *i, bool write)
+{
+    uint64_t index = (uint64_t)i->disp >> 12 & (SHADOW_ENTRIES - 1);
+
+    asm_mov(&x->a, TEMP, rm_mem(TABLE, (int32_t)(8 * index + (write ? SHADOW_WR_OFFSET : 0))));
+    return rm_mem(TEMP, (int32_t)i->disp);
+}
+
+bool emit_operand(struct xlat *x, const struct insn *i, unsigned n, bool write, struct rm *rm)
+{
+    unsigned reg = only_register(x, i);
+
+    if (!is_direct(x, i, write))
+        return false;
+    if (reg != REG_NONE && is_near(x, i->disp)) {
+        *rm = emit_near(x, (unsigned)address_reg(x, reg, ADDR), (int32_t)i->disp, write);
+        return true;
+    }
+    if (is_fixed(x, i)) {
+        *rm = emit_fixed(x, i, write);
+        return true;
+    }
+    if (!emit_address(x, i, n))
+        return false;
+    *rm = emit_lookup(x, write);
+    return true;
+}
+
+struct rm emit_stack(struct xlat *x, unsigned reg, int32_t disp, bool write)
+{
+    if (is_near(x, disp))
+        return emit_near(x, reg, disp, write);
+    asm_lea(&x->a, x->is64, ADDR, rm_mem((int)reg, disp));
+    return emit_lookup(x, write);
 }
 
 bool stack_is_plain(const struct xlat *x, const struct insn *i)

@@ -39,7 +39,7 @@ static void emit_load_state(struct asmbuf *a, bool is64)
     put8(a, 0x9e); /* sahf */
     for (unsigned g = 0; g < 16; g++)
         if (is_kept(g, is64))
-            asm_mov(a, (unsigned)host_reg(g), GUEST_REG_AT(g));
+            asm_op(a, is64 ? P_W : 0, 0, 0x8b, (unsigned)host_reg(g), GUEST_REG_AT(g));
     if (!is64)
         asm_mov_imm(a, SHIFT, 12);
     asm_jmp_mem(a, SCRATCH_AT(X_RESUME));

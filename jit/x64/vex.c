@@ -53,10 +53,12 @@ bool emit_vex(struct xlat *x, const struct insn *i)
     struct rm rm = rm_mem(ADDR, 0);
 
     if (i->mem) {
-        if (!emit_address(x, i, 1u << i->osz, false))
+        if (!emit_operand(x, i, 1u << i->osz, false, &rm))
             return false;
-        emit_lookup(x, false);
-        asm_lea(&x->a, true, ADDR, rm_index(ADDR, TEMP, 0, 0));
+        if (in_memory(p.vvvv)) {
+            asm_lea(&x->a, true, ADDR, rm);
+            rm = rm_mem(ADDR, 0);
+        }
     } else {
         rm = in_memory(p.rm) ? GUEST_REG_AT((unsigned)p.rm) : rm_reg(host_reg((unsigned)p.rm));
     }

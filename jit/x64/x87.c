@@ -152,10 +152,10 @@ bool emit_x87_control(struct xlat *x, const struct insn *i)
     bool write = (x->rule->how & RULE_ACCESS) != RULE_READ;
 
     if (i->mem) {
-        if (!emit_address(x, i, access_bytes(x->row), write))
+        struct rm rm;
+        if (!emit_operand(x, i, access_bytes(x->row), write, &rm))
             return false;
-        emit_lookup(x, write);
-        asm_op(&x->a, 0, 0, i->opc, i->modrm >> 3 & 7u, rm_index(ADDR, TEMP, 0, 0));
+        asm_op(&x->a, 0, 0, i->opc, i->modrm >> 3 & 7u, rm);
         return true;
     }
     put8(&x->a, i->opc);

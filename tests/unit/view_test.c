@@ -239,14 +239,28 @@ START_TEST(across_page_end)
 }
 END_TEST
 
+/* An access by the entry of a page that it is not on lands in no page of RAM. */
+START_TEST(beside_page)
+{
+    struct jit_ram ram = ram_create(PAGES);
+    struct view v = create(&ram);
+    uint64_t page = (uintptr_t)v.base + (_i & 1 ? 0 : 5) * JIT_RAM_STRIDE;
+    touch(_i < 2 ? page - 1 : _i < 4 ? page - VIEW_REACH : page + 4095 + VIEW_REACH);
+}
+END_TEST
+
 START_TEST(poison)
 {
     struct jit_ram ram = ram_create(PAGES);
     struct view v = create(&ram);
     static const uint64_t addresses[] = {
         0, 0xfff, 0x12345678, 0xffffffff, VIEW_MODULUS - 1, VIEW_MODULUS};
-    uint64_t la = addresses[_i], index = la >> 12 & ((1u << VIEW_INDEX_BITS) - 1);
-    touch(la + view_poison(&v, index));
+    static const int reach[] = {0, -VIEW_REACH, VIEW_REACH + 4095};
+    uint64_t la = addresses[_i / 3], index = la >> 12 & ((1u << VIEW_INDEX_BITS) - 1);
+    uint64_t at = la + view_poison(&v, index) + (uint64_t)reach[_i % 3];
+    /* in the guard, if not in this slice */
+    ck_assert_uint_lt((at - v.window) % VIEW_MODULUS, VIEW_GUARD);
+    touch(at);
 }
 END_TEST
 
@@ -290,7 +304,12 @@ static void add_tests(TCase *tc)
     tcase_add_test(tc, many_views);
     tcase_add_test_raise_signal(tc, behind_page, SIGBUS);
     tcase_add_test_raise_signal(tc, across_page_end, SIGBUS);
-    tcase_add_loop_test_raise_signal(tc, poison, SIGSEGV, 0, 6);
+    tcase_add_loop_test_raise_signal(tc, beside_page, SIGBUS, 0, 1);
+    tcase_add_loop_test_raise_signal(tc, beside_page, SIGSEGV, 1, 2);
+    tcase_add_loop_test_raise_signal(tc, beside_page, SIGBUS, 2, 3);
+    tcase_add_loop_test_raise_signal(tc, beside_page, SIGSEGV, 3, 4);
+    tcase_add_loop_test_raise_signal(tc, beside_page, SIGBUS, 4, 6);
+    tcase_add_loop_test_raise_signal(tc, poison, SIGSEGV, 0, 18);
     tcase_add_loop_test_raise_signal(tc, other_slice, SIGSEGV, 0, 4);
 }
 
