@@ -42,7 +42,8 @@ static inline unsigned kind_seg(const struct code_kind *k, unsigned sreg)
 /* A way out of a block to a fixed place: an offset from the start of the block's page. */
 struct code_exit {
     int32_t offset;
-    uint8_t *patch; /* the jump's displacement; NULL: never linked */
+    uint8_t *patch;   /* the jump's displacement; NULL: never linked */
+    uint8_t fp_ready; /* bits: FP_* that are in the host's registers there */
 };
 
 #define MAX_EXITS 3
@@ -54,7 +55,9 @@ struct code {
     uint8_t *begin, *end;   /* as written */
     const uint8_t *outside; /* entry with the linear address in the address register; NULL: none */
     const uint8_t *inside;  /* entry from code of the same page */
+    const uint8_t *ready;   /* the same where fp_used are in the host's registers already */
     uint8_t *entry_patch;   /* writable address of `inside` */
+    uint8_t *ready_patch;   /* and of `ready` */
     const uint8_t *dead;    /* where `inside` leads once the block was overwritten */
     struct code_exit exit[MAX_EXITS];
     uint8_t nexits;
@@ -63,7 +66,10 @@ struct code {
     uint32_t careful; /* bit: this instruction trapped often, look at the entry before the access */
     uint32_t near;    /* bit: this one is by the entry of a page that it may leave */
     uint32_t exact;   /* bit: it did so often, look its own page up */
+    uint8_t fp_used;  /* bits: FP_* that this block uses */
     uint8_t fp_ready[BLOCK_MAX_INSNS];  /* bits: FP_* that an instruction expects in the host */
+    uint8_t note[BLOCK_MAX_INSNS];      /* last x87 instruction before it not in struct cpu; + 1 */
+    uint8_t note_mem[BLOCK_MAX_INSNS];  /* and the last one with an operand in memory; 0: none */
     uint32_t never;                     /* bit: that did not help, leave it to the interpreter */
     uint32_t declined;                  /* bit: this one is left to the interpreter */
     uint32_t rehearsals;                /* in lockstep */
@@ -103,9 +109,14 @@ enum {
     X_MXCSR = X_FP_ENTER + FP_PARTS,    /* C's MXCSR */
     X_ENV,                              /* x87 environment in 32-bit format: the guest's */
     X_ENV_EMPTY = X_ENV + 4,            /* and one with TOP 0 and nothing pending */
-    X_LIMIT64K = X_ENV_EMPTY + 4,       /* [6][2]: segment base, or poison beyond FFFFh */
+    X_NOTE = X_ENV_EMPTY + 4, /* low: NOTE_NEW + FOP, high: NOTE_NEW + operand's segment */
+    X_LIMIT64K,               /* [6][2]: segment base, or poison beyond FFFFh */
     X_COUNT = X_LIMIT64K + 12,
 };
+
+/* In both halves of X_NOTE: there is news for FOP and FCS; for FDS. */
+#define NOTE_NEW 0x80000000u
+
 _Static_assert(X_COUNT <= CPU_SCRATCH, "too many scratch words");
 
 struct backend;

@@ -18,6 +18,7 @@
 #include "cpu/exception.h"
 #include "cpu/flags.h"
 #include "cpu/interp.h"
+#include "cpu/ops.h"
 #include "cpu/translator.h"
 #include "jit/dump.h"
 #include "jit/lockstep.h"
@@ -258,6 +259,41 @@ static void context_to_host(struct jit *j)
             c->scratch[X_LIMIT64K + 2 * n] = c->seg[n].base;
 }
 
+/* Write down what is pending of x87 instructions before instruction k of x. */
+static void note_x87(struct cpu *c, const struct code *x, unsigned k)
+{
+    unsigned n = x->note[k], mem = x->note_mem[k];
+    const struct insn *insn = x->block->insn;
+    uint64_t rip = c->r[RIP];
+
+    if (n != 0) {
+        c->fpu.fop = (uint16_t)((insn[n - 1].opc & 7u) << 8 | insn[n - 1].modrm);
+        c->fpu.fip = rip_at(c, x, x->guest[n - 1]);
+        c->fpu.fcs = c->seg[SEG_CS].sel;
+    }
+    if (mem != 0) {
+        c->r[RIP] = rip_at(c, x, x->guest[mem - 1]) + insn[mem - 1].len;
+        c->fpu.fdp = ea(c, &insn[mem - 1]);
+        c->fpu.fds = c->seg[insn[mem - 1].seg].sel;
+        c->r[RIP] = rip;
+    }
+}
+
+/* Complete what translated code has written of its last x87 instruction: segment registers do not
+ * change while it runs. */
+static void finish_notes(struct cpu *c)
+{
+    uint32_t insn = (uint32_t)c->scratch[X_NOTE], mem = (uint32_t)(c->scratch[X_NOTE] >> 32);
+
+    if (insn & NOTE_NEW) {
+        c->fpu.fop = (uint16_t)(insn & 0x7ff);
+        c->fpu.fcs = c->seg[SEG_CS].sel;
+    }
+    if (mem & NOTE_NEW)
+        c->fpu.fds = c->seg[mem & 7].sel;
+    c->scratch[X_NOTE] = 0;
+}
+
 /* Execute instruction k of x as the interpreter does. True: it completed and execution can go on
  * behind it in translated code. */
 static bool interpret(struct cpu *c, const struct code *x, unsigned k)
@@ -346,6 +382,8 @@ bool jit_call(struct cpu *c, struct code *x)
     bool on;
 
     flags_from_host(c);
+    finish_notes(c);
+    note_x87(c, x, k);
     if (!check_at(j, x, k))
         return false;
     j->stats.calls++;
@@ -483,6 +521,9 @@ static const struct code_exit *run_code(struct jit *j, const uint8_t *at, uint64
         at = NULL;
         if (why == WHY_STATE)
             return NULL;
+        finish_notes(c);
+        if (why == WHY_FAULT || why == WHY_POLL)
+            note_x87(c, x, site);
         flags_from_host(c);
         if (why == WHY_FAULT) {
             if (check_at(j, x, site))

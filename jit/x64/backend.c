@@ -74,37 +74,74 @@ static bool fp_allowed(const struct xlat *x, const struct rule *r)
            (!(r->how & RULE_X87) || x->code->kind.mode & KIND_X87);
 }
 
+/* Is there a rule for instruction k? It may yet decline. */
+static bool has_rule(const struct xlat *x, unsigned k)
+{
+    const struct insn *i = &x->code->block->insn[k];
+    const struct rule *r = &x->j->backend->rules[i->op];
+
+    return r->emit != NULL && is_decoded(i) && !(x->code->never >> k & 1) && fp_allowed(x, r);
+}
+
+static unsigned fp_of_rule(const struct rule *r)
+{
+    return (r->how & RULE_X87 ? 1u << FP_X87 : 0) | (r->how & RULE_FP ? 1u << FP_SSE : 0);
+}
+
+static void emit_fp_enter_all(struct xlat *x, unsigned parts)
+{
+    for (unsigned part = FP_PARTS; part-- > 0;)
+        if (parts >> part & 1)
+            emit_fp_enter(x, part);
+}
+
+/* By its rule. False: it declined. */
+static bool emit_by_rule(struct xlat *x, const struct insn *i)
+{
+    emit_fp_enter_all(x, fp_of_rule(x->rule));
+    if (!x->rule->emit(x, i))
+        return false;
+    for (unsigned k = 0; k < x->nskips; k++)
+        asm_patch(&x->a, x->skip[k], asm_here(&x->a));
+    if (x->nskips > 0)
+        x->fp_ready = 0;
+    return true;
+}
+
 static void emit_insn(struct xlat *x, const struct insn *i)
 {
-    const struct rule *r = &x->j->backend->rules[i->op];
-    uint8_t *start = x->a.p;
-    uint8_t fp_ready = x->fp_ready;
-    bool never = x->code->never >> x->k & 1;
-    unsigned nexits = x->code->nexits, ncold = x->ncold;
+    struct xlat before;
 
-    x->rule = r;
+    x->rule = &x->j->backend->rules[i->op];
     x->row = decoder_row(x->j->cpu->decoder, i->op);
     x->nskips = 0;
-    if (r->emit != NULL && is_decoded(i) && !never && fp_allowed(x, r)) {
-        if (r->how & RULE_X87)
-            emit_fp_enter(x, FP_X87);
-        if (r->how & RULE_FP)
-            emit_fp_enter(x, FP_SSE);
-        if (r->emit(x, i)) {
-            for (unsigned k = 0; k < x->nskips; k++)
-                asm_patch(&x->a, x->skip[k], asm_here(&x->a));
-            if (x->nskips > 0)
-                x->fp_ready = 0;
-            return;
-        }
-        x->a.p = start;
-        x->fp_ready = fp_ready;
-        x->code->nexits = (uint8_t)nexits;
-        x->ncold = ncold;
-    }
+    if (optab[i->op].attr & ATTR_END)
+        emit_notes(x);
+    else if (x->note_mem != 0 && has_rule(x, x->k))
+        emit_notes_before(x, regs_written(x->rule, x->row, i));
+    x->code->note[x->k] = x->note;
+    x->code->note_mem[x->k] = x->note_mem;
+    before = *x;
+    unsigned nexits = x->code->nexits;
+    if (has_rule(x, x->k) && emit_by_rule(x, i))
+        return;
+    *x = before;
+    x->code->nexits = (uint8_t)nexits;
     x->j->stats.declined++;
     x->code->declined |= UINT32_C(1) << x->k;
     emit_interpret(x);
+    x->note = x->note_mem = 0;
+}
+
+/* The parts of the state that the block uses before something in it is interpreted. */
+static unsigned fp_used(const struct xlat *x)
+{
+    const struct block *b = x->code->block;
+    unsigned parts = 0;
+
+    for (unsigned k = 0; k < b->count && has_rule(x, k); k++)
+        parts |= fp_of_rule(&x->j->backend->rules[b->insn[k].op]);
+    return parts;
 }
 
 /* What leaves the block, out of the way of what stays. */
@@ -142,17 +179,23 @@ bool backend_translate(struct jit *j, struct code *code)
     }
     code->inside = asm_here(&x.a);
     code->entry_patch = x.a.p;
+    code->fp_used = (uint8_t)fp_used(&x);
+    emit_fp_enter_all(&x, code->fp_used);
+    code->ready = asm_here(&x.a);
+    code->ready_patch = x.a.p;
     for (x.k = 0; x.k < b->count; x.k++) {
         code->host[x.k] = (uint32_t)(x.a.p - code->begin);
         code->fp_ready[x.k] = x.fp_ready;
         emit_insn(&x, &b->insn[x.k]);
-        while (x.k == 0 && x.a.p < code->entry_patch + 5)
+        while (x.k == 0 && x.a.p < code->ready_patch + 5)
             put8(&x.a, 0x90); /* room for the jump that replaces a dead block */
     }
     x.k--;
     /* What was interpreted may well go on here: most that ends a block is no jump. */
-    if (!(optab[b->insn[x.k].op].attr & ATTR_END) || code->declined >> x.k & 1)
+    if (!(optab[b->insn[x.k].op].attr & ATTR_END) || code->declined >> x.k & 1) {
+        emit_notes(&x);
         emit_goto(&x, next_offset(&x));
+    }
     code->host[b->count] = (uint32_t)(x.a.p - code->begin);
     emit_cold(&x);
     if (arrival != NULL) /* each block comes back to C */
@@ -178,11 +221,13 @@ enum code_why backend_enter(struct jit *j, const uint8_t *code, unsigned fp_read
 void backend_link(struct jit *j, const struct code_exit *exit, const struct code *to)
 {
     struct asmbuf a = {NULL, j->to_exec};
-    asm_patch(&a, exit->patch, to->inside);
+    asm_patch(&a, exit->patch, to->fp_used & ~exit->fp_ready ? to->inside : to->ready);
 }
 
 void backend_forward(struct jit *j, struct code *from, const uint8_t *to)
 {
     struct asmbuf a = {from->entry_patch, j->to_exec};
+    asm_jmp(&a, to);
+    a.p = from->ready_patch;
     asm_jmp(&a, to);
 }

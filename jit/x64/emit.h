@@ -8,14 +8,15 @@
  *   R9 R10 R11                    memory, in struct cpu
  *   CF PF AF ZF SF OF             RFLAGS; nothing here disturbs them but the guest's instructions
  *   XMM0-15, MXCSR                the same registers, while X_GUEST_FP + FP_SSE is 1
- *   x87 and MMX registers, CW, SW the same registers, while X_GUEST_FP + FP_X87 is 1; the pointers
- *                                 to the last instruction and operand stay in struct cpu
- * and the translator's own: GS points to struct cpu, RSP to the read table (so there is no stack:
- * signals have their own), R10 (ADDR) and R11 (TEMP) are free between instructions. An access is
- * made through TEMP, the table's entry: to the linear address in ADDR as [ADDR + TEMP], to that in
- * a guest register plus a displacement, which must not leave the register's page, as [register +
- * TEMP + displacement]. In 32-bit code R12-R15 are free too; R15 holds 12, the shift from an
- * address to its page; and the upper halves of all guest registers are zero.
+ *   x87 and MMX registers, CW, SW the same registers, while X_GUEST_FP + FP_X87 is 1
+ *   x87 instruction and operand   struct cpu, but only where a block ends: until then known when
+ * the pointers                      block is translated (x->note) and the translator's own: GS
+ * points to struct cpu, RSP to the read table (so there is no stack: signals have their own), R10
+ * (ADDR) and R11 (TEMP) are free between instructions. An access is made through TEMP, the table's
+ * entry: to the linear address in ADDR as [ADDR + TEMP], to that in a guest register plus a
+ * displacement, which must not leave the register's page, as [register + TEMP + displacement]. In
+ * 32-bit code R12-R15 are free too; R15 holds 12, the shift from an address to its page; and the
+ * upper halves of all guest registers are zero.
  *
  * A guest instruction changes no guest register before its last access to memory: if an access
  * faults, the interpreter repeats the instruction from the start. */
@@ -78,7 +79,8 @@ struct xlat {
     const struct row_info *row;
     unsigned k; /* number of the instruction */
     bool is64;
-    uint8_t fp_ready; /* bits: these FP_* are in the host's registers here */
+    uint8_t fp_ready;       /* bits: these FP_* are in the host's registers here */
+    uint8_t note, note_mem; /* as in struct code */
     struct {
         uint8_t *jump;
         unsigned exit;
@@ -115,6 +117,12 @@ void emit_store_guest(struct xlat *x, unsigned guest, unsigned reg);
 void emit_poll(struct xlat *x);
 /* Interpret the current instruction; execution goes on behind it or leaves. */
 void emit_interpret(struct xlat *x);
+
+/* -- Registers (regs.c) ------------------------------------------------------------------------ */
+
+/* Bits: guest registers that an instruction may write; that its memory operand's address needs. */
+unsigned regs_written(const struct rule *r, const struct row_info *row, const struct insn *i);
+unsigned regs_of_address(const struct insn *i);
 
 /* -- Rules ------------------------------------------------------------------------------------- */
 
@@ -155,6 +163,11 @@ void emit_goto(struct xlat *x, int32_t offset);
  * the x87 as C wants it. Both use ADDR and TEMP. */
 void emit_x87_load(struct asmbuf *a);
 void emit_x87_save(struct asmbuf *a);
+
+/* Write to struct cpu what is pending of the last x87 instruction: all, or what would be lost when
+ * these registers change (x87.c). */
+void emit_notes(struct xlat *x);
+void emit_notes_before(struct xlat *x, unsigned written);
 
 /* Write be->stubs at j->next (stubs.c). */
 void stubs_create(struct jit *j, struct stubs *s);

@@ -108,36 +108,45 @@ void emit_x87_save(struct asmbuf *a)
 
 /* -- Instructions ------------------------------------------------------------------------------ */
 
-static void emit_selector(struct xlat *x, unsigned sreg, struct rm to)
+/* The pointer to the last operand. */
+static void emit_note_mem(struct xlat *x)
 {
-    emit_movzx16(&x->a, TEMP,
-                 rm_gs((int32_t)(offsetof(struct cpu, seg) + sreg * sizeof(struct seg) +
-                                 offsetof(struct seg, sel))));
-    emit_store16(&x->a, to, TEMP);
+    unsigned k = x->k;
+
+    x->k = x->note_mem - 1u; /* where RIP is */
+    const struct insn *i = &x->code->block->insn[x->k];
+    emit_effective_address(x, i);
+    x->k = k;
+    asm_store(&x->a, CPU_AT(fpu.fdp), ADDR);
+    asm_store32_imm(&x->a, rm_gs((int32_t)(offsetof(struct cpu, scratch) + 8 * X_NOTE + 4)),
+                    NOTE_NEW | i->seg);
+    x->note_mem = 0;
 }
 
-/* The instruction is the last one that FSTENV tells of. */
-static bool emit_note(struct xlat *x, const struct insn *i)
+void emit_notes_before(struct xlat *x, unsigned written)
+{
+    if (x->note_mem != 0 && regs_of_address(&x->code->block->insn[x->note_mem - 1]) & written)
+        emit_note_mem(x);
+}
+
+void emit_notes(struct xlat *x)
 {
     const struct code *code = x->code;
 
-    asm_op(&x->a, P_66, 0, 0xc7, 0, CPU_AT(fpu.fop));
-    put16(&x->a, (i->opc & 7u) << 8 | i->modrm);
+    if (x->note_mem != 0)
+        emit_note_mem(x);
+    if (x->note == 0)
+        return;
+    const struct insn *i = &code->block->insn[x->note - 1];
+    asm_store32_imm(&x->a, SCRATCH_AT(X_NOTE), NOTE_NEW | (i->opc & 7u) << 8 | i->modrm);
     if (code->kind.mode & KIND_FLAT_CS) {
         asm_mov(&x->a, TEMP, SCRATCH_AT(X_PAGE));
-        asm_lea(&x->a, x->is64, TEMP, rm_mem(TEMP, code->guest[x->k]));
+        asm_lea(&x->a, x->is64, TEMP, rm_mem(TEMP, code->guest[x->note - 1]));
     } else {
-        asm_mov_imm(&x->a, TEMP, (uint32_t)(code->kind.eip_page + code->guest[x->k]));
+        asm_mov_imm(&x->a, TEMP, (uint32_t)(code->kind.eip_page + code->guest[x->note - 1]));
     }
     asm_store(&x->a, CPU_AT(fpu.fip), TEMP);
-    emit_selector(x, SEG_CS, CPU_AT(fpu.fcs));
-    if (!i->mem)
-        return true;
-    if (!emit_effective_address(x, i))
-        return false;
-    asm_store(&x->a, CPU_AT(fpu.fdp), ADDR);
-    emit_selector(x, i->seg, CPU_AT(fpu.fds));
-    return true;
+    x->note = 0;
 }
 
 static unsigned access_bytes(const struct row_info *row)
@@ -166,7 +175,12 @@ bool emit_x87_control(struct xlat *x, const struct insn *i)
 
 bool emit_x87(struct xlat *x, const struct insn *i)
 {
-    return emit_x87_control(x, i) && emit_note(x, i);
+    if (!emit_x87_control(x, i))
+        return false;
+    x->note = (uint8_t)(x->k + 1);
+    if (i->mem)
+        x->note_mem = x->note;
+    return true;
 }
 
 bool emit_emms(struct xlat *x, const struct insn *i)
