@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* Decoded blocks: look-up, decoding, invalidation. See block.h for the invariants. */
+/* Decoded blocks: look-up, decoding, invalidation. See block.h for the invariants.
+ *
+ * Memory for blocks is a ring of regions. When the current one is full, or pages run out, the next
+ * one is entered, and what is in it, the oldest blocks of all, is dropped. */
 #include "cpu/block.h"
 
 #include <stdlib.h>
@@ -8,7 +11,8 @@
 #include "cpu/ops.h"
 #include "cpu/translator.h"
 
-#define ARENA_BYTES    (64u << 20)
+#define ARENA_BYTES    (64u << 20) /* unless blocks_resize() says otherwise */
+#define REGIONS        8u
 #define HASH_SIZE      (1u << 16)
 #define SLOT_COUNT     (1u << 13)
 #define PAGE_HASH_SIZE (1u << 12)
@@ -42,11 +46,15 @@ struct code_page {
     uint64_t lines; /* bit n: some block has a byte in line n */
     struct block *blocks;
     struct code_page *next;
+    uint32_t drop; /* number of the drop that it was looked at for */
 };
 
 struct block_cache {
     uint8_t *arena;
-    size_t used;
+    size_t region_bytes;
+    size_t used[REGIONS];
+    unsigned region; /* where the next block goes */
+    uint32_t drops;  /* of regions */
     uint32_t gen[2]; /* of translations that are local and global */
     /* Pages that translations were made for since, by a hash of the address; and where large ones
      * lie. */
@@ -58,7 +66,8 @@ struct block_cache {
     struct block *hash[HASH_SIZE];
     struct code_page *page_hash[PAGE_HASH_SIZE];
     struct code_page pages[PAGE_MAX];
-    unsigned page_count;
+    unsigned page_count; /* of `pages` used ever */
+    unsigned pages_left;
     struct code_page *free_pages;
     struct block_stats stats;
     /* An instruction that may not be cached: fetched from a device, or at the CS limit. */
@@ -78,6 +87,8 @@ struct block_cache *blocks_create(void)
         free(bc);
         return NULL;
     }
+    bc->region_bytes = ARENA_BYTES / REGIONS;
+    bc->pages_left = PAGE_MAX;
     bc->gen[0] = bc->gen[1] = 1;
     bc->large_first = UINT64_MAX;
     return bc;
@@ -91,6 +102,30 @@ void blocks_free(struct block_cache *bc)
     free(bc);
 }
 
+bool blocks_resize(struct cpu *c, size_t bytes)
+{
+    struct block_cache *bc = c->blocks;
+    uint8_t *arena = malloc(bytes);
+    if (arena == NULL)
+        return false;
+    blocks_clear(c);
+    free(bc->arena);
+    bc->arena = arena;
+    bc->region_bytes = bytes / REGIONS / sizeof(uint64_t) * sizeof(uint64_t);
+    return true;
+}
+
+/* What was found by linear addresses is no longer good. */
+static void new_generation(struct block_cache *bc, bool global_too)
+{
+    bc->gen[1] += global_too;
+    if (++bc->gen[0] == 0 || bc->gen[1] == 0) {
+        memset(bc->slots, 0, sizeof(bc->slots));
+        memset(bc->fetch, 0, sizeof(bc->fetch));
+        bc->gen[0] = bc->gen[1] = 1;
+    }
+}
+
 void blocks_forget_translations(struct cpu *c, bool global_too)
 {
     struct block_cache *bc = c->blocks;
@@ -98,13 +133,8 @@ void blocks_forget_translations(struct cpu *c, bool global_too)
         memset(bc->noted, 0, sizeof(bc->noted));
         bc->large_first = UINT64_MAX;
         bc->large_last = 0;
-        bc->gen[1]++;
     }
-    if (++bc->gen[0] == 0 || bc->gen[1] == 0) {
-        memset(bc->slots, 0, sizeof(bc->slots));
-        memset(bc->fetch, 0, sizeof(bc->fetch));
-        bc->gen[0] = bc->gen[1] = 1;
-    }
+    new_generation(bc, global_too);
     if (c->translator != NULL)
         c->translator->code_moved(c, global_too);
 }
@@ -142,8 +172,10 @@ bool block_is_global(const struct cpu *c)
 void blocks_clear(struct cpu *c)
 {
     struct block_cache *bc = c->blocks;
-    bc->used = 0;
+    memset(bc->used, 0, sizeof(bc->used));
+    bc->region = 0;
     bc->page_count = 0;
+    bc->pages_left = PAGE_MAX;
     bc->free_pages = NULL;
     memset(bc->hash, 0, sizeof(bc->hash));
     memset(bc->page_hash, 0, sizeof(bc->page_hash));
@@ -185,6 +217,7 @@ static struct code_page *page_make(struct cpu *c, uint64_t pa)
     struct code_page *p = page_find(bc, pa);
     if (p != NULL)
         return p;
+    bc->pages_left--;
     if (bc->free_pages != NULL) {
         p = bc->free_pages;
         bc->free_pages = p->next;
@@ -206,6 +239,7 @@ static void page_drop(struct block_cache *bc, struct code_page *p)
     *link = p->next;
     p->next = bc->free_pages;
     bc->free_pages = p;
+    bc->pages_left++;
 }
 
 /* The part of a block that lies on a page: offsets [*first, *last] there. */
@@ -245,32 +279,47 @@ static void page_add(struct code_page *p, struct block *b)
 
 static void hash_remove(struct block_cache *bc, struct block *b);
 
-/* Kill the blocks on p that overlap [first, last] and recompute its lines. */
-static void page_invalidate(struct cpu *c, struct code_page *p, unsigned first, unsigned last)
+/* Nothing finds the block any more. */
+static void block_kill(struct cpu *c, struct block *b)
+{
+    b->dead = true;
+    hash_remove(c->blocks, b);
+    if (b->code != NULL)
+        c->translator->block_killed(c, b);
+}
+
+/* Take dead blocks out of p's list and recompute its lines. */
+static void page_sweep(struct block_cache *bc, struct code_page *p)
 {
     struct block **link = &p->blocks;
-    uint64_t lines = 0;
+    p->lines = 0;
     while (*link != NULL) {
         struct block *b = *link;
+        unsigned first, last;
+        if (b->dead) {
+            *link = *page_link(b, p->pa);
+            continue;
+        }
+        block_extent(b, p->pa, &first, &last);
+        p->lines |= line_bits(first, last);
+        link = page_link(b, p->pa);
+    }
+    if (p->blocks == NULL)
+        page_drop(bc, p);
+}
+
+/* Kill the blocks on p that overlap [first, last]. */
+static void page_invalidate(struct cpu *c, struct code_page *p, unsigned first, unsigned last)
+{
+    for (struct block *b = p->blocks; b != NULL; b = *page_link(b, p->pa)) {
         unsigned bf, bl;
         block_extent(b, p->pa, &bf, &bl);
         if (!b->dead && bf <= last && first <= bl) {
-            b->dead = true;
-            hash_remove(c->blocks, b);
+            block_kill(c, b);
             c->blocks->stats.invalidated++;
-            if (b->code != NULL)
-                c->translator->block_killed(c, b);
-        }
-        if (b->dead) {
-            *link = *page_link(b, p->pa);
-        } else {
-            lines |= line_bits(bf, bl);
-            link = page_link(b, p->pa);
         }
     }
-    p->lines = lines;
-    if (p->blocks == NULL)
-        page_drop(c->blocks, p);
+    page_sweep(c->blocks, p);
 }
 
 void cpu_code_written(struct cpu *c, uint64_t pa, uint64_t n)
@@ -432,14 +481,60 @@ static unsigned decode_run(struct cpu *c, const uint8_t *page, unsigned off, str
     return count;
 }
 
-/* Room for one more block of the greatest size and its pages; else the cache is emptied. */
+static size_t block_bytes(const struct block *b)
+{
+    return sizeof(*b) + b->count * sizeof(struct insn);
+}
+
+static void page_of_dropped(struct block_cache *bc, uint64_t pa)
+{
+    struct code_page *p = pa != NO_PAGE ? page_find(bc, pa) : NULL;
+    if (p != NULL && p->drop != bc->drops) {
+        p->drop = bc->drops;
+        page_sweep(bc, p);
+    }
+}
+
+/* The block at an offset in the current region. */
+static struct block *block_at(const struct block_cache *bc, size_t at)
+{
+    return (struct block *)(void *)(bc->arena + bc->region * bc->region_bytes + at);
+}
+
+/* Go on in the region that was entered longest ago. The dead leave the pages' lists before their
+ * memory is used again; slots that mean them belong to the last generation. */
+static void enter_next_region(struct cpu *c)
+{
+    struct block_cache *bc = c->blocks;
+    struct block *b;
+
+    bc->region = (bc->region + 1) % REGIONS;
+    bc->drops++;
+    for (size_t at = 0; at < bc->used[bc->region]; at += block_bytes(b)) {
+        b = block_at(bc, at);
+        if (!b->dead)
+            block_kill(c, b);
+        if (b->code != NULL)
+            c->translator->block_dropped(c, b);
+    }
+    for (size_t at = 0; at < bc->used[bc->region]; at += block_bytes(b)) {
+        b = block_at(bc, at);
+        page_of_dropped(bc, b->pa);
+        page_of_dropped(bc, b->pa2);
+    }
+    new_generation(bc, true);
+    bc->stats.dropped += bc->used[bc->region] != 0;
+    bc->used[bc->region] = 0;
+}
+
+/* Room for one more block of the greatest size and its pages. */
 static struct block *arena_next(struct cpu *c)
 {
     struct block_cache *bc = c->blocks;
     size_t need = sizeof(struct block) + BLOCK_MAX_INSNS * sizeof(struct insn);
-    if (bc->used + need > ARENA_BYTES || bc->page_count + 2 > PAGE_MAX)
-        blocks_clear(c);
-    struct block *b = (struct block *)(void *)(bc->arena + bc->used);
+    while (bc->used[bc->region] + need > bc->region_bytes || bc->pages_left < 2)
+        enter_next_region(c);
+    struct block *b = block_at(bc, bc->used[bc->region]);
     memset(b, 0, sizeof(*b));
     return b;
 }
@@ -460,7 +555,7 @@ static struct block *block_single(struct cpu *c, uint64_t pa, const struct insn 
 static struct block *block_commit(struct cpu *c, struct block *b)
 {
     struct block_cache *bc = c->blocks;
-    bc->used += sizeof(*b) + b->count * sizeof(struct insn);
+    bc->used[bc->region] += block_bytes(b);
     bc->stats.decoded++;
     struct block **bucket = hash_bucket(bc, b->pa, b->mode);
     b->hash_next = *bucket;

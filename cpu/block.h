@@ -9,8 +9,8 @@
  * 1. A page that holds a byte of a live block is a code page: no translation cache entry allows
  * direct writes to it, so every write to it comes through cpu_code_written().
  * 2. cpu_code_written() kills exactly the blocks that overlap the bytes written, and stops the
- * running block. A dead block's memory stays valid until the cache is emptied, which happens only
- * between blocks.
+ * running block. A dead block's memory stays valid until it is reused, which happens only in
+ * block_lookup(): the oldest blocks make room for new ones.
  * 3. A slot of the look-up table is good only while its generation is current;
  *    blocks_forget_translations() makes a new one. */
 #ifndef CPU_BLOCK_H
@@ -56,9 +56,15 @@ bool blocks_has_code(const struct cpu *c, uint64_t pa);
 /* Drop everything (reset). */
 void blocks_clear(struct cpu *c);
 
-/* Blocks decoded, found dead by writes, and whole-cache flushes since creation. */
+/* Drop everything, and use so much memory for blocks from now on; at least BLOCKS_MIN_BYTES. False:
+ * there is not so much, nothing has changed. */
+#define BLOCKS_MIN_BYTES (1u << 20)
+bool blocks_resize(struct cpu *c, size_t bytes);
+
+/* Since creation: blocks decoded and found dead by writes, times that everything and that the
+ * oldest were dropped. */
 struct block_stats {
-    uint64_t decoded, invalidated, flushes;
+    uint64_t decoded, invalidated, flushes, dropped;
 };
 struct block_stats blocks_stats(const struct cpu *c);
 

@@ -33,8 +33,10 @@ struct translator {
     void (*code_moved)(struct cpu *c, bool global_too);
     /* This physical page holds code now: no direct writes to it any more. */
     void (*protect)(struct cpu *c, uint64_t pa);
-    /* A block was overwritten; all blocks were dropped. */
+    /* A block was overwritten or is one of the oldest; it is dead, and its memory is used for
+     * another one now; all blocks were dropped. */
     void (*block_killed)(struct cpu *c, struct block *b);
+    void (*block_dropped)(struct cpu *c, struct block *b);
     void (*blocks_cleared)(struct cpu *c);
 };
 

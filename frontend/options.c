@@ -235,11 +235,33 @@ static int set_machine(struct parse *p, const char *arg)
     return only(p, "machine", arg, "pc");
 }
 
+/* -accel jit,PROP=VALUE... */
+static int accel_property(struct parse *p, const char *arg, const char *prop, size_t len)
+{
+    char text[64];
+    unsigned long v;
+    snprintf(text, sizeof(text), "%.*s", (int)len, prop);
+    if (strncmp(text, "tb-size=", 8) != 0)
+        return wrong(p, "accel", arg, "unknown property; jit has tb-size=");
+    if (!parse_number(text + 8, JIT_MAX_CODE >> 20, &v) || v < JIT_MIN_CODE >> 20)
+        return wrong(p, "accel", arg, "tb-size must be between 1 and 1024 (MiB)");
+    p->o->vm.jit.code_bytes = (uint64_t)v << 20;
+    return 0;
+}
+
 static int set_accel(struct parse *p, const char *arg)
 {
-    if (strcmp(arg, "jit") != 0)
+    size_t name = strcspn(arg, ",");
+    if (name != 3 || strncmp(arg, "jit", 3) != 0)
         return only(p, "accel", arg, "interp");
     p->o->vm.accel = ACCEL_JIT;
+    for (const char *prop = arg + name; *prop == ',';) {
+        size_t len = strcspn(++prop, ",");
+        int err = accel_property(p, arg, prop, len);
+        if (err != 0)
+            return err;
+        prop += len;
+    }
     return 0;
 }
 

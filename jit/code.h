@@ -42,15 +42,22 @@ static inline unsigned kind_seg(const struct code_kind *k, unsigned sreg)
 /* A way out of a block to a fixed place: an offset from the start of the block's page. */
 struct code_exit {
     int32_t offset;
-    uint8_t *patch;   /* the jump's displacement; NULL: never linked */
-    uint8_t fp_ready; /* bits: FP_* that are in the host's registers there */
+    uint8_t *patch;             /* the jump's displacement; NULL: never linked */
+    uint8_t *cold;              /* where it leads as long as it is not linked, as written */
+    struct code *to;            /* linked to this, or NULL */
+    struct code_exit *next_in;  /* the next one that is linked there */
+    struct code_exit **in_link; /* what points to this one in that list */
+    uint8_t fp_ready;           /* bits: FP_* that are in the host's registers there */
 };
 
-#define MAX_EXITS 3
+#define MAX_EXITS   3
+#define ENTRY_BYTES 5 /* at most, of what backend_forward() writes over an entry */
 
 struct code {
-    struct block *block;
-    struct code *next; /* of the same block, another kind */
+    struct block *block;  /* NULL: dropped */
+    uint64_t pa;          /* of the block */
+    struct code *next;    /* of the same block, another kind */
+    struct code_exit *in; /* linked to this code */
     struct code_kind kind;
     uint8_t *begin, *end;   /* as written */
     const uint8_t *outside; /* entry with the linear address in the address register; NULL: none */
@@ -127,18 +134,22 @@ struct row_counts {
     uint64_t calls, faults;
 };
 
+#define CODE_REGIONS 8
+
 struct jit {
     struct cpu *cpu;
     struct shadow shadow;
     struct backend *backend;
-    struct code *codes; /* in the order of their addresses */
-    unsigned ncodes, max_codes;
-    uint8_t *rw, *limit; /* code memory as written */
-    uint8_t *first;      /* behind the backend's entry and exit code */
-    uint8_t *next;       /* where the next block goes */
+    /* Translated code (cache.h). */
+    struct code *codes;            /* region_codes for each region */
+    unsigned ncodes[CODE_REGIONS]; /* of these in use */
+    unsigned region, region_codes; /* the current one */
+    uint8_t *rw;                   /* code memory as written */
+    uint8_t *next, *limit; /* where the next block goes in the current region, and its end */
     ptrdiff_t to_exec;
-    size_t code_bytes;
+    uint64_t code_bytes, region_bytes;
     int code_fd;
+    uint64_t drops; /* times that code or blocks were dropped */
     struct code_kind kinds[JUMP_CACHES];
     unsigned nkinds;
     uint64_t poll_ok;          /* what cpu.poll points to */
@@ -173,13 +184,14 @@ bool jit_call(struct cpu *c, struct code *x);
 int backend_create(struct jit *j, char *err);
 void backend_free(struct jit *j);
 
-/* Translate x->block for x->kind at j->next. False: no room. */
-bool backend_translate(struct jit *j, struct code *x);
+/* Translate x->block for x->kind at j->next, where cache_is_full() says that there is room. */
+void backend_translate(struct jit *j, struct code *x);
 
 /* Run from `code` on, which expects these FP_* in the host. */
 enum code_why backend_enter(struct jit *j, const uint8_t *code, unsigned fp_ready);
 
-/* Let an exit, or the entry of dead code, go directly to other code of the same kind. */
+/* Let an exit go directly to other code of the same kind (NULL: lead out again); let the entry of
+ * dead code lead to some place. */
 void backend_link(struct jit *j, const struct code_exit *exit, const struct code *to);
 void backend_forward(struct jit *j, struct code *from, const uint8_t *to);
 

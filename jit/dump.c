@@ -79,7 +79,7 @@ int dump_open_perf_map(struct jit *j)
         return -errno;
     fprintf(j->perf_map, "%llx %llx translator\n",
             (unsigned long long)(uintptr_t)(j->rw + j->to_exec),
-            (unsigned long long)(j->first - j->rw));
+            (unsigned long long)(j->next - j->rw));
     return 0;
 }
 

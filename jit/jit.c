@@ -4,27 +4,26 @@
  * over.
  *
  * Invariants:
- * 1. One struct code belongs to one decoded block (cpu/block.h) and lives as long: when the block
- * is overwritten, its entry leads out; when all blocks are dropped, so is all code.
+ * 1. A struct code belongs to a decoded block (cpu/block.h) and to what executes it. When the block
+ * is overwritten or dropped, its entry leads out; it is dropped itself when its turn comes
+ * (cache.h).
  * 2. Between two instructions of translated code the guest's registers are in the places that the
  *    backend gave them and its flags in the host's; X_PAGE is the page being executed.
  * 3. Code is entered with the kind that it was made for. What changes the kind ends a block. */
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/mman.h>
-#include <unistd.h>
 
 #include "cpu/exception.h"
 #include "cpu/flags.h"
 #include "cpu/interp.h"
 #include "cpu/ops.h"
 #include "cpu/translator.h"
+#include "jit/cache.h"
 #include "jit/dump.h"
 #include "jit/lockstep.h"
 
-#define CODE_BYTES (UINT64_C(64) << 20)
-#define MAX_CODES  (1u << 17)
+#define CODE_BYTES (UINT64_C(64) << 20) /* unless the configuration says otherwise */
 #define HOT        4  /* interpreted so many times, a block is worth translating */
 #define MAX_TRAPS  48 /* weight of one instruction's traps until it is translated otherwise */
 #define TRAP       16
@@ -94,23 +93,6 @@ static unsigned kind_cache(struct jit *j, const struct code_kind *k)
 
 /* -- Code -------------------------------------------------------------------------------------- */
 
-struct code *code_at(const struct jit *j, const uint8_t *host)
-{
-    const uint8_t *p = host - j->to_exec;
-    unsigned lo = 0, hi = j->ncodes;
-
-    while (lo < hi) {
-        unsigned mid = (lo + hi) / 2;
-        if (p < j->codes[mid].begin)
-            hi = mid;
-        else if (p >= j->codes[mid].end)
-            lo = mid + 1;
-        else
-            return &j->codes[mid];
-    }
-    return NULL;
-}
-
 unsigned code_insn(const struct jit *j, const struct code *x, const uint8_t *host)
 {
     uint32_t at = (uint32_t)(host - j->to_exec - x->begin);
@@ -138,12 +120,12 @@ static struct code *code_make(struct jit *j, struct block *b, const struct code_
 {
     uint64_t flushes = j->stats.flushes;
     unsigned cache = k->mode & KIND_FLAT_CS ? kind_cache(j, k) : 0;
-    struct code *x = &j->codes[j->ncodes];
+    struct code *x = cache_next(j);
     uint16_t at = b->pa & 0xfff;
 
-    if (j->stats.flushes != flushes || j->ncodes == j->max_codes)
+    if (j->stats.flushes != flushes)
         return NULL;
-    *x = (struct code){.block = b, .kind = *k, .cache = (uint8_t)cache};
+    *x = (struct code){.block = b, .pa = b->pa, .kind = *k, .cache = (uint8_t)cache};
     if (before != NULL) {
         x->exact = before->exact;
         x->careful = before->careful;
@@ -153,23 +135,16 @@ static struct code *code_make(struct jit *j, struct block *b, const struct code_
         x->guest[n] = at;
         at = (uint16_t)(at + b->insn[n].len);
     }
-    if (!backend_translate(j, x))
-        return NULL;
-    j->ncodes++;
-    x->next = b->code;
-    b->code = x;
+    backend_translate(j, x);
+    cache_add(j, x);
     j->stats.blocks++;
+    j->stats.bytes += (uint64_t)(x->end - x->begin);
     j->stats.insns += b->count;
     if (j->cpu->log_items & LOG_OUT_ASM)
         dump_code(j, x);
     if (j->perf_map != NULL)
         dump_perf_map(j, x);
     return x;
-}
-
-static bool is_full(const struct jit *j)
-{
-    return j->ncodes == j->max_codes || j->limit - j->next < 32768;
 }
 
 /* -- Being told by the processor --------------------------------------------------------------- */
@@ -214,16 +189,22 @@ static void on_block_killed(struct cpu *c, struct block *b)
 {
     struct jit *j = c->jit;
     for (struct code *x = b->code; x != NULL; x = x->next)
-        backend_forward(j, x, x->dead);
+        cache_forward(j, x, x->dead);
+}
+
+static void on_block_dropped(struct cpu *c, struct block *b)
+{
+    struct jit *j = c->jit;
+    for (struct code *x = b->code; x != NULL; x = x->next)
+        x->block = NULL;
+    j->drops++;
 }
 
 static void on_blocks_cleared(struct cpu *c)
 {
     struct jit *j = c->jit;
-    j->ncodes = 0;
+    cache_clear(j);
     j->left = NULL;
-    j->next = j->first;
-    jumps_forget(&j->shadow, true);
     j->stats.flushes++;
 }
 
@@ -404,7 +385,8 @@ static void retranslate(struct jit *j, struct code *x, unsigned k)
     struct block *b = x->block;
     struct code *y;
 
-    if (b->dead || x->traps[k] >= MAX_TRAPS || is_full(j) || (j->raised && x->careful & 1u << k))
+    if (b->dead || x->traps[k] >= MAX_TRAPS || cache_is_full(j) ||
+        (j->raised && x->careful & 1u << k))
         return;
     x->traps[k] = (uint8_t)(x->traps[k] + (j->raised ? TRAP_GUEST : TRAP));
     if (x->traps[k] < MAX_TRAPS)
@@ -416,7 +398,7 @@ static void retranslate(struct jit *j, struct code *x, unsigned k)
     x->exact |= 1u << k;
     y = code_make(j, b, &x->kind, x);
     if (y != NULL)
-        backend_forward(j, x, y->inside);
+        cache_forward(j, x, y->inside);
 }
 
 /* Instruction k of x could not complete: the page is not in the tables, it faults, or the access is
@@ -424,17 +406,19 @@ static void retranslate(struct jit *j, struct code *x, unsigned k)
 static const uint8_t *after_fault(struct jit *j, struct code *x, unsigned k)
 {
     struct cpu *c = j->cpu;
-    uint64_t fills = j->shadow.fills;
+    uint64_t fills = j->shadow.fills, drops = j->drops;
     bool on;
 
     j->stats.faults++;
     j->rows[x->block->insn[k].op].faults++;
     on = interpret_and_fill(c, x, k);
+    if (j->drops != drops)
+        return NULL;
     if (j->raised || j->shadow.fills == fills) /* delivering an exception fills, too */
         retranslate(j, x, k);
     if (!on || k + 1u == x->block->count)
         return NULL;
-    if (must_stop(c)) {
+    if (must_stop(c) || cache_is_full(j)) {
         c->r[RIP] = rip_at(c, x, x->guest[k + 1]);
         return NULL;
     }
@@ -473,8 +457,8 @@ static bool find_code(struct jit *j, struct block **b, struct code **x)
     uint64_t flushes;
 
     *x = NULL;
-    if (is_full(j))
-        blocks_clear(c);
+    if (cache_is_full(j))
+        cache_make_room(j);
     *b = block_lookup(c);
     if (*b == NULL)
         return false;
@@ -504,7 +488,7 @@ static const uint8_t *enter_at(struct jit *j, struct code *x)
 
 /* Run code from `at` on until it cannot go on by itself. Returns the exit taken where that may be
  * linked to what comes next. */
-static const struct code_exit *run_code(struct jit *j, const uint8_t *at, uint64_t *from)
+static struct code_exit *run_code(struct jit *j, const uint8_t *at, uint64_t *from)
 {
     struct cpu *c = j->cpu;
 
@@ -544,19 +528,19 @@ static const struct code_exit *run_code(struct jit *j, const uint8_t *at, uint64
 }
 
 /* The exit that led here stays within its page and is not linked yet: link it. */
-static void link_exit(struct jit *j, const struct code_exit *exit, uint64_t from, uint64_t flushes,
-                      const struct code *x)
+static void link_exit(struct jit *j, struct code_exit *exit, uint64_t from, uint64_t drops,
+                      struct code *x)
 {
     const struct code *leaving;
 
-    if (exit->patch == NULL || j->lockstep != NULL || j->stats.flushes != flushes ||
+    if (exit->patch == NULL || j->lockstep != NULL || j->drops != drops ||
         j->cpu->scratch[X_PAGE] != from)
         return;
     /* The guest may have mapped another page there. */
     leaving = code_at(j, exit->patch + j->to_exec);
-    if (leaving == NULL || (leaving->block->pa ^ x->block->pa) >> 12 != 0)
+    if (leaving == NULL || (leaving->pa ^ x->pa) >> 12 != 0)
         return;
-    backend_link(j, exit, x);
+    cache_link(j, exit, x);
     j->stats.links++;
 }
 
@@ -566,15 +550,15 @@ static void forward_dead(struct jit *j, const struct code *x)
     struct code *dead = j->left;
 
     j->left = NULL;
-    if (dead != NULL && dead->block->pa == x->block->pa && kind_equal(&dead->kind, &x->kind))
-        backend_forward(j, dead, x->inside);
+    if (dead != NULL && dead->pa == x->pa && kind_equal(&dead->kind, &x->kind))
+        cache_forward(j, dead, x->inside);
 }
 
 static bool jit_run(struct cpu *c)
 {
     struct jit *j = c->jit;
-    const struct code_exit *exit = NULL;
-    uint64_t from = 0, flushes = 0;
+    struct code_exit *exit = NULL;
+    uint64_t from = 0, drops = 0;
 
     for (;;) {
         struct block *b;
@@ -595,8 +579,8 @@ static bool jit_run(struct cpu *c)
         at = enter_at(j, x);
         forward_dead(j, x);
         if (exit != NULL)
-            link_exit(j, exit, from, flushes, x);
-        flushes = j->stats.flushes;
+            link_exit(j, exit, from, drops, x);
+        drops = j->drops;
         if (j->lockstep != NULL)
             lockstep_begin(j, x, 0);
         exit = run_code(j, at, &from);
@@ -617,16 +601,17 @@ static void report(struct jit *j)
     struct cpu *c = j->cpu;
     const struct jit_stats *s = &j->stats;
 
-    cpu_log(c, LOG_JIT_STATS, "%llu blocks of %llu instructions translated, %llu of them declined",
+    cpu_log(c, LOG_JIT_STATS,
+            "%llu blocks of %llu instructions translated to %llu bytes, %llu of them declined",
             (unsigned long long)s->blocks, (unsigned long long)s->insns,
-            (unsigned long long)s->declined);
+            (unsigned long long)s->bytes, (unsigned long long)s->declined);
     cpu_log(c, LOG_JIT_STATS,
             "%llu entries, %llu calls, %llu faults, %llu cold blocks, %llu links, %llu polls, "
-            "%llu flushes",
+            "%llu flushes, %llu evictions",
             (unsigned long long)s->entries, (unsigned long long)s->calls,
             (unsigned long long)s->faults, (unsigned long long)s->cold,
             (unsigned long long)s->links, (unsigned long long)s->polls,
-            (unsigned long long)s->flushes);
+            (unsigned long long)s->flushes, (unsigned long long)s->evictions);
     for (unsigned n = 0; n < REPORTED; n++) {
         unsigned most = 0;
         for (unsigned k = 1; k < optab_count; k++)
@@ -649,40 +634,22 @@ static const struct translator translator = {
     .code_moved = on_code_moved,
     .protect = on_protect,
     .block_killed = on_block_killed,
+    .block_dropped = on_block_dropped,
     .blocks_cleared = on_blocks_cleared,
 };
 
-/* Code memory is mapped twice: once to be written, once to be executed. */
-static int code_memory(struct jit *j)
+static int open_all(struct jit *j, const struct jit_ram *ram, const struct jit_config *cfg,
+                    char *err)
 {
-    void *rw, *rx;
-
-    j->code_bytes = CODE_BYTES;
-    j->code_fd = memfd_create("translated-code", MFD_CLOEXEC);
-    if (j->code_fd < 0 || ftruncate(j->code_fd, (off_t)j->code_bytes) < 0)
-        return -errno;
-    rw = mmap(NULL, j->code_bytes, PROT_READ | PROT_WRITE, MAP_SHARED, j->code_fd, 0);
-    if (rw == MAP_FAILED)
-        return -errno;
-    j->rw = j->next = rw;
-    j->limit = j->rw + j->code_bytes;
-    rx = mmap(NULL, j->code_bytes, PROT_READ | PROT_EXEC, MAP_SHARED, j->code_fd, 0);
-    if (rx == MAP_FAILED)
-        return -errno;
-    j->to_exec = (uint8_t *)rx - j->rw;
-    return 0;
-}
-
-static int open_all(struct jit *j, const struct jit_ram *ram, char *err)
-{
+    uint64_t bytes = cfg->code_bytes != 0 ? cfg->code_bytes : CODE_BYTES;
     int status;
 
-    j->max_codes = MAX_CODES;
-    j->codes = calloc(MAX_CODES, sizeof(*j->codes));
     j->rows = calloc(optab_count, sizeof(*j->rows));
-    status = j->codes == NULL || j->rows == NULL ? -ENOMEM : shadow_create(&j->shadow);
+    status = j->rows == NULL ? -ENOMEM : shadow_create(&j->shadow);
     if (status == 0)
-        status = code_memory(j);
+        status = cache_create(j, bytes);
+    if (status == 0 && !blocks_resize(j->cpu, bytes))
+        status = -ENOMEM;
     if (status == 0 && j->cpu->log_items & (LOG_LOCKSTEP | LOG_LOCKSTEP_SOME))
         status = lockstep_create(j);
     if (status != 0) {
@@ -690,11 +657,12 @@ static int open_all(struct jit *j, const struct jit_ram *ram, char *err)
         return status;
     }
     status = backend_create(j, err);
-    j->first = j->next;
+    cache_open(j);
     return status != 0 ? status : shadow_open(&j->shadow, ram, err);
 }
 
-int jit_create(struct jit **out, struct cpu *c, const struct jit_ram *ram, char *err)
+int jit_create(struct jit **out, struct cpu *c, const struct jit_ram *ram,
+               const struct jit_config *cfg, char *err)
 {
     struct jit *j = calloc(1, sizeof(*j));
     int status;
@@ -704,7 +672,7 @@ int jit_create(struct jit **out, struct cpu *c, const struct jit_ram *ram, char 
         return -ENOMEM;
     j->cpu = c;
     j->code_fd = -1;
-    status = open_all(j, ram, err);
+    status = open_all(j, ram, cfg, err);
     if (status != 0) {
         jit_free(j);
         return status;
@@ -735,17 +703,10 @@ void jit_free(struct jit *j)
     }
     lockstep_free(j);
     backend_free(j);
-    if (j->rw != NULL) {
-        if (j->to_exec != 0)
-            munmap(j->rw + j->to_exec, j->code_bytes);
-        munmap(j->rw, j->code_bytes);
-    }
-    if (j->code_fd >= 0)
-        close(j->code_fd);
+    cache_free(j);
     if (j->perf_map != NULL)
         fclose(j->perf_map);
     shadow_free(&j->shadow);
-    free(j->codes);
     free(j->rows);
     free(j);
 }

@@ -4,6 +4,7 @@
 #define JIT_JIT_H
 
 #include "cpu/cpu.h"
+#include "jit/config.h"
 
 /* The memory object that holds guest RAM, as the machine mapped it: page n of the object's contents
  * is at host + n * JIT_RAM_STRIDE, and at that offset in fd. The pages between are never touched,
@@ -20,7 +21,8 @@ struct jit;
 
 /* Take over the execution of c. 0, or -errno with a one-line reason in err (256 bytes): the host
  * lacks something, and the interpreter goes on alone. */
-int jit_create(struct jit **out, struct cpu *c, const struct jit_ram *ram, char *err);
+int jit_create(struct jit **out, struct cpu *c, const struct jit_ram *ram,
+               const struct jit_config *cfg, char *err);
 
 /* Write a map of translated code for perf, /tmp/perf-PID.map. 0 or -errno. */
 int jit_perf_map(struct jit *j);
@@ -44,7 +46,10 @@ struct jit_stats {
     uint64_t faults;   /* accesses that trapped */
     uint64_t calls;    /* instructions interpreted for translated code */
     uint64_t cold;     /* blocks run by the interpreter because they are not hot yet */
-    uint64_t links, polls, flushes;
+    uint64_t links, polls;
+    uint64_t flushes;   /* times that all code was dropped */
+    uint64_t evictions; /* times that the oldest code was */
+    uint64_t bytes;     /* of host code */
 };
 struct jit_stats jit_stats(const struct jit *j);
 

@@ -257,6 +257,27 @@ void jumps_forget(struct shadow *s, bool global_too)
     }
 }
 
+static void list_forget_code(struct jump_entry **list, unsigned *count, uint64_t begin,
+                             uint64_t end)
+{
+    unsigned kept = 0;
+
+    for (unsigned k = 0; k < *count; k++)
+        if (list[k]->code >= begin && list[k]->code < end)
+            list[k]->minus_la++;
+        else
+            list[kept++] = list[k];
+    *count = kept;
+}
+
+void jumps_forget_code(struct shadow *s, const uint8_t *begin, const uint8_t *end)
+{
+    for (unsigned m = 0; m < MMU_NONE; m++)
+        for (unsigned global = 0; global < 2; global++)
+            list_forget_code(s->ctx[m]->jumps[global], &s->ctx[m]->njumps[global], (uintptr_t)begin,
+                             (uintptr_t)end);
+}
+
 void jump_insert(struct shadow *s, unsigned mmu, unsigned cache, const struct jump *j)
 {
     struct shadow_ctx *x = s->ctx[mmu];

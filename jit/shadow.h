@@ -65,5 +65,7 @@ struct jump {
 };
 void jump_insert(struct shadow *s, unsigned mmu, unsigned cache, const struct jump *j);
 void jumps_forget(struct shadow *s, bool global_too);
+/* There is no code in [begin, end) any more. */
+void jumps_forget_code(struct shadow *s, const uint8_t *begin, const uint8_t *end);
 
 #endif

@@ -288,7 +288,7 @@ static int create_jit(struct vcpu *v, char *err)
     const struct mem *m = &v->vm->mem;
     struct jit_ram ram = {.fd = m->fd, .host = m->host, .pages = m->size / PAGE_SIZE};
 
-    int status = jit_create(&v->jit, &v->cpu, &ram, err);
+    int status = jit_create(&v->jit, &v->cpu, &ram, &v->vm->cfg.jit, err);
 
     if (status == 0 && v->vm->cfg.perf_map) {
         status = jit_perf_map(v->jit);

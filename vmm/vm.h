@@ -12,6 +12,7 @@
 #include <stdint.h>
 #include <stdio.h>
 
+#include "jit/config.h"
 #include "vmm/bus.h"
 #include "vmm/chardev.h"
 #include "vmm/clock.h"
@@ -28,16 +29,17 @@ struct cpu;
 #define VM_MIN_RAM      (UINT64_C(1) << 20)
 #define VM_RAM_HOLE     UINT64_C(0xc0000000) /* RAM above this continues at 4 GiB */
 
-/* What the user asked for. Strings are borrowed for the VM's life. */
 /* How guest code is run. */
 enum vm_accel { ACCEL_INTERP, ACCEL_JIT };
 
+/* What the user asked for. Strings are borrowed for the VM's life. */
 struct vm_config {
     const char *name;
     uint64_t ram_bytes; /* multiple of 4 KiB, >= VM_MIN_RAM */
     unsigned cpus;      /* 1 */
     const char *cpu_model;
     enum vm_accel accel;
+    struct jit_config jit;
     const char *serial[VM_SERIAL_PORTS]; /* chardev specs; NULL: port absent */
     const char *debugcon;                /* chardev spec for ports 0xe9 and 0x402; NULL: none */
     const char *bios;                    /* firmware image, instead of a kernel; NULL: none */

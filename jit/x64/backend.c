@@ -6,9 +6,6 @@
 
 #include "jit/x64/emit.h"
 
-/* More than a block of the greatest size can need. */
-#define ROOM 24576
-
 int backend_create(struct jit *j, char *err)
 {
     uint32_t mxcsr;
@@ -151,6 +148,7 @@ static void emit_cold(struct xlat *x)
 
     for (unsigned k = 0; k < x->ncold; k++) {
         asm_patch(&x->a, x->cold[k].jump, asm_here(&x->a));
+        x->code->exit[x->cold[k].exit].cold = x->a.p;
         asm_store32_imm(&x->a, SCRATCH_AT(X_SITE), x->cold[k].exit);
         asm_mov_imm(&x->a, ADDR, (uint64_t)(uintptr_t)x->code);
         asm_jmp(&x->a, s->exit[x->is64][0]);
@@ -160,15 +158,13 @@ static void emit_cold(struct xlat *x)
     asm_jmp(&x->a, s->exit[x->is64][1]);
 }
 
-bool backend_translate(struct jit *j, struct code *code)
+void backend_translate(struct jit *j, struct code *code)
 {
     struct xlat x = {
         .a = {j->next, j->to_exec}, .j = j, .code = code, .is64 = code->kind.mode & MODE_64};
     const struct block *b = code->block;
     uint8_t *arrival = NULL;
 
-    if (j->limit - j->next < ROOM)
-        return false;
     code->begin = x.a.p;
     if (code->kind.mode & KIND_FLAT_CS) {
         code->outside = asm_here(&x.a);
@@ -187,7 +183,7 @@ bool backend_translate(struct jit *j, struct code *code)
         code->host[x.k] = (uint32_t)(x.a.p - code->begin);
         code->fp_ready[x.k] = x.fp_ready;
         emit_insn(&x, &b->insn[x.k]);
-        while (x.k == 0 && x.a.p < code->ready_patch + 5)
+        while (x.k == 0 && x.a.p < code->ready_patch + ENTRY_BYTES)
             put8(&x.a, 0x90); /* room for the jump that replaces a dead block */
     }
     x.k--;
@@ -202,7 +198,6 @@ bool backend_translate(struct jit *j, struct code *code)
         asm_patch(&x.a, arrival, code->dead);
     code->end = x.a.p;
     j->next = x.a.p;
-    return true;
 }
 
 enum code_why backend_enter(struct jit *j, const uint8_t *code, unsigned fp_ready)
@@ -221,7 +216,11 @@ enum code_why backend_enter(struct jit *j, const uint8_t *code, unsigned fp_read
 void backend_link(struct jit *j, const struct code_exit *exit, const struct code *to)
 {
     struct asmbuf a = {NULL, j->to_exec};
-    asm_patch(&a, exit->patch, to->fp_used & ~exit->fp_ready ? to->inside : to->ready);
+    const uint8_t *target = exit->cold + j->to_exec;
+
+    if (to != NULL)
+        target = to->fp_used & ~exit->fp_ready ? to->inside : to->ready;
+    asm_patch(&a, exit->patch, target);
 }
 
 void backend_forward(struct jit *j, struct code *from, const uint8_t *to)

@@ -25,7 +25,8 @@ static bool in_page(int64_t offset)
 static void leave_through(struct xlat *x, uint8_t *jump, int32_t offset, bool linked)
 {
     unsigned n = x->code->nexits++;
-    x->code->exit[n] = (struct code_exit){offset, linked ? jump : NULL, x->fp_ready};
+    x->code->exit[n] = (struct code_exit){
+        .offset = offset, .patch = linked ? jump : NULL, .fp_ready = x->fp_ready};
     x->cold[x->ncold].jump = jump;
     x->cold[x->ncold].exit = n;
     x->ncold++;

@@ -247,6 +247,7 @@ int main(int argc, char **argv)
     unsigned long cases = CASES;
     uint64_t seed = 1;
     unsigned len = SEQUENCE_MAX;
+    struct jit_config cfg = {0};
     struct jit *j;
     char err[256];
     int opt;
@@ -268,7 +269,7 @@ int main(int argc, char **argv)
     gen_first_memory(t.mem);
     create_system(t.ref);
     create_system(t.dut);
-    if (jit_create(&j, t.dut, guest_ram(t.dut), err) != 0 || jit_thread_enter(j) != 0) {
+    if (jit_create(&j, t.dut, guest_ram(t.dut), &cfg, err) != 0 || jit_thread_enter(j) != 0) {
         printf("skipped: %s\n", err);
         return 77;
     }

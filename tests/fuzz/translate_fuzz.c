@@ -49,7 +49,7 @@ static bool world_create_pair(struct world *w, unsigned kind)
     }
     fake_machine_spread(w->m[1]);
     ram = (struct jit_ram){w->m[1]->ram_fd, w->m[1]->spread, PAGES};
-    if (jit_create(&w->jit, &w->m[1]->cpu, &ram, err) != 0) {
+    if (jit_create(&w->jit, &w->m[1]->cpu, &ram, &(struct jit_config){0}, err) != 0) {
         fprintf(stderr, "not tested: %s\n", err);
         return false;
     }

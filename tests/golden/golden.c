@@ -297,7 +297,7 @@ int main(int argc, char **argv)
         fprintf(stderr, "usage: golden [-w] DIRECTORY BINARIES\n");
         return 2;
     }
-    if (jit_create(&g.j, g.c, guest_ram(g.c), err) != 0) {
+    if (jit_create(&g.j, g.c, guest_ram(g.c), &(struct jit_config){0}, err) != 0) {
         printf("skipped: %s\n", err);
         return 77;
     }

@@ -111,9 +111,10 @@ void cpu_update_mode(struct cpu *c)
 }
 
 /* No translator either. */
-int jit_create(struct jit **out, struct cpu *c, const struct jit_ram *ram, char *err)
+int jit_create(struct jit **out, struct cpu *c, const struct jit_ram *ram,
+               const struct jit_config *cfg, char *err)
 {
-    (void)c, (void)ram, (void)err;
+    (void)c, (void)ram, (void)cfg, (void)err;
     *out = NULL;
     return 0;
 }

@@ -1,0 +1,129 @@
+/* SPDX-License-Identifier: MIT */
+/* Decoded blocks in little memory: the oldest make room, and nothing finds them any more. */
+#include <check.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "cpu/block.h"
+#include "cpu/isa.h"
+#include "tests/unit/fake_machine.h"
+
+#define FIRST  0x2000u
+#define STRIDE 8u
+#define PAGE   0x1000u
+
+/* Many more than there is room for. */
+#define FUNCTIONS ((FAKE_RAM_BYTES - FIRST - 2 * PAGE) / STRIDE)
+
+static struct fake_machine *m;
+static struct cpu *c;
+
+static void put_function(unsigned n, uint8_t add)
+{
+    const uint8_t code[] = {0x83, 0xc0, add, 0xc3}; /* add eax, add; ret */
+    memcpy(m->ram + FIRST + n * STRIDE, code, sizeof(code));
+}
+
+static void setup(void)
+{
+    m = fake_machine_create(NULL);
+    c = &m->cpu;
+    fake_machine_enter32(m, FIRST, 0x1000);
+    for (unsigned n = 0; n < FUNCTIONS; n++)
+        put_function(n, (uint8_t)(n % 100));
+    ck_assert(blocks_resize(c, BLOCKS_MIN_BYTES));
+}
+
+static void teardown(void)
+{
+    fake_machine_free(m);
+}
+
+static struct block *block_of(unsigned n)
+{
+    c->r[RIP] = FIRST + n * STRIDE;
+    return block_lookup(c);
+}
+
+static uint64_t added_by(const struct block *b)
+{
+    return b->insn[0].imm;
+}
+
+START_TEST(all_are_right_again_and_again)
+{
+    uint64_t flushes = blocks_stats(c).flushes;
+
+    for (unsigned pass = 0; pass < 5; pass++)
+        for (unsigned n = 0; n < FUNCTIONS; n++) {
+            const struct block *b = block_of(n);
+            if (b == NULL || b->pa != FIRST + n * STRIDE || b->count != 2 || b->dead ||
+                added_by(b) != n % 100)
+                ck_abort_msg("function %u", n);
+        }
+    ck_assert_uint_eq(blocks_stats(c).flushes, flushes);
+    ck_assert_uint_ge(blocks_stats(c).dropped, 5);
+}
+END_TEST
+
+/* What is new stays: each drop leaves most blocks alone. */
+START_TEST(only_the_oldest_go)
+{
+    uint64_t decoded;
+    unsigned n = 0;
+
+    while (blocks_stats(c).dropped < 3)
+        ck_assert_ptr_nonnull(block_of(n++));
+    decoded = blocks_stats(c).decoded;
+    for (unsigned k = n * 3 / 4; k < n; k++)
+        block_of(k);
+    ck_assert_uint_eq(blocks_stats(c).decoded, decoded);
+    block_of(0);
+    ck_assert_uint_eq(blocks_stats(c).decoded, decoded + 1);
+}
+END_TEST
+
+/* Writes still reach all that is there, blocks across pages too, and pages without code are free.
+ */
+START_TEST(writes_after_drops)
+{
+    for (unsigned pass = 0; pass < 3; pass++) {
+        for (unsigned n = 0; n < FUNCTIONS; n++) {
+            block_of(n);
+            c->r[RIP] = (FIRST + n * STRIDE) | (PAGE - 2); /* a few bytes here, the rest there */
+            if (n % 64 == 0)
+                block_lookup(c);
+        }
+        for (unsigned n = pass; n < FUNCTIONS; n += 3) {
+            put_function(n, (uint8_t)(pass + 100));
+            cpu_code_written(c, FIRST + n * STRIDE, STRIDE);
+            if (added_by(block_of(n)) != pass + 100)
+                ck_abort_msg("function %u", n);
+        }
+    }
+    for (unsigned n = 0; n < FUNCTIONS; n++)
+        if (added_by(block_of(n)) != n % 3 + 100)
+            ck_abort_msg("function %u", n);
+    cpu_code_written(c, 0, FAKE_RAM_BYTES);
+    for (uint64_t pa = 0; pa < FAKE_RAM_BYTES; pa += PAGE)
+        ck_assert(!blocks_has_code(c, pa));
+}
+END_TEST
+
+int main(void)
+{
+    Suite *suite = suite_create("block");
+    TCase *tc = tcase_create("block");
+    SRunner *runner = srunner_create(suite);
+    int failed;
+
+    tcase_add_checked_fixture(tc, setup, teardown);
+    tcase_add_test(tc, all_are_right_again_and_again);
+    tcase_add_test(tc, only_the_oldest_go);
+    tcase_add_test(tc, writes_after_drops);
+    suite_add_tcase(suite, tc);
+    srunner_run_all(runner, CK_ENV);
+    failed = srunner_ntests_failed(runner);
+    srunner_free(runner);
+    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+}
