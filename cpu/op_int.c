@@ -484,15 +484,23 @@ OP_NONE(stc)
     c->f.carry = 1;
     return (void)i, true;
 }
+
+/* Translated code is made for one direction. */
+static bool set_direction(struct cpu *c, uint32_t df)
+{
+    if ((c->eflags & EFL_DF) != df)
+        run_stop(c);
+    c->eflags = (c->eflags & ~EFL_DF) | df;
+    return true;
+}
+
 OP_NONE(cld)
 {
-    c->eflags &= ~EFL_DF;
-    return (void)i, true;
+    return (void)i, set_direction(c, 0);
 }
 OP_NONE(std)
 {
-    c->eflags |= EFL_DF;
-    return (void)i, true;
+    return (void)i, set_direction(c, EFL_DF);
 }
 
 /* LAHF and SAHF exist in 64-bit mode only where CPUID says so. */

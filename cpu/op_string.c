@@ -4,9 +4,6 @@
  * MOVS and STOS move forward in page-sized pieces where the translation cache allows it. */
 #include "cpu/ops.h"
 
-/* Iterations between two looks at pending interrupts. */
-#define REP_SLICE 4096
-
 static inline uint64_t str_index(const struct cpu *c, const struct insn *i, enum reg r)
 {
     return c->r[r] & asz_mask(i);
@@ -24,6 +21,9 @@ static inline void str_advance(struct cpu *c, const struct insn *i, enum reg r, 
     uint64_t bytes = elements << w;
     str_set(c, i, r, c->eflags & EFL_DF ? c->r[r] - bytes : c->r[r] + bytes);
 }
+
+/* Iterations after which an instruction pauses unasked, as if it had not begun. */
+#define REP_SLICE 4096
 
 /* One iteration. */
 typedef bool (*str_fn)(struct cpu *c, const struct insn *i, unsigned w);
@@ -89,7 +89,9 @@ OP_INLINE bool string_op(struct cpu *c, const struct insn *i, unsigned w, enum r
         if (n == done || rep_ended(c, i, kind))
             return true;
         slice = slice > done ? slice - done : 0;
-        if (rep_must_pause(c) || slice == 0) {
+        if (slice == 0)
+            c->f = before;
+        if (slice == 0 || rep_must_pause(c)) {
             c->r[RIP] -= i->len;
             run_stop(c);
             return true;

@@ -30,6 +30,7 @@ struct code_kind {
 #define KIND_FLAT_CS (1u << 16)
 #define KIND_SSE     (1u << 17) /* SSE instructions raise neither #UD nor #NM */
 #define KIND_X87     (1u << 18) /* x87 and MMX instructions, likewise */
+#define KIND_DF      (1u << 19) /* EFLAGS.DF */
 
 /* Parts of the guest's state that the host's registers hold only while they are in use. */
 enum { FP_SSE, FP_X87, FP_PARTS };

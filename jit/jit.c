@@ -11,6 +11,7 @@
  *    backend gave them and its flags in the host's; X_PAGE is the page being executed.
  * 3. Code is entered with the kind that it was made for. What changes the kind ends a block. */
 #include <errno.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -67,6 +68,8 @@ static struct code_kind kind_now(const struct cpu *c)
         k.mode |= KIND_SSE;
     if (!(c->cr0 & (CR0_TS | CR0_EM)))
         k.mode |= KIND_X87;
+    if (c->eflags & EFL_DF)
+        k.mode |= KIND_DF;
     return k;
 }
 
@@ -275,13 +278,29 @@ static void finish_notes(struct cpu *c)
     c->scratch[X_NOTE] = 0;
 }
 
-/* Execute instruction k of x as the interpreter does. True: it completed and execution can go on
- * behind it in translated code. */
-static bool interpret(struct cpu *c, const struct code *x, unsigned k)
+/* Not in translated code, or not in this block. */
+#define ELSEWHERE UINT_MAX
+
+/* Has instruction k of x, a repeated one, paused, and can translated code go on with it? Then the
+ * flags are those that it began with: a fault would leave them so. */
+static bool has_paused(const struct cpu *c, const struct code *x, unsigned k, uint64_t moves)
+{
+    const struct jit *j = c->jit;
+    return c->r[RIP] == rip_at(c, x, x->guest[k]) && !x->block->dead && j->moves == moves;
+}
+
+/* Execute instruction k of x as the interpreter does. Returns the one before which execution can go
+ * on in translated code: the next, or k once more; or ELSEWHERE.
+ *
+ * `fill`: let no access hit in the interpreter's own cache, so that on_filled() hears of all pages
+ * touched, and let a repeated instruction pause when it has done so once. */
+static unsigned interpret(struct cpu *c, const struct code *x, unsigned k, bool fill)
 {
     struct jit *j = c->jit;
     const struct insn *i = &x->block->insn[k];
-    uint64_t rip = rip_at(c, x, x->guest[k]), next = rip + i->len;
+    uint64_t rip = rip_at(c, x, x->guest[k]), next = rip + i->len, moves = j->moves;
+    bool once = fill && optab[i->op].attr & ATTR_STR;
+    struct lazy_flags before = c->f;
 
     if (!(c->mode & MODE_64))
         next = (uint32_t)next;
@@ -290,25 +309,37 @@ static bool interpret(struct cpu *c, const struct code *x, unsigned k)
     c->run_end = i + 1;
     c->r[RIP] = next;
     c->icount++;
+    if (fill)
+        c->tlb = &c->tlbs[MMU_NONE];
+    if (once)
+        c->single = true;
     j->raised = !i->fn(c, i);
+    if (once)
+        c->single = false;
     if (j->raised) {
         c->r[RIP] = rip;
         j->shutdown = !exception_deliver(c);
-        return false;
     }
-    return c->run_end != NULL && c->r[RIP] == next;
+    if (fill)
+        c->tlb = &c->tlbs[c->mmu];
+    if (j->raised)
+        return ELSEWHERE;
+    if (once && has_paused(c, x, k, moves)) {
+        c->f = before;
+        return k;
+    }
+    return c->run_end != NULL && c->r[RIP] == next ? k + 1 : ELSEWHERE;
 }
 
-/* The same, but let no access hit in the interpreter's own cache, so that on_filled() hears of all
- * pages touched. */
-static bool interpret_and_fill(struct cpu *c, const struct code *x, unsigned k)
+/* Execute instruction k of x where the tables do not have its pages, or only the interpreter can
+ * reach what is there: then it may as well finish what it repeats. */
+static unsigned interpret_and_fill(struct cpu *c, const struct code *x, unsigned k)
 {
-    bool on;
+    const struct jit *j = c->jit;
+    uint64_t fills = j->shadow.fills;
+    unsigned n = interpret(c, x, k, true);
 
-    c->tlb = &c->tlbs[MMU_NONE];
-    on = interpret(c, x, k);
-    c->tlb = &c->tlbs[c->mmu];
-    return on;
+    return n == k && j->shadow.fills == fills ? interpret(c, x, k, false) : n;
 }
 
 /* Translated code has stopped before instruction k of x, or behind the block: as it should have? */
@@ -358,9 +389,8 @@ static bool may_fall_through(struct jit *j, const struct code *x)
 bool jit_call(struct cpu *c, struct code *x)
 {
     struct jit *j = c->jit;
-    unsigned k = (unsigned)c->scratch[X_SITE];
+    unsigned k = (unsigned)c->scratch[X_SITE], n;
     uint64_t moves = j->moves;
-    bool on;
 
     flags_from_host(c);
     finish_notes(c);
@@ -369,12 +399,13 @@ bool jit_call(struct cpu *c, struct code *x)
         return false;
     j->stats.calls++;
     j->rows[x->block->insn[k].op].calls++;
-    on = x->careful >> k & 1 ? interpret_and_fill(c, x, k) : interpret(c, x, k);
-    if (on && k + 1u == x->block->count)
-        on = j->moves == moves && may_fall_through(j, x);
-    if (on)
-        resume_at(j, x, k + 1);
-    return on;
+    n = x->careful >> k & 1 ? interpret_and_fill(c, x, k) : interpret(c, x, k, false);
+    if (n == ELSEWHERE || (n == x->block->count && (j->moves != moves || !may_fall_through(j, x))))
+        return false;
+    if (n == k)
+        c->scratch[X_RESUME] = (uint64_t)(uintptr_t)insn_host(j, x, k);
+    resume_at(j, x, n);
+    return true;
 }
 
 /* An instruction that traps again and again, because it means a device or a page with code or is
@@ -402,28 +433,28 @@ static void retranslate(struct jit *j, struct code *x, unsigned k)
 }
 
 /* Instruction k of x could not complete: the page is not in the tables, it faults, or the access is
- * one that needs the interpreter. Returns where to go on, or NULL. */
-static const uint8_t *after_fault(struct jit *j, struct code *x, unsigned k)
+ * one that needs the interpreter. Returns the instruction to go on with, or ELSEWHERE. */
+static unsigned after_fault(struct jit *j, struct code *x, unsigned k)
 {
     struct cpu *c = j->cpu;
     uint64_t fills = j->shadow.fills, drops = j->drops;
-    bool on;
+    unsigned n;
 
     j->stats.faults++;
     j->rows[x->block->insn[k].op].faults++;
-    on = interpret_and_fill(c, x, k);
+    n = interpret_and_fill(c, x, k);
     if (j->drops != drops)
-        return NULL;
+        return ELSEWHERE;
     if (j->raised || j->shadow.fills == fills) /* delivering an exception fills, too */
         retranslate(j, x, k);
-    if (!on || k + 1u == x->block->count)
-        return NULL;
+    if (n == ELSEWHERE || n == x->block->count)
+        return ELSEWHERE;
     if (must_stop(c) || cache_is_full(j)) {
-        c->r[RIP] = rip_at(c, x, x->guest[k + 1]);
-        return NULL;
+        c->r[RIP] = rip_at(c, x, x->guest[n]);
+        return ELSEWHERE;
     }
-    resume_at(j, x, k + 1);
-    return insn_host(j, x, k + 1);
+    resume_at(j, x, n);
+    return n;
 }
 
 /* Interpret a block that has no code, or is not worth having it. */
@@ -510,9 +541,11 @@ static struct code_exit *run_code(struct jit *j, const uint8_t *at, uint64_t *fr
             note_x87(c, x, site);
         flags_from_host(c);
         if (why == WHY_FAULT) {
-            if (check_at(j, x, site))
-                at = after_fault(j, x, site);
-            fp_ready = at != NULL ? x->fp_ready[site + 1] : 0;
+            unsigned n = check_at(j, x, site) ? after_fault(j, x, site) : ELSEWHERE;
+            if (n != ELSEWHERE) {
+                at = insn_host(j, x, n);
+                fp_ready = x->fp_ready[n];
+            }
         } else if (why == WHY_EXIT) {
             c->r[RIP] = rip_at(c, x, x->exit[site].offset);
             *from = c->scratch[X_PAGE];

@@ -61,6 +61,7 @@ struct lockstep {
     unsigned first;          /* instruction that the rehearsal began with */
     unsigned done;           /* instruction that it stopped before, or the number of all */
     bool completed;          /* it came to the end of the block */
+    bool paused;             /* in the middle of a repeated instruction: state[done + 1] */
     uint32_t mxcsr;          /* as it left it: an instruction that faults may set flags there */
     unsigned insn;           /* being executed */
     unsigned nlines;
@@ -86,6 +87,8 @@ static bool on_write(struct rehearsal *r, uint8_t *host, unsigned n)
 
     for (; p < host + n; p += LINE) {
         struct line *line = &l->line[l->nlines];
+        if (l->nlines > 0 && line[-1].host == p && line[-1].insn == l->insn)
+            continue;
         if (l->nlines == MAX_LINES)
             return false;
         line->host = p;
@@ -124,6 +127,88 @@ static void note_fpu(const struct cpu *c, struct lockstep *l)
     l->fpu[l->nfpu++] = c->fpu;
 }
 
+static bool is_repeated(const struct insn *i)
+{
+    return optab[i->op].attr & ATTR_STR && i->prefix & (INSN_REP | INSN_REPNE);
+}
+
+/* Elements of a string from r on that lie in one page. */
+static uint64_t elements_here(const struct cpu *c, const struct insn *i, enum reg r, unsigned sreg)
+{
+    uint64_t mask = ~UINT64_C(0) >> (64 - (8u << i->asz));
+    uint64_t la = (c->seg[sreg].base + (c->r[r] & mask)) & c->la_mask;
+    return (0x1000 - (la & 0xfff)) >> i->osz;
+}
+
+/* Does a string instruction access memory at rSI, or at rDI? */
+static bool has_si(const struct insn *i)
+{
+    return strstr(optab[i->op].operands, "Xb") != NULL ||
+           strstr(optab[i->op].operands, "Xv") != NULL;
+}
+
+static bool has_di(const struct insn *i)
+{
+    return strchr(optab[i->op].operands, 'Y') != NULL;
+}
+
+/* How often translated code repeats an instruction until it looks at cpu.poll; 0: it leaves it to
+ * the interpreter. */
+static uint64_t repetitions(const struct cpu *c, const struct insn *i)
+{
+    uint64_t n = UINT64_MAX, m;
+
+    if ((c->r[RCX] & ~UINT64_C(0) >> (64 - (8u << i->asz))) == 0)
+        return 1;
+    if (has_si(i))
+        n = elements_here(c, i, RSI, i->seg);
+    if (has_di(i) && (m = elements_here(c, i, RDI, SEG_ES)) < n)
+        n = m;
+    return n;
+}
+
+/* With 32-bit addresses upper halves are cleared before the first access, which may fault. */
+static void truncate_repeated(struct guest_state *s, const struct insn *i)
+{
+    bool moves = optab[i->op].fl_write == 0;
+
+    if (i->asz != 2)
+        return;
+    s->r[RCX] = (uint32_t)s->r[RCX];
+    if (moves && has_si(i))
+        s->r[RSI] = (uint32_t)s->r[RSI];
+    if (moves && has_di(i))
+        s->r[RDI] = (uint32_t)s->r[RDI];
+}
+
+/* Execute an instruction, a repeated one as far as translated code does at a time; s is the state
+ * before it. False: not to be done, or it faults. */
+static bool execute(struct cpu *c, struct lockstep *l, const struct insn *i, struct guest_state *s)
+{
+    bool repeated = is_repeated(i);
+    uint64_t n = repeated ? repetitions(c, i) : 1, start = c->r[RIP], next = start + i->len;
+    struct lazy_flags before = c->f;
+
+    if (n == 0)
+        return false;
+    if (repeated)
+        truncate_repeated(s, i);
+    do {
+        bool done;
+        c->run_end = i + 1;
+        c->r[RIP] = c->mode & MODE_64 ? next : (uint32_t)next;
+        c->single = repeated;
+        done = i->fn(c, i);
+        c->single = false;
+        if (!done || l->rehearsal.refused || c->db_pending != 0)
+            return false;
+    } while (--n > 0 && c->r[RIP] == start);
+    l->paused = repeated && c->r[RIP] == start;
+    if (l->paused)
+        c->f = before;
+    return true;
+}
+
 /* Execute instruction k. False: it must not be, or it faults. */
 static bool rehearse_insn(struct cpu *c, struct lockstep *l, const struct code *x, unsigned k)
 {
@@ -131,16 +216,13 @@ static bool rehearse_insn(struct cpu *c, struct lockstep *l, const struct code *
     const struct effects *e = &l->effects[i->op];
     struct guest_state *s = &l->state[k];
     unsigned n = l->nlines;
-    uint64_t next = c->r[RIP] + i->len;
 
     if (x->declined & UINT32_C(1) << k)
         return false;
     l->insn = k;
     if (e->fp && l->nfpu == 0)
         note_fpu(c, l);
-    c->run_end = i + 1;
-    c->r[RIP] = c->mode & MODE_64 ? next : (uint32_t)next;
-    if (!i->fn(c, i) || l->rehearsal.refused || c->db_pending != 0)
+    if (!execute(c, l, i, s))
         return false;
     for (; n < l->nlines; n++)
         memcpy(l->line[n].after, l->line[n].host, LINE);
@@ -149,7 +231,7 @@ static bool rehearse_insn(struct cpu *c, struct lockstep *l, const struct code *
     note_state(c, s + 1, (s->undefined & ~e->defines) | e->undefines);
     if (l->nfpu != 0)
         s[1].fpu = &l->fpu[l->nfpu - 1];
-    return true;
+    return !l->paused;
 }
 
 static void rehearse(struct cpu *c, struct lockstep *l, const struct code *x)
@@ -157,7 +239,7 @@ static void rehearse(struct cpu *c, struct lockstep *l, const struct code *x)
     unsigned k = l->first;
 
     l->nlines = l->nfpu = l->rehearsal.nwalked = 0;
-    l->rehearsal.refused = false;
+    l->rehearsal.refused = l->paused = false;
     note_state(c, &l->state[k], 0);
     while (k < x->block->count && rehearse_insn(c, l, x, k))
         k++;
@@ -395,11 +477,11 @@ static void say_memory(struct jit *j, const struct lockstep *l)
     }
 }
 
-static void report(struct jit *j, const struct guest_state *found, unsigned k)
+static void report(struct jit *j, const struct guest_state *found, unsigned at)
 {
     struct lockstep *l = j->lockstep;
-    unsigned at = k == LOCKSTEP_END ? l->code->block->count : k;
-    const struct guest_state *s[3] = {&l->state[l->first], &l->state[at <= l->done ? at : l->done],
+    unsigned last = l->done + l->paused;
+    const struct guest_state *s[3] = {&l->state[l->first], &l->state[at <= last ? at : last],
                                       found};
 
     SAY(j, "translated code differs from the interpreter: block at %llx, mode %x, mmu %u",
@@ -426,16 +508,18 @@ bool lockstep_check(struct jit *j, struct code *x, unsigned k)
 
     if (l->code == NULL)
         return true;
+    if (l->paused && k == l->done && j->cpu->r[RCX] != l->state[k].r[RCX])
+        at++;
     if (k == l->done && l->nfpu != 0 && j->cpu->fpu.mxcsr == l->mxcsr)
         l->fpu[l->nfpu - 1].mxcsr = l->mxcsr;
     note_state(j->cpu, &found, 0);
     if (memory_equal(l, at) && agrees(l, x, k) && state_equal(j->cpu, &l->state[at], &found)) {
-        l->compared += at - l->first;
+        l->compared += (at > l->done ? l->done : at) - l->first;
         l->runs++;
         l->code = NULL;
         return true;
     }
-    report(j, &found, k);
+    report(j, &found, k == LOCKSTEP_END ? x->block->count : at);
     l->code = NULL;
     j->failed = true;
     cpu_attend(j->cpu, ATT_EXIT, 0);

@@ -86,7 +86,7 @@ struct xlat {
         unsigned exit;
     } cold[MAX_EXITS];
     unsigned ncold;
-    uint8_t *skip[4]; /* jumps to the end of the current instruction */
+    uint8_t *skip[8]; /* jumps to the end of the current instruction */
     unsigned nskips;
 };
 
@@ -148,6 +148,8 @@ bool emit_ret(struct xlat *x, const struct insn *i);
 bool emit_jmp_indirect(struct xlat *x, const struct insn *i);
 bool emit_call_indirect(struct xlat *x, const struct insn *i);
 bool emit_loop(struct xlat *x, const struct insn *i);
+bool emit_string(struct xlat *x, const struct insn *i); /* string.c */
+bool emit_direction(struct xlat *x, const struct insn *i);
 
 /* Fill in be->rules (rules.c, rules_simd.c): all; rows of whole extensions that have none yet; and
  * take away what the host's processor lacks. */

@@ -88,6 +88,29 @@ static const struct line lines[] = {
     {M(PREFETCHT0), emit_nothing, 0},
     {M(PREFETCHT1), emit_nothing, 0},
     {M(PREFETCHT2), emit_nothing, 0},
+    /* strings */
+    {M(MOVSB), emit_string, 0},
+    {M(MOVSW), emit_string, 0},
+    {M(MOVSD), emit_string, 0},
+    {M(MOVSQ), emit_string, 0},
+    {M(STOSB), emit_string, 0},
+    {M(STOSW), emit_string, 0},
+    {M(STOSD), emit_string, 0},
+    {M(STOSQ), emit_string, 0},
+    {M(LODSB), emit_string, 0},
+    {M(LODSW), emit_string, 0},
+    {M(LODSD), emit_string, 0},
+    {M(LODSQ), emit_string, 0},
+    {M(SCASB), emit_string, 0},
+    {M(SCASW), emit_string, 0},
+    {M(SCASD), emit_string, 0},
+    {M(SCASQ), emit_string, 0},
+    {M(CMPSB), emit_string, 0},
+    {M(CMPSW), emit_string, 0},
+    {M(CMPSD), emit_string, 0},
+    {M(CMPSQ), emit_string, 0},
+    {M(CLD), emit_direction, 0},
+    {M(STD), emit_direction, 0},
     /* control transfer */
     {M(JMP), emit_jmp, 0},
     {M(CALL), emit_call, 0},
@@ -131,7 +154,7 @@ static struct rule rule_for(const struct line *l, const struct op_row *row,
 {
     struct rule r = {l->emit, l->how}, none = {NULL, 0};
 
-    if (row->map & MAP_VEX)
+    if (row->map & MAP_VEX || (l->emit == emit_string && !(row->attr & ATTR_STR)))
         return none;
     if (l->emit == emit_general && (has_kind(info, K_Z) || has_kind(info, K_O)))
         r.emit = emit_short;
