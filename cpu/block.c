@@ -393,10 +393,12 @@ static struct insn faulting_insn(enum decode_status st)
     return (struct insn){.fn = st == DECODE_LONG ? raise_gp : raise_ud, .len = 1};
 }
 
-static void log_insn(struct cpu *c, uint64_t rip, const struct insn *i)
+static void log_insn(struct cpu *c, uint64_t rip, const uint8_t *p, const struct insn *i)
 {
-    cpu_log(c, LOG_IN_ASM, "%016llx: %u bytes, %s", (unsigned long long)rip, i->len,
-            i->fn == raise_ud || i->fn == raise_gp ? "(invalid)" : optab[i->op].name);
+    char text[INSN_TEXT];
+
+    insn_text(c->mode, rip, p, i->len, text);
+    cpu_log(c, LOG_IN_ASM, "%s", text);
 }
 
 /* Bytes of code from here to the end of the CS limit, at most `want`. */
@@ -455,6 +457,8 @@ static bool decode_slow(struct cpu *c, uint64_t la, uint64_t pa, struct insn *ou
         *out = faulting_insn(st == DECODE_SHORT ? DECODE_LONG : st);
     if ((la & 0xfff) + out->len <= 0x1000)
         *pa2 = NO_PAGE;
+    if (c->log_items & LOG_IN_ASM)
+        log_insn(c, c->r[RIP], buf, out);
     return true;
 }
 
@@ -463,6 +467,9 @@ static bool decode_slow(struct cpu *c, uint64_t la, uint64_t pa, struct insn *ou
 static unsigned decode_run(struct cpu *c, const uint8_t *page, unsigned off, struct block *b)
 {
     unsigned count = 0, pos = off, end = off + within_limit(c, 0x1000 - off);
+
+    if (c->log_items & LOG_IN_ASM)
+        cpu_log(c, LOG_IN_ASM, "IN: physical address %llx", (unsigned long long)b->pa);
     while (count < BLOCK_MAX_INSNS && pos < end) {
         struct insn *i = &b->insn[count];
         enum decode_status st = decode(c, i, page + pos, end - pos);
@@ -471,7 +478,7 @@ static unsigned decode_run(struct cpu *c, const uint8_t *page, unsigned off, str
         if (st != DECODE_OK)
             *i = faulting_insn(st);
         if (c->log_items & LOG_IN_ASM)
-            log_insn(c, c->r[RIP] + pos - off, i);
+            log_insn(c, c->r[RIP] + pos - off, page + pos, i);
         pos += i->len;
         count++;
         if (st != DECODE_OK || optab[i->op].attr & ATTR_END)

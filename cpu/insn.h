@@ -104,6 +104,10 @@ enum decode_status {
 /* Decode one instruction from n bytes at p (n >= 1), in the code size that c->mode says. */
 enum decode_status decode(const struct cpu *c, struct insn *out, const uint8_t *p, size_t n);
 
+/* Address, bytes and text of the instruction at rip, which consists of these bytes. */
+#define INSN_TEXT 160
+void insn_text(uint32_t mode, uint64_t rip, const uint8_t *p, unsigned n, char text[INSN_TEXT]);
+
 struct decoder *decoder_create(void);
 void decoder_free(struct decoder *d);
 

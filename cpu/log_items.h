@@ -14,7 +14,7 @@
     LOG_ITEM(UNIMP, "unimp", "features that a guest asks for and we lack")                         \
     LOG_ITEM(IO, "io", "port and MMIO accesses")                                                   \
     LOG_ITEM(RESET, "cpu_reset", "resets")                                                         \
-    LOG_ITEM(OUT_ASM, "out_asm", "-accel jit: guest code and the host code made for it")           \
+    LOG_ITEM(OUT_ASM, "out_asm", "-accel jit: guest instructions, their host code below")          \
     LOG_ITEM(JIT_STATS, "jit-stats", "what the translator did, at the end")                        \
     LOG_ITEM(LOCKSTEP, "lockstep", "-accel jit: stop where translated code errs (slow)")           \
     LOG_ITEM(LOCKSTEP_SOME, "lockstep-some", "the same, often-run code only now and then")

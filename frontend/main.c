@@ -8,6 +8,7 @@
 #include "devices/pc.h"
 #include "frontend/demo_guest.h"
 #include "frontend/options.h"
+#include "jit/jit.h"
 
 static int fail(const char *text)
 {
@@ -20,11 +21,22 @@ static void print_line(void *arg, const char *text)
     fprintf(arg, "%s\n", text);
 }
 
+static void print_version(void)
+{
+    const char *disassembler = jit_disassembler();
+
+    printf("Calque %s\n", CALQUE_VERSION);
+    if (disassembler != NULL)
+        printf("Host code (-d out_asm) is shown by %s.\n", disassembler);
+    else
+        printf("Built without Capstone: host code (-d out_asm) is shown as bytes.\n");
+}
+
 static int answer(enum question ask)
 {
     switch (ask) {
     case ASK_HELP: options_print_help(stdout); break;
-    case ASK_VERSION: printf("Calque %s\n", CALQUE_VERSION); break;
+    case ASK_VERSION: print_version(); break;
     case ASK_CPUS: cpu_list_models(print_line, stdout); break;
     case ASK_DEVICES:
         for (unsigned k = 0; k < OPTIONAL_COUNT; k++)

@@ -196,9 +196,13 @@ enum code_why backend_enter(struct jit *j, const uint8_t *code, unsigned fp_read
 void backend_link(struct jit *j, const struct code_exit *exit, const struct code *to);
 void backend_forward(struct jit *j, struct code *from, const uint8_t *to);
 
-/* Text of the host instruction at p, of n bytes at most, which is executed at `at`; its length. */
-#define HOST_TEXT 96
-unsigned backend_text(const uint8_t *p, unsigned n, uint64_t at, char text[HOST_TEXT]);
+/* Text of the host instruction at p, of n bytes at most, in the code of x; its length. Without a
+ * disassembler: of some bytes. */
+#define HOST_TEXT 192
+unsigned backend_text(const struct jit *j, const struct code *x, const uint8_t *p, unsigned n,
+                      char text[HOST_TEXT]);
+/* The disassembler's name and version, or NULL. */
+const char *backend_disassembler(void);
 
 /* Handle faults in translated code on this thread. */
 int backend_thread_enter(struct jit *j);

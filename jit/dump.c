@@ -2,28 +2,13 @@
 /* What was translated, for people (-d out_asm) and for perf (-perfmap). */
 #include "jit/dump.h"
 
-#include <Zydis/Zydis.h>
 #include <errno.h>
 #include <string.h>
 #include <unistd.h>
 
+#include "cpu/mem.h"
+
 #define MAX_INSN 15
-
-static ZydisMachineMode guest_mode(uint32_t mode)
-{
-    if (mode & MODE_64)
-        return ZYDIS_MACHINE_MODE_LONG_64;
-    return mode & MODE_CS32 ? ZYDIS_MACHINE_MODE_LEGACY_32 : ZYDIS_MACHINE_MODE_LEGACY_16;
-}
-
-static void log_line(struct cpu *c, uint64_t at, const uint8_t *p, unsigned n, const char *text)
-{
-    char hex[2 * MAX_INSN + 1] = "";
-
-    for (unsigned k = 0; k < n; k++)
-        snprintf(hex + 2 * k, sizeof(hex) - 2 * k, "%02x", p[k]);
-    cpu_log(c, LOG_OUT_ASM, "%016llx  %-30s  %s", (unsigned long long)at, hex, text);
-}
 
 static void log_host(const struct jit *j, const struct code *x, uint32_t from, uint32_t to)
 {
@@ -31,41 +16,42 @@ static void log_host(const struct jit *j, const struct code *x, uint32_t from, u
 
     while (from < to) {
         const uint8_t *p = x->begin + from;
-        uint64_t at = (uint64_t)(uintptr_t)(p + j->to_exec);
-        unsigned n = backend_text(p, to - from < MAX_INSN ? to - from : MAX_INSN, at, text);
-        log_line(j->cpu, at, p, n, text);
+        unsigned n = backend_text(j, x, p, to - from, text);
+        cpu_log(j->cpu, LOG_OUT_ASM, "    %012llx  %s",
+                (unsigned long long)(uintptr_t)(p + j->to_exec), text);
         from += n;
     }
 }
 
-static void log_guest(struct cpu *c, const struct block *b, uint64_t pa, unsigned len)
+static void log_guest(struct cpu *c, const struct block *b, uint64_t page, unsigned at,
+                      unsigned len)
 {
+    char text[INSN_TEXT];
     uint8_t bytes[MAX_INSN];
 
     for (unsigned k = 0; k < len; k++) {
-        uint64_t at = pa + k < (b->pa | 0xfff) + 1 ? pa + k : b->pa2 + ((pa + k) & 0xfff);
-        bytes[k] = (uint8_t)phys_read(c, at, 1);
+        uint64_t pa = at + k < 0x1000 ? (b->pa & PAGE_MASK) + at + k : b->pa2 + at + k - 0x1000;
+        bytes[k] = (uint8_t)phys_read(c, pa, 1);
     }
-    ZydisDisassembledInstruction z;
-    bool known = ZYAN_SUCCESS(ZydisDisassembleIntel(guest_mode(b->mode), pa, bytes, len, &z));
-    log_line(c, pa, bytes, len, known ? z.text : "(bad)");
+    insn_text(b->mode, page + at, bytes, len, text);
+    cpu_log(c, LOG_OUT_ASM, "%s", text);
 }
 
-void dump_code(const struct jit *j, const struct code *x)
+void dump_code(const struct jit *j, const struct code *x, uint64_t page)
 {
     const struct block *b = x->block;
     struct cpu *c = j->cpu;
-    uint64_t page = b->pa & ~UINT64_C(0xfff);
     uint32_t end = (uint32_t)(x->end - x->begin);
 
-    cpu_log(c, LOG_OUT_ASM, "OUT: %u guest instructions, %u bytes of host code", b->count, end);
+    cpu_log(c, LOG_OUT_ASM, "OUT: physical address %llx, %u instructions: %u bytes of host code",
+            (unsigned long long)b->pa, b->count, end);
+    cpu_log(c, LOG_OUT_ASM, "entry");
     log_host(j, x, 0, x->host[0]);
     for (unsigned k = 0; k < b->count; k++) {
-        cpu_log(c, LOG_OUT_ASM, " -- guest");
-        log_guest(c, b, page + x->guest[k], b->insn[k].len);
+        log_guest(c, b, page, x->guest[k], b->insn[k].len);
         log_host(j, x, x->host[k], x->host[k + 1]);
     }
-    cpu_log(c, LOG_OUT_ASM, " -- ways out");
+    cpu_log(c, LOG_OUT_ASM, "ways out");
     log_host(j, x, x->host[b->count], end);
 }
 

@@ -5,8 +5,10 @@
 
 #include "jit/code.h"
 
-/* Log guest instructions and their host code (-d out_asm). */
-void dump_code(const struct jit *j, const struct code *x);
+/* Log guest instructions and their host code (-d out_asm); page: linear address of the guest's
+ * page.
+ */
+void dump_code(const struct jit *j, const struct code *x, uint64_t page);
 
 /* Begin j->perf_map, /tmp/perf-PID.map, and say there where code is. 0 or -errno. */
 int dump_open_perf_map(struct jit *j);

@@ -18,6 +18,7 @@
 #include "cpu/exception.h"
 #include "cpu/flags.h"
 #include "cpu/interp.h"
+#include "cpu/mem.h"
 #include "cpu/ops.h"
 #include "cpu/translator.h"
 #include "jit/cache.h"
@@ -143,11 +144,16 @@ static struct code *code_make(struct jit *j, struct block *b, const struct code_
     j->stats.blocks++;
     j->stats.bytes += (uint64_t)(x->end - x->begin);
     j->stats.insns += b->count;
-    if (j->cpu->log_items & LOG_OUT_ASM)
-        dump_code(j, x);
     if (j->perf_map != NULL)
         dump_perf_map(j, x);
     return x;
+}
+
+/* Show new code that is on this page of the guest's. */
+static void show_code(struct jit *j, const struct code *x, uint64_t page)
+{
+    if (x != NULL && j->cpu->log_items & LOG_OUT_ASM)
+        dump_code(j, x, page);
 }
 
 /* -- Being told by the processor --------------------------------------------------------------- */
@@ -428,6 +434,7 @@ static void retranslate(struct jit *j, struct code *x, unsigned k)
         x->careful |= 1u << k;
     x->exact |= 1u << k;
     y = code_make(j, b, &x->kind, x);
+    show_code(j, y, j->cpu->scratch[X_PAGE]);
     if (y != NULL)
         cache_forward(j, x, y->inside);
 }
@@ -470,9 +477,15 @@ static bool run_cold(struct jit *j, struct block *b)
 
 struct code *code_translate(struct jit *j, struct block *b)
 {
-    struct code_kind k = kind_now(j->cpu);
+    struct cpu *c = j->cpu;
+    struct code_kind k = kind_now(c);
     struct code *x = code_find(b, &k);
-    return x != NULL ? x : code_make(j, b, &k, NULL);
+
+    if (x == NULL) {
+        x = code_make(j, b, &k, NULL);
+        show_code(j, x, (c->seg[SEG_CS].base + c->r[RIP]) & c->la_mask & PAGE_MASK);
+    }
+    return x;
 }
 
 static bool is_hot(const struct jit *j, const struct block *b)
@@ -742,6 +755,11 @@ void jit_free(struct jit *j)
     shadow_free(&j->shadow);
     free(j->rows);
     free(j);
+}
+
+const char *jit_disassembler(void)
+{
+    return backend_disassembler();
 }
 
 int jit_perf_map(struct jit *j)

@@ -24,6 +24,10 @@ struct jit;
 int jit_create(struct jit **out, struct cpu *c, const struct jit_ram *ram,
                const struct jit_config *cfg, char *err);
 
+/* What shows host code to people (-d out_asm), by name and version; NULL: nothing, bytes are shown.
+ */
+const char *jit_disassembler(void);
+
 /* Write a map of translated code for perf, /tmp/perf-PID.map. 0 or -errno. */
 int jit_perf_map(struct jit *j);
 

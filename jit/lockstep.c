@@ -388,22 +388,16 @@ static void say_code(struct jit *j, const struct code *x)
 {
     const struct block *b = x->block;
     const uint8_t *page = phys_page(j->cpu, b->pa & PAGE_MASK, false);
-    ZydisMachineMode mode = b->mode & MODE_64     ? ZYDIS_MACHINE_MODE_LONG_64
-                            : b->mode & MODE_CS32 ? ZYDIS_MACHINE_MODE_LONG_COMPAT_32
-                                                  : ZYDIS_MACHINE_MODE_LONG_COMPAT_16;
+    const struct guest_state *first = &j->lockstep->state[j->lockstep->first];
+    uint64_t start = first->r[RIP] - x->guest[j->lockstep->first];
 
     for (unsigned k = 0; k < b->count; k++) {
         const struct insn *i = &b->insn[k];
-        ZydisDisassembledInstruction text;
-        uint64_t rip = x->guest[k] + (j->lockstep->state[j->lockstep->first].r[RIP] -
-                                      x->guest[j->lockstep->first]);
-        if (page == NULL || x->guest[k] + i->len > 0x1000 ||
-            !ZYAN_SUCCESS(ZydisDisassembleIntel(mode, rip, page + x->guest[k], i->len, &text)))
-            snprintf(text.text, sizeof(text.text), "(%s)", optab[i->op].name);
-        SAY(j, "%3u %s %s%s", k, text.text, optab[i->op].operands,
-            x->declined & UINT32_C(1) << k ? " (declined)" : "");
+        char text[INSN_TEXT] = "";
         if (page != NULL && x->guest[k] + i->len <= 0x1000)
-            say_bytes(j, "      guest ", page + x->guest[k], i->len);
+            insn_text(b->mode, start + x->guest[k], page + x->guest[k], i->len, text);
+        SAY(j, "%3u %s (%s %s%s)", k, text, optab[i->op].name, optab[i->op].operands,
+            x->declined & UINT32_C(1) << k ? ", declined" : "");
         say_bytes(j, "      host  ", x->begin + x->host[k], x->host[k + 1] - x->host[k]);
     }
 }

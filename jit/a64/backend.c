@@ -49,9 +49,15 @@ void backend_thread_leave(struct jit *j)
     (void)j;
 }
 
-unsigned backend_text(const uint8_t *p, unsigned n, uint64_t at, char text[HOST_TEXT])
+unsigned backend_text(const struct jit *j, const struct code *x, const uint8_t *p, unsigned n,
+                      char text[HOST_TEXT])
 {
-    (void)p, (void)at;
+    (void)j, (void)x, (void)p;
     text[0] = '\0';
-    return n < 4 ? n : 4;
+    return n;
+}
+
+const char *backend_disassembler(void)
+{
+    return NULL;
 }

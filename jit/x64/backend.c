@@ -36,6 +36,7 @@ void backend_free(struct jit *j)
 {
     if (j->backend == NULL)
         return;
+    text_close(j->backend);
     free(j->backend->rules);
     free(j->backend);
     j->backend = NULL;

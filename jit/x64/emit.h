@@ -66,8 +66,9 @@ enum {
 
 struct backend {
     struct stubs stubs;
-    struct rule *rules; /* by row of the instruction table */
-    bool restricted;    /* the host lacks instructions that there are rules for */
+    struct rule *rules;  /* by row of the instruction table */
+    bool restricted;     /* the host lacks instructions that there are rules for */
+    size_t disassembler; /* text.c's, or 0 */
 };
 
 /* A block being translated. */
@@ -170,6 +171,9 @@ void emit_x87_save(struct asmbuf *a);
  * these registers change (x87.c). */
 void emit_notes(struct xlat *x);
 void emit_notes_before(struct xlat *x, unsigned written);
+
+/* Free what backend_text() needed (text.c). */
+void text_close(struct backend *be);
 
 /* Write be->stubs at j->next (stubs.c). */
 void stubs_create(struct jit *j, struct stubs *s);

@@ -193,9 +193,21 @@ static unsigned split(char *text, struct line *lines, unsigned max)
     return n;
 }
 
+#define MAX_SHOWN 60
+
 struct verdict {
     unsigned longer, shorter, other;
 };
+
+static void show(const struct verdict *v, const char *verdict, const struct line *was,
+                 const struct line *is)
+{
+    if (v->longer + v->shorter + v->other > MAX_SHOWN)
+        return;
+    printf("  %-8s %9s %s %9s  %s\n", verdict, was != NULL ? was->cost : "",
+           was != NULL && is != NULL ? "->" : "  ", is != NULL ? is->cost : "",
+           is != NULL ? is->what : was->what);
+}
 
 static void compare_costs(const struct line *was, const struct line *is, struct verdict *v)
 {
@@ -209,7 +221,7 @@ static void compare_costs(const struct line *was, const struct line *is, struct 
         v->longer++;
     else
         v->shorter++;
-    printf("  %s %s -> %s %s\n", longer ? "longer: " : "shorter:", was->cost, is->cost, is->what);
+    show(v, longer ? "longer" : "shorter", was, is);
 }
 
 #define MAX_LINES 8192
@@ -231,11 +243,9 @@ static struct verdict compare(char *was_text, char *is_text)
         while (a < nwas && b + ahead < nis && strcmp(was[a].what, is[b + ahead].what) != 0)
             ahead++;
         if (b < nis && (a == nwas || b + ahead < nis)) {
-            printf("  new:     %s %s\n", is[b].cost, is[b].what);
-            b++;
+            show(&v, "new", NULL, &is[b++]);
         } else {
-            printf("  gone:    %s %s\n", was[a].cost, was[a].what);
-            a++;
+            show(&v, "gone", &was[a++], NULL);
         }
     }
     return v;

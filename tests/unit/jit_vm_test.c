@@ -123,7 +123,7 @@ START_TEST(for_people)
 {
     struct machine m;
     char path[64], line[256];
-    unsigned guest = 0, out = 0, mapped = 0;
+    unsigned guest = 0, host = 0, out = 0, mapped = 0;
     unsigned long long at, bytes;
     FILE *map;
 
@@ -135,11 +135,14 @@ START_TEST(for_people)
     rewind(shown);
     while (fgets(line, sizeof(line), shown) != NULL) {
         out += strncmp(line, "OUT: ", 5) == 0;
-        guest += strstr(line, " -- guest") != NULL;
+        guest += strspn(line, "0123456789abcdef") == 8 || strspn(line, "0123456789abcdef") == 16;
+        host += strncmp(line, "    ", 4) == 0;
         ck_assert_ptr_null(strstr(line, "(bad)"));
+        ck_assert_ptr_null(strstr(line, "(invalid)"));
     }
     ck_assert_uint_gt(out, 100);
     ck_assert_uint_gt(guest, out);
+    ck_assert_uint_gt(host, 2 * guest);
 
     snprintf(path, sizeof(path), "/tmp/perf-%ld.map", (long)getpid());
     map = fopen(path, "r");
