@@ -42,6 +42,10 @@ static int answer(enum question ask)
         for (unsigned k = 0; k < OPTIONAL_COUNT; k++)
             printf("%-14s  %s\n", optional_devices[k]->name, optional_devices[k]->desc);
         break;
+    case ASK_ACCELS:
+        printf("jit     translates the guest's code to the host's (x86-64 hosts)\n"
+               "interp  interprets it\n");
+        break;
     case ASK_LOG_ITEMS: log_list_items(stdout); break;
     case ASK_NOTHING: break;
     }
@@ -90,6 +94,8 @@ static int boot(struct options *o)
     o->vm.take_signals = true;
     if (vm_create(&vm, &o->vm, &pc_board, err) != 0)
         return fail(err);
+    if (vm_no_translator(vm) != NULL)
+        fprintf(stderr, "calque: interpreting, which is slow: %s\n", vm_no_translator(vm));
     status = add_devices(vm, o) ? run(vm) : fail(vm_error(vm));
     vm_destroy(vm);
     return status;

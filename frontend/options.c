@@ -249,12 +249,23 @@ static int accel_property(struct parse *p, const char *arg, const char *prop, si
     return 0;
 }
 
+/* Several say what to try, in this order; the interpreter is always possible. */
 static int set_accel(struct parse *p, const char *arg)
 {
+    struct options *o = p->o;
     size_t name = strcspn(arg, ",");
-    if (name != 3 || strncmp(arg, "jit", 3) != 0)
-        return only(p, "accel", arg, "interp");
-    p->o->vm.accel = ACCEL_JIT;
+    bool jit = name == 3 && strncmp(arg, "jit", name) == 0;
+    if (strcmp(arg, "help") == 0) {
+        o->ask = ASK_ACCELS;
+        return 0;
+    }
+    if (!jit && strcmp(arg, "interp") != 0)
+        return wrong(p, "accel", arg, "only 'jit' and 'interp' are supported");
+    if (!o->accel_given)
+        o->vm.accel = jit ? ACCEL_JIT : ACCEL_INTERP;
+    else if (!jit && o->vm.accel == ACCEL_JIT)
+        o->vm.accel = ACCEL_BEST;
+    o->accel_given = true;
     for (const char *prop = arg + name; *prop == ',';) {
         size_t len = strcspn(++prop, ",");
         int err = accel_property(p, arg, prop, len);
@@ -396,7 +407,7 @@ static int check_boot(struct parse *p)
 int options_parse(struct options *o, int argc, char **argv, char err[OPTIONS_ERR_LEN])
 {
     struct parse p = {o, err};
-    *o = (struct options){.vm = {.ram_bytes = UINT64_C(128) << 20, .cpus = 1},
+    *o = (struct options){.vm = {.ram_bytes = UINT64_C(128) << 20, .cpus = 1, .accel = ACCEL_BEST},
                           .debug_exit = {0x501, 2}};
     for (int k = 1; k < argc && o->ask == ASK_NOTHING;) {
         int used = parse_one(&p, argc - k, argv + k);

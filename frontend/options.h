@@ -12,7 +12,15 @@
 #define OPTIONS_ERR_LEN 512
 
 /* What a question asks for instead of a machine. */
-enum question { ASK_NOTHING, ASK_HELP, ASK_VERSION, ASK_CPUS, ASK_DEVICES, ASK_LOG_ITEMS };
+enum question {
+    ASK_NOTHING,
+    ASK_HELP,
+    ASK_VERSION,
+    ASK_CPUS,
+    ASK_DEVICES,
+    ASK_ACCELS,
+    ASK_LOG_ITEMS
+};
 
 /* Devices that are not on the board: what -device may name. */
 enum optional_device { OPTIONAL_DEBUG_EXIT, OPTIONAL_PC_TESTDEV, OPTIONAL_COUNT };
@@ -21,6 +29,7 @@ extern const struct device_class *const optional_devices[OPTIONAL_COUNT];
 struct options {
     struct vm_config vm; /* strings point into argv; log is left to the caller */
     enum question ask;
+    bool accel_given;     /* -accel seen */
     const char *log_file; /* -D, or NULL */
     bool add[OPTIONAL_COUNT];
     struct debug_exit_cfg debug_exit;

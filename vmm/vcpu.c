@@ -283,11 +283,18 @@ enum vm_end vcpu_loop(struct vcpu *v)
 
 /* -- Life -------------------------------------------------------------------------------------- */
 
+/* What is asked for that the interpreter has not, or NULL. */
+static const char *needs_translator(const struct vm_config *cfg)
+{
+    if (cfg->log_items & (LOG_LOCKSTEP | LOG_LOCKSTEP_SOME))
+        return "-d lockstep";
+    return cfg->perf_map ? "-perfmap" : NULL;
+}
+
 static int create_jit(struct vcpu *v, char *err)
 {
     const struct mem *m = &v->vm->mem;
     struct jit_ram ram = {.fd = m->fd, .host = m->host, .pages = m->size / PAGE_SIZE};
-
     int status = jit_create(&v->jit, &v->cpu, &ram, &v->vm->cfg.jit, err);
 
     if (status == 0 && v->vm->cfg.perf_map) {
@@ -295,6 +302,30 @@ static int create_jit(struct vcpu *v, char *err)
         if (status != 0)
             snprintf(err, VM_ERR_LEN, "-perfmap: %s", strerror(-status));
     }
+    return status;
+}
+
+static int create_accel(struct vcpu *v, char *err)
+{
+    const struct vm_config *cfg = &v->vm->cfg;
+    const char *needs = needs_translator(cfg);
+    char why[VM_ERR_LEN - 64] = "out of memory";
+    int status;
+
+    if (cfg->accel == ACCEL_INTERP && needs != NULL) {
+        snprintf(err, VM_ERR_LEN, "%s: needs -accel jit", needs);
+        return -EINVAL;
+    }
+    if (cfg->accel == ACCEL_INTERP)
+        return 0;
+    status = create_jit(v, why);
+    if (status == 0)
+        return 0;
+    if (cfg->accel == ACCEL_BEST && needs == NULL) {
+        snprintf(v->vm->no_translator, VM_ERR_LEN, "%s", why);
+        return 0;
+    }
+    snprintf(err, VM_ERR_LEN, "%s: %s", needs != NULL ? needs : "-accel jit", why);
     return status;
 }
 
@@ -313,7 +344,7 @@ int vcpu_create(struct vm *vm, unsigned index, char *err)
     }
     v->cpu.log_items = vm->cfg.log_items;
     vm->cpu[index] = v;
-    return vm->cfg.accel == ACCEL_JIT ? create_jit(v, err) : 0;
+    return create_accel(v, err);
 }
 
 void vcpu_destroy(struct vcpu *v)

@@ -66,7 +66,7 @@ static int create_cpus(struct vm *vm)
     char err[VM_ERR_LEN] = "out of memory";
     int ret = vcpu_create(vm, 0, err);
 
-    return ret != 0 ? vm_fail(vm, ret, "cpu: %s", err) : 0;
+    return ret != 0 ? vm_fail(vm, ret, "%s", err) : 0;
 }
 
 static int create_parts(struct vm *vm, const struct board *board)
@@ -204,6 +204,11 @@ void vm_request_shutdown(struct vm *vm)
 void vm_request_error(struct vm *vm)
 {
     vcpu_request(vm->cpu[0], REQ_ERROR);
+}
+
+const char *vm_no_translator(const struct vm *vm)
+{
+    return vm->no_translator[0] != '\0' ? vm->no_translator : NULL;
 }
 
 struct cpu *vm_cpu(struct vm *vm, unsigned cpu)

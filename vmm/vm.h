@@ -29,8 +29,8 @@ struct cpu;
 #define VM_MIN_RAM      (UINT64_C(1) << 20)
 #define VM_RAM_HOLE     UINT64_C(0xc0000000) /* RAM above this continues at 4 GiB */
 
-/* How guest code is run. */
-enum vm_accel { ACCEL_INTERP, ACCEL_JIT };
+/* How guest code is run: interpreted; translated; translated where the host can do that. */
+enum vm_accel { ACCEL_INTERP, ACCEL_JIT, ACCEL_BEST };
 
 /* What the user asked for. Strings are borrowed for the VM's life. */
 struct vm_config {
@@ -39,7 +39,7 @@ struct vm_config {
     unsigned cpus;      /* 1 */
     const char *cpu_model;
     enum vm_accel accel;
-    struct jit_config jit;
+    struct jit_config jit;               /* for the translator */
     const char *serial[VM_SERIAL_PORTS]; /* chardev specs; NULL: port absent */
     const char *debugcon;                /* chardev spec for ports 0xe9 and 0x402; NULL: none */
     const char *bios;                    /* firmware image, instead of a kernel; NULL: none */
@@ -51,8 +51,8 @@ struct vm_config {
     uint64_t wall_start_ns; /* clock_wall() at virtual time 0, from where it runs with virtual time;
                              * 0: it is the host's clock (-rtc base=, clock=) */
     bool no_reboot;         /* end where the guest resets */
-    bool perf_map;          /* ACCEL_JIT: write /tmp/perf-PID.map */
-    bool no_shutdown;       /* pause where the guest powers off */
+    bool perf_map;     /* write /tmp/perf-PID.map; needs the translator, as LOG_LOCKSTEP does */
+    bool no_shutdown;  /* pause where the guest powers off */
     bool take_signals; /* SIGINT, SIGTERM, SIGHUP and SIGQUIT end this VM, as vm_quit() does; set it
                         * for one VM of a process, and create that VM before other threads */
 };
@@ -93,6 +93,9 @@ void vm_request_error(struct vm *vm);
  * vm_fail(...)`. */
 int vm_fail(struct vm *vm, int err, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
 const char *vm_error(const struct vm *vm);
+
+/* With ACCEL_BEST, one line that says why the guest is interpreted; NULL: it is not. */
+const char *vm_no_translator(const struct vm *vm);
 
 const struct vm_config *vm_config(const struct vm *vm);
 

@@ -240,6 +240,7 @@ struct vm {
     struct host_signals *signals; /* NULL: not taken over */
     atomic_bool paused;
     atomic_int exit_code;
+    char no_translator[VM_ERR_LEN]; /* why there is none; empty: there is, or none was asked for */
     char err[VM_ERR_LEN];
 };
 

@@ -47,6 +47,25 @@ def complain_of_mistake(emulator, arguments, expected):
     return None
 
 
+def complain_of_fallback(emulator, arguments, expected):
+    """Where the translator cannot be had: one line says so, and the guest runs all the same."""
+    result = run(emulator + arguments)
+    text = result.stderr.decode("utf-8", "replace")
+    if result.returncode != 0 or b"all checks passed" not in result.stdout:
+        return f"status {result.returncode}, {text!r}"
+    if text.count("\n") != 1 or expected not in text:
+        return f"not one line with {expected!r}: {text!r}"
+    return None
+
+
+# Too little address space for the translator's tables.
+LITTLE_SPACE = ["sh", "-c", 'ulimit -v 900000; exec "$@"', "sh"]
+
+
+def little_space(judge):
+    return lambda emulator, arguments, expected: judge(LITTLE_SPACE + emulator, arguments, expected)
+
+
 def cases(folder):
     """Name, judge, arguments, expected text."""
     empty, text, short_elf, short_linux = (f"{folder}/{n}" for n in ("empty", "text", "elf", "bz"))
@@ -61,6 +80,17 @@ def cases(folder):
     good, bad = complain_of_success, complain_of_mistake
     yield "-version", good, ["-version"], "alque"
     yield "-help", good, ["-help"], "-kernel"
+    yield "-accel help", good, ["-accel", "help"], "interp"
+    yield "unknown accelerator", bad, ["-accel", "steam"], "steam"
+    yield "too little code", bad, ["-accel", "jit,tb-size=0"], "tb-size"
+    yield "lockstep without translator", bad, ["-accel", "interp", "-d", "lockstep"], "-d lockstep"
+    yield "map without translator", bad, ["-accel", "interp", "-perfmap"], "-perfmap"
+    selftest = ["-append", "selftest"]
+    yield "no translator", little_space(complain_of_fallback), selftest, "interpreting"
+    yield ("no translator in a list", little_space(complain_of_fallback),
+           ["-accel", "jit", "-accel", "interp"] + selftest, "interpreting")
+    yield "no translator, but asked for", little_space(bad), ["-accel", "jit"], "-accel jit"
+    yield "no translator for lockstep", little_space(bad), ["-d", "lockstep"], "-d lockstep"
     yield "unknown option", bad, ["-bogus"], "-bogus"
     yield "missing value", bad, ["-m"], "-m"
     yield "memory of no size", bad, ["-m", "lots"], "lots"

@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include "devices/pc.h"
@@ -159,6 +160,26 @@ START_TEST(for_people)
 }
 END_TEST
 
+/* Too little address space for its tables: the interpreter takes over where that is allowed. */
+START_TEST(too_little_space)
+{
+    struct machine m;
+    char err[VM_ERR_LEN] = "";
+
+    if (!SANITIZED) {
+        const struct rlimit little = {900u << 20, 900u << 20};
+        ck_assert_int_eq(setrlimit(RLIMIT_AS, &little), 0);
+    }
+    ck_assert_int_lt(machine_create(&m, 0, ACCEL_JIT, err), 0);
+    ck_assert_ptr_nonnull(strstr(err, "-accel jit"));
+    create(&m, 0, ACCEL_BEST);
+    ck_assert_ptr_nonnull(vm_no_translator(m.vm));
+    run(&m);
+    finish(&m);
+    rmdir(dir);
+}
+END_TEST
+
 /* One line says why it cannot be had. */
 START_TEST(refused)
 {
@@ -195,6 +216,7 @@ int main(void)
         tcase_add_test(tc, side_by_side);
         tcase_add_test(tc, in_turn);
         tcase_add_test(tc, for_people);
+        tcase_add_test(tc, too_little_space);
     } else {
         tcase_add_test(tc, refused);
     }

@@ -31,6 +31,7 @@ START_TEST(defaults)
     ck_assert_str_eq(o.vm.serial[0], "mon:stdio");
     ck_assert_ptr_null(o.vm.serial[1]);
     ck_assert_ptr_null(o.vm.kernel);
+    ck_assert_int_eq(o.vm.accel, ACCEL_BEST);
     ck_assert(!o.vm.no_reboot && !o.vm.no_shutdown && !o.add[OPTIONAL_DEBUG_EXIT]);
 }
 END_TEST
@@ -144,12 +145,37 @@ static const struct {
     {"-accel jit,tb-size=1025", "tb-size"},
     {"-accel jit,tb-size=", "tb-size"},
     {"-accel jit,color=1", "tb-size="},
+    {"-accel interp,tb-size=1", "interp,tb-size=1"},
     {"-machine q35", "q35"},
     {"-initrd x", "-kernel"},
     {"-bios x -kernel y", "-bios"},
     {"-bios", "-bios"},
     {"-serial null -serial null -serial null -serial null -serial null", "4"},
 };
+
+static const struct {
+    const char *line;
+    enum vm_accel accel;
+    uint64_t code_bytes;
+} accels[] = {
+    {"-accel interp", ACCEL_INTERP, 0},
+    {"-accel jit", ACCEL_JIT, 0},
+    {"-accel jit,tb-size=1", ACCEL_JIT, 1 << 20},
+    {"-accel jit,tb-size=1024", ACCEL_JIT, 1 << 30},
+    {"-accel jit -accel interp", ACCEL_BEST, 0},
+    {"-accel jit,tb-size=32 -accel interp -accel interp", ACCEL_BEST, 32 << 20},
+    {"-accel interp -accel jit", ACCEL_INTERP, 0},
+    {"-accel jit -accel jit", ACCEL_JIT, 0},
+};
+
+START_TEST(accelerators_in_order)
+{
+    struct options o;
+    ck_assert_int_eq(parse(&o, accels[_i].line), 0);
+    ck_assert_int_eq(o.vm.accel, accels[_i].accel);
+    ck_assert_uint_eq(o.vm.jit.code_bytes, accels[_i].code_bytes);
+}
+END_TEST
 
 START_TEST(mistakes_are_named)
 {
@@ -171,6 +197,8 @@ START_TEST(questions)
     ck_assert_int_eq(o.ask, ASK_LOG_ITEMS);
     ck_assert_int_eq(parse(&o, "-device help"), 0);
     ck_assert_int_eq(o.ask, ASK_DEVICES);
+    ck_assert_int_eq(parse(&o, "-accel help"), 0);
+    ck_assert_int_eq(o.ask, ASK_ACCELS);
     ck_assert_int_eq(parse(&o, "--version"), 0);
     ck_assert_int_eq(o.ask, ASK_VERSION);
 }
@@ -186,6 +214,7 @@ int main(void)
     tcase_add_test(t, firmware);
     tcase_add_test(t, debug_exit_properties);
     tcase_add_test(t, devices_add_up);
+    tcase_add_loop_test(t, accelerators_in_order, 0, sizeof(accels) / sizeof(accels[0]));
     tcase_add_loop_test(t, mistakes_are_named, 0, sizeof(mistakes) / sizeof(mistakes[0]));
     tcase_add_test(t, questions);
     suite_add_tcase(s, t);
