@@ -31,6 +31,7 @@ struct code_kind {
 #define KIND_SSE     (1u << 17) /* SSE instructions raise neither #UD nor #NM */
 #define KIND_X87     (1u << 18) /* x87 and MMX instructions, likewise */
 #define KIND_DF      (1u << 19) /* EFLAGS.DF */
+#define KIND_LEVEL0  (1u << 20) /* CPL is 0 */
 
 /* Parts of the guest's state that the host's registers hold only while they are in use. */
 enum { FP_SSE, FP_X87, FP_PARTS };
@@ -80,6 +81,7 @@ struct code {
     uint8_t note_mem[BLOCK_MAX_INSNS];  /* and the last one with an operand in memory; 0: none */
     uint32_t never;                     /* bit: that did not help, leave it to the interpreter */
     uint32_t declined;                  /* bit: this one is left to the interpreter */
+    bool goes_on;                       /* there is code behind the last one */
     uint32_t rehearsals;                /* in lockstep */
     uint16_t guest[BLOCK_MAX_INSNS];    /* page offset of each instruction */
     uint32_t host[BLOCK_MAX_INSNS + 1]; /* its code, from `begin` */
@@ -117,9 +119,12 @@ enum {
     X_MXCSR = X_FP_ENTER + FP_PARTS,    /* C's MXCSR */
     X_ENV,                              /* x87 environment in 32-bit format: the guest's */
     X_ENV_EMPTY = X_ENV + 4,            /* and one with TOP 0 and nothing pending */
-    X_NOTE = X_ENV_EMPTY + 4, /* low: NOTE_NEW + FOP, high: NOTE_NEW + operand's segment */
-    X_LIMIT64K,               /* [6][2]: segment base, or poison beyond FFFFh */
-    X_COUNT = X_LIMIT64K + 12,
+    X_NOTE = X_ENV_EMPTY + 4,   /* low: NOTE_NEW + FOP, high: NOTE_NEW + operand's segment */
+    X_LIMIT64K,                 /* [6][2]: segment base, or poison beyond FFFFh */
+    X_TABLES = X_LIMIT64K + 12, /* [MMU_NONE]: read tables */
+    X_LA = X_TABLES + MMU_NONE, /* linear address of the code to go on at */
+    X_EXECUTED,                 /* instructions, where they are counted */
+    X_COUNT,
 };
 
 /* In both halves of X_NOTE: there is news for FOP and FCS; for FDS. */
@@ -176,8 +181,13 @@ unsigned code_insn(const struct jit *j, const struct code *x, const uint8_t *hos
 struct code *code_translate(struct jit *j, struct block *b);
 
 /* Called by translated code for an instruction that the backend declined; the processor's state is
- * in struct cpu. True: go on behind it. */
-bool jit_call(struct cpu *c, struct code *x);
+ * in struct cpu. */
+enum after_call {
+    CALL_LEAVE, /* back to C */
+    CALL_ON_32, /* go on in 32-bit code at X_RESUME, with X_LA in the address register */
+    CALL_ON_64, /* the same in 64-bit code */
+};
+enum after_call jit_call(struct cpu *c, struct code *x);
 
 /* -- Backend ----------------------------------------------------------------------------------- */
 

@@ -71,6 +71,8 @@ static struct code_kind kind_now(const struct cpu *c)
         k.mode |= KIND_X87;
     if (c->eflags & EFL_DF)
         k.mode |= KIND_DF;
+    if (c->cpl == 0)
+        k.mode |= KIND_LEVEL0;
     return k;
 }
 
@@ -80,13 +82,22 @@ static bool kind_equal(const struct code_kind *a, const struct code_kind *b)
            a->cs_limit == b->cs_limit && a->eip_page == b->eip_page;
 }
 
-/* The jump cache of a kind with a flat CS. When there are too many kinds, one changes its meaning.
- */
-static unsigned kind_cache(struct jit *j, const struct code_kind *k)
+/* The jump cache of a kind with a flat CS, or -1. */
+static int kind_find(const struct jit *j, const struct code_kind *k)
 {
     for (unsigned n = 0; n < j->nkinds; n++)
         if (kind_equal(&j->kinds[n], k))
-            return n;
+            return (int)n;
+    return -1;
+}
+
+/* The same, made if need be. When there are too many kinds, one changes its meaning. */
+static unsigned kind_cache(struct jit *j, const struct code_kind *k)
+{
+    int n = kind_find(j, k);
+
+    if (n >= 0)
+        return (unsigned)n;
     if (j->nkinds == JUMP_CACHES) {
         blocks_clear(j->cpu);
         j->nkinds = 0;
@@ -375,43 +386,65 @@ static bool must_stop(const struct cpu *c)
     return interp_needs_care(c) || c->halted || c->fault_pending || a & ATT_EXIT || cpu_has_work(c);
 }
 
-/* After the last instruction of x, which was interpreted: can translated code go on behind it? */
-static bool may_fall_through(struct jit *j, const struct code *x)
+/* The processor is somewhere else, or what code depends on has changed: find the code for it where
+ * translated code would. */
+static bool find_jump(struct jit *j, const struct code_kind *k)
+{
+    struct cpu *c = j->cpu;
+    uint64_t la = c->r[RIP] & c->la_mask;
+    const uint8_t *code;
+    int cache = k->mode & KIND_FLAT_CS ? kind_find(j, k) : -1;
+
+    if (cache < 0)
+        return false;
+    code = jump_find(&j->shadow, c->mmu, (unsigned)cache, la);
+    if (code == NULL)
+        return false;
+    c->scratch[X_RESUME] = (uint64_t)(uintptr_t)code;
+    c->scratch[X_LA] = la;
+    return true;
+}
+
+/* An instruction of x was interpreted that ended the block, one way or another. `next`: execution
+ * goes on behind it. Can it do so in translated code? */
+static bool go_on_after(struct jit *j, const struct code *x, bool next)
 {
     struct cpu *c = j->cpu;
     struct code_kind k;
 
-    /* Only behind what was declined is there code for it. */
-    if (!(x->declined >> (x->block->count - 1) & 1) || j->lockstep != NULL || must_stop(c) ||
-        c->mmu == MMU_NONE)
+    if (j->lockstep != NULL || j->shutdown || must_stop(c) || c->mmu == MMU_NONE)
         return false;
     k = kind_now(c);
-    if (!kind_equal(&k, &x->kind))
+    if (!(next && x->goes_on && kind_equal(&k, &x->kind)) && !find_jump(j, &k))
         return false;
     context_to_host(j);
+    flags_to_host(c);
     return true;
 }
 
-bool jit_call(struct cpu *c, struct code *x)
+enum after_call jit_call(struct cpu *c, struct code *x)
 {
     struct jit *j = c->jit;
     unsigned k = (unsigned)c->scratch[X_SITE], n;
     uint64_t moves = j->moves;
+    bool last;
 
     flags_from_host(c);
     finish_notes(c);
     note_x87(c, x, k);
     if (!check_at(j, x, k))
-        return false;
+        return CALL_LEAVE;
     j->stats.calls++;
     j->rows[x->block->insn[k].op].calls++;
     n = x->careful >> k & 1 ? interpret_and_fill(c, x, k) : interpret(c, x, k, false);
-    if (n == ELSEWHERE || (n == x->block->count && (j->moves != moves || !may_fall_through(j, x))))
-        return false;
+    last = n == ELSEWHERE || n == x->block->count;
+    if (last && !go_on_after(j, x, n != ELSEWHERE && j->moves == moves))
+        return CALL_LEAVE;
     if (n == k)
         c->scratch[X_RESUME] = (uint64_t)(uintptr_t)insn_host(j, x, k);
-    resume_at(j, x, n);
-    return true;
+    if (!last)
+        resume_at(j, x, n);
+    return c->mode & MODE_64 ? CALL_ON_64 : CALL_ON_32;
 }
 
 /* An instruction that traps again and again, because it means a device or a page with code or is
@@ -727,6 +760,8 @@ int jit_create(struct jit **out, struct cpu *c, const struct jit_ram *ram,
     c->scratch[X_BIT16] = 0x10000;
     c->scratch[X_JUMP] = (1u << JUMP_BITS) - 1;
     c->scratch[X_POISON] = VIEW_POISON_BIT | VIEW_HOLE_BIT;
+    for (unsigned m = 0; m < MMU_NONE; m++)
+        c->scratch[X_TABLES + m] = (uint64_t)(uintptr_t)shadow_table(&j->shadow, m);
     for (unsigned n = 0; n < SEG_COUNT; n++)
         c->scratch[X_LIMIT64K + 2 * n + 1] = CPU_POLL_STOP;
     blocks_clear(c);

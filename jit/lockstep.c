@@ -45,6 +45,8 @@ struct guest_state {
     struct lazy_flags f;
     uint32_t eflags;    /* apart from f */
     uint32_t undefined; /* arithmetic flags */
+    uint8_t mmu;
+    uint64_t gs_base, kernel_gs_base;
     const struct fpu *fpu;
 };
 
@@ -119,6 +121,9 @@ static void note_state(const struct cpu *c, struct guest_state *s, uint32_t unde
     s->f = c->f;
     s->eflags = c->eflags;
     s->undefined = undefined;
+    s->mmu = c->mmu;
+    s->gs_base = c->seg[SEG_GS].base;
+    s->kernel_gs_base = c->msr.kernel_gs_base;
     s->fpu = &c->fpu;
 }
 
@@ -259,7 +264,8 @@ struct saved {
     uint64_t r[REG_COUNT];
     struct lazy_flags f;
     uint32_t eflags;
-    bool monitoring, branched;
+    bool monitoring, branched, shadow;
+    uint64_t gs_base, kernel_gs_base;
     struct tlb *tlb;
     const struct insn *run_end;
     struct pending_exc exc;
@@ -272,6 +278,9 @@ static void save(const struct cpu *c, struct saved *s)
                         .eflags = c->eflags,
                         .monitoring = c->monitoring,
                         .branched = c->branched,
+                        .shadow = c->shadow,
+                        .gs_base = c->seg[SEG_GS].base,
+                        .kernel_gs_base = c->msr.kernel_gs_base,
                         .tlb = c->tlb,
                         .run_end = c->run_end,
                         .exc = c->exc,
@@ -283,9 +292,15 @@ static void restore(struct cpu *c, const struct saved *s)
 {
     memcpy(c->r, s->r, sizeof(s->r));
     c->f = s->f;
-    c->eflags = s->eflags;
+    if (c->eflags != s->eflags) {
+        c->eflags = s->eflags;
+        cpu_update_mode(c);
+    }
     c->monitoring = s->monitoring;
     c->branched = s->branched;
+    c->shadow = s->shadow;
+    c->seg[SEG_GS].base = s->gs_base;
+    c->msr.kernel_gs_base = s->kernel_gs_base;
     c->tlb = s->tlb;
     c->run_end = s->run_end;
     c->exc = s->exc;
@@ -352,7 +367,8 @@ static uint32_t eflags_of(struct cpu *c, const struct guest_state *s, uint32_t u
 static bool state_equal(struct cpu *c, const struct guest_state *want,
                         const struct guest_state *found)
 {
-    return memcmp(want->r, found->r, sizeof(want->r)) == 0 &&
+    return memcmp(want->r, found->r, sizeof(want->r)) == 0 && want->mmu == found->mmu &&
+           want->gs_base == found->gs_base && want->kernel_gs_base == found->kernel_gs_base &&
            eflags_of(c, want, want->undefined) == eflags_of(c, found, want->undefined) &&
            (want->fpu == found->fpu || fpu_equal(want->fpu, found->fpu));
 }
@@ -451,6 +467,12 @@ static void say_states(struct jit *j, const struct guest_state *const s[3])
     SAY(j, "  %-8s %-16s %-16s %-16s", "", "before", "interpreter", "translated");
     for (unsigned n = 0; n < REG_COUNT; n++)
         say_value(j, names[n], (uint64_t[]){s[0]->r[n], s[1]->r[n], s[2]->r[n]});
+#define FIELD(name, member)                                                                        \
+    say_value(j, name, (uint64_t[]){s[0]->member, s[1]->member, s[2]->member})
+    FIELD("mmu", mmu);
+    FIELD("gs", gs_base);
+    FIELD("gs'", kernel_gs_base);
+#undef FIELD
     say_value(j, "rflags",
               (uint64_t[]){eflags_of(j->cpu, s[0], 0), eflags_of(j->cpu, s[1], s[1]->undefined),
                            eflags_of(j->cpu, s[2], s[1]->undefined)});

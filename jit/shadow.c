@@ -278,10 +278,21 @@ void jumps_forget_code(struct shadow *s, const uint8_t *begin, const uint8_t *en
                              (uintptr_t)end);
 }
 
+static struct jump_entry *jump_entry(const struct shadow_ctx *x, unsigned cache, uint64_t la)
+{
+    return &jump_cache(x, cache)[la & ((1u << JUMP_BITS) - 1)];
+}
+
+const uint8_t *jump_find(const struct shadow *s, unsigned mmu, unsigned cache, uint64_t la)
+{
+    const struct jump_entry *e = jump_entry(s->ctx[mmu], cache, la);
+    return e->minus_la == -la ? (const uint8_t *)(uintptr_t)e->code : NULL;
+}
+
 void jump_insert(struct shadow *s, unsigned mmu, unsigned cache, const struct jump *j)
 {
     struct shadow_ctx *x = s->ctx[mmu];
-    struct jump_entry *e = &jump_cache(x, cache)[j->la & ((1u << JUMP_BITS) - 1)];
+    struct jump_entry *e = jump_entry(x, cache, j->la);
     uint64_t code = (uint64_t)(uintptr_t)j->code;
 
     if (e->minus_la == -j->la && e->code == code)

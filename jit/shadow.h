@@ -67,5 +67,7 @@ void jump_insert(struct shadow *s, unsigned mmu, unsigned cache, const struct ju
 void jumps_forget(struct shadow *s, bool global_too);
 /* There is no code in [begin, end) any more. */
 void jumps_forget_code(struct shadow *s, const uint8_t *begin, const uint8_t *end);
+/* The code of this kind at la, if it is in the cache; else NULL. */
+const uint8_t *jump_find(const struct shadow *s, unsigned mmu, unsigned cache, uint64_t la);
 
 #endif

@@ -189,7 +189,9 @@ void backend_translate(struct jit *j, struct code *code)
     }
     x.k--;
     /* What was interpreted may well go on here: most that ends a block is no jump. */
-    if (!(optab[b->insn[x.k].op].attr & ATTR_END) || code->declined >> x.k & 1) {
+    code->goes_on = !(optab[b->insn[x.k].op].attr & ATTR_END) || code->declined >> x.k & 1 ||
+                    x.rule->how & RULE_NEXT;
+    if (code->goes_on) {
         emit_notes(&x);
         emit_goto(&x, next_offset(&x));
     }

@@ -35,6 +35,7 @@
 
 /* Host code that all blocks use, as executed; [1]: for 64-bit code. */
 struct stubs {
+    const uint8_t *load[2];    /* all but x87 and SSE from struct cpu; go on at X_RESUME */
     const uint8_t *enter[2];   /* C: unsigned enter(const void *code) */
     const uint8_t *call[2];    /* ADDR = struct code *, TEMP = where to go on: jit_call() */
     const uint8_t *exit[2][2]; /* ADDR = struct code *: WHY_EXIT, WHY_DEAD */
@@ -62,6 +63,7 @@ enum {
     RULE_X87 = 64,       /* uses x87 or MMX state */
     RULE_F3 = 16,        /* mandatory prefixes of rows whose table prefix is ANY */
     RULE_F2 = 32,
+    RULE_NEXT = 128, /* ends a block, but goes on behind itself */
 };
 
 struct backend {
@@ -151,6 +153,14 @@ bool emit_call_indirect(struct xlat *x, const struct insn *i);
 bool emit_loop(struct xlat *x, const struct insn *i);
 bool emit_string(struct xlat *x, const struct insn *i); /* string.c */
 bool emit_direction(struct xlat *x, const struct insn *i);
+bool emit_cli(struct xlat *x, const struct insn *i); /* system.c */
+bool emit_sti(struct xlat *x, const struct insn *i);
+bool emit_stac(struct xlat *x, const struct insn *i);
+bool emit_pushf(struct xlat *x, const struct insn *i);
+bool emit_popf(struct xlat *x, const struct insn *i);
+bool emit_push_segment(struct xlat *x, const struct insn *i);
+bool emit_swapgs(struct xlat *x, const struct insn *i);
+bool emit_mov_from_cr(struct xlat *x, const struct insn *i);
 
 /* Fill in be->rules (rules.c, rules_simd.c): all; rows of whole extensions that have none yet; and
  * take away what the host's processor lacks. */

@@ -30,6 +30,8 @@ static const struct {
     {M(PCMPESTRI), R(RCX)},
     {M(PCMPISTRI), R(RCX)},
     {M(PUSH), R(RSP)},
+    {M(PUSHFD), R(RSP)},
+    {M(PUSHFQ), R(RSP)},
     {M(POP), R(RSP)},
     {M(LEAVE), R(RSP) | R(RBP)},
     {M(LOOP), R(RCX)},
@@ -37,9 +39,13 @@ static const struct {
 
 /* Rules that write nothing but operands and what is above. */
 static const emit_fn known[] = {
-    emit_general, emit_nothing, emit_short, emit_lea,      emit_push,     emit_pop,
-    emit_leave,   emit_fence,   emit_vex,   emit_x87,      emit_emms,     emit_x87_control,
-    emit_jcc,     emit_jmp,     emit_loop,  emit_implicit, emit_bit_test, emit_vector_registers,
+    emit_general,  emit_nothing,      emit_short,
+    emit_lea,      emit_push,         emit_pop,
+    emit_leave,    emit_fence,        emit_vex,
+    emit_x87,      emit_emms,         emit_x87_control,
+    emit_pushf,    emit_push_segment, emit_mov_from_cr,
+    emit_jcc,      emit_jmp,          emit_loop,
+    emit_implicit, emit_bit_test,     emit_vector_registers,
 };
 
 static bool is_known(emit_fn emit)

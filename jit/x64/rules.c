@@ -118,6 +118,18 @@ static const struct line lines[] = {
     {M(LOOP), emit_loop, 0},
     {M(JECXZ), emit_loop, 0},
     {M(JRCXZ), emit_loop, 0},
+    /* system */
+    {M(CLI), emit_cli, RULE_NEXT},
+    {M(STI), emit_sti, RULE_NEXT},
+    {M(CLAC), emit_stac, RULE_NEXT},
+    {M(STAC), emit_stac, RULE_NEXT},
+    {M(PUSHF), emit_pushf, 0},
+    {M(PUSHFD), emit_pushf, 0},
+    {M(PUSHFQ), emit_pushf, 0},
+    {M(POPF), emit_popf, RULE_NEXT},
+    {M(POPFD), emit_popf, RULE_NEXT},
+    {M(POPFQ), emit_popf, RULE_NEXT},
+    {M(SWAPGS), emit_swapgs, RULE_NEXT},
 };
 
 #define CONDITION(cc)                                                                              \
@@ -158,10 +170,12 @@ static struct rule rule_for(const struct line *l, const struct op_row *row,
         return none;
     if (l->emit == emit_general && (has_kind(info, K_Z) || has_kind(info, K_O)))
         r.emit = emit_short;
+    else if (l->emit == emit_general && has_kind(info, K_CD) && row->opcode == 0x20)
+        r.emit = emit_mov_from_cr;
     else if (l->emit == emit_general && !is_general(info))
         return none;
     if ((l->emit == emit_push || l->emit == emit_pop) && has_kind(info, K_SFIX))
-        return none;
+        return l->emit == emit_push ? (struct rule){emit_push_segment, 0} : none;
     if ((l->emit == emit_jmp || l->emit == emit_call) && !has_kind(info, K_J)) {
         if (!has_kind(info, K_E))
             return none;

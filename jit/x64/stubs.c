@@ -42,6 +42,7 @@ static void emit_load_state(struct asmbuf *a, bool is64)
             asm_op(a, is64 ? P_W : 0, 0, 0x8b, (unsigned)host_reg(g), GUEST_REG_AT(g));
     if (!is64)
         asm_mov_imm(a, SHIFT, 12);
+    asm_mov(a, ADDR, SCRATCH_AT(X_LA));
     asm_jmp_mem(a, SCRATCH_AT(X_RESUME));
 }
 
@@ -122,14 +123,14 @@ static void emit_fp_resume(struct asmbuf *a, struct stubs *s, unsigned parts)
     asm_jmp(a, s->fp_load[part]);
 }
 
-static void emit_enter(struct asmbuf *a, bool is64)
+static void emit_enter(struct asmbuf *a, const struct stubs *s, bool is64)
 {
     for (unsigned k = 0; k < sizeof(c_saved); k++)
         push(a, c_saved[k]);
     push(a, HAX); /* for alignment */
     asm_store(a, SCRATCH_AT(X_CSP), HSP);
     asm_store(a, SCRATCH_AT(X_RESUME), HDI);
-    emit_load_state(a, is64);
+    asm_jmp(a, s->load[is64]);
 }
 
 /* EAX says why. */
@@ -153,13 +154,13 @@ static void emit_call_c(struct asmbuf *a, const struct stubs *s, bool is64)
     asm_mov(a, HSI, SCRATCH_AT(X_CODE));
     asm_mov(a, HSP, SCRATCH_AT(X_CSP));
     asm_mov_imm(a, HAX, (uint64_t)(uintptr_t)jit_call);
-    asm_op(a, 0, 0, 0xff, 2, rm_reg(HAX));   /* call */
-    asm_op(a, 0, 0, 0x84, HAX, rm_reg(HAX)); /* test al, al */
-    uint8_t *on = asm_jcc(a, 5, NULL);
+    asm_op(a, 0, 0, 0xff, 2, rm_reg(HAX)); /* call */
+    put8(a, 0x3c);                         /* cmp al, ... */
+    put8(a, CALL_ON_32);
+    asm_jcc(a, 4, s->load[0]);
+    asm_jcc(a, 7, s->load[1]);
     asm_mov_imm(a, HAX, WHY_STATE);
     asm_jmp(a, s->leave);
-    asm_patch(a, on, asm_here(a));
-    emit_load_state(a, is64);
 }
 
 static void emit_exit_to_c(struct asmbuf *a, const struct stubs *s, bool is64, enum code_why why)
@@ -185,8 +186,12 @@ void stubs_create(struct jit *j, struct stubs *s)
     s->leave = asm_here(&a);
     emit_leave_to_c(&a, s);
     for (unsigned is64 = 0; is64 < 2; is64++) {
+        s->load[is64] = asm_here(&a);
+        emit_load_state(&a, is64);
+    }
+    for (unsigned is64 = 0; is64 < 2; is64++) {
         s->enter[is64] = asm_here(&a);
-        emit_enter(&a, is64);
+        emit_enter(&a, s, is64);
         s->call[is64] = asm_here(&a);
         emit_call_c(&a, s, is64);
         s->exit[is64][0] = asm_here(&a);

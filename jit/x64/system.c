@@ -1,0 +1,246 @@
+/* SPDX-License-Identifier: MIT */
+/* System instructions that kernels execute all the time, at privilege level 0: the interrupt and
+ * access flags, EFLAGS on the stack, control registers, GS. What they change is in struct cpu; the
+ * host's flags belong to the guest, so a bit is cleared by PEXT and PDEP. Interrupts that have
+ * become possible are the interpreter's business: it is called where something is pending. */
+#include "jit/x64/emit.h"
+
+/* EFLAGS as LAHF and SETO see them: bits 0-7 and 11. */
+#define LOW_FLAGS 0x8ffu
+/* What POPF may change here: IF. Where it changes others, the interpreter does it. */
+#define FLAGS_SAME 0x003f7502u
+_Static_assert((FLAGS_SAME & (EFL_ARITH | EFL_IF)) == 0, "these are loaded");
+
+static bool at_level0(const struct xlat *x)
+{
+    return x->code->kind.mode & KIND_LEVEL0;
+}
+
+static void emit_movzx(struct xlat *x, unsigned bytes_op, unsigned dst, struct rm src)
+{
+    asm_op(&x->a, 0, 1, bytes_op, dst, src);
+}
+
+static void emit_store32(struct xlat *x, struct rm dst, unsigned src)
+{
+    asm_op(&x->a, 0, 0, 0x89, src, dst);
+}
+
+static void emit_pext32(struct xlat *x, unsigned dst, unsigned src, unsigned mask)
+{
+    asm_vex(&x->a, 2, false, 2, 0xf5, dst, src, rm_reg((int)mask));
+}
+
+static void emit_pdep32(struct xlat *x, unsigned dst, unsigned src, unsigned mask)
+{
+    asm_vex(&x->a, 3, false, 2, 0xf5, dst, src, rm_reg((int)mask));
+}
+
+/* TEMP &= mask, by way of ADDR. */
+static void emit_and(struct xlat *x, uint32_t mask)
+{
+    asm_mov_imm(&x->a, ADDR, mask);
+    emit_pext32(x, TEMP, TEMP, ADDR);
+    emit_pdep32(x, TEMP, TEMP, ADDR);
+}
+
+/* A flag of struct cpu's EFLAGS. */
+static void emit_flag(struct xlat *x, uint32_t flag, bool set)
+{
+    asm_mov32(&x->a, TEMP, CPU_AT(eflags));
+    emit_and(x, ~flag);
+    if (set)
+        asm_lea(&x->a, false, TEMP, rm_mem(TEMP, (int32_t)flag));
+    emit_store32(x, CPU_AT(eflags), TEMP);
+}
+
+/* Interpret the instruction unless RCX is zero, whose own value is in X_T0; it has that in what
+ * follows. */
+static void emit_unless_zero(struct xlat *x)
+{
+    uint8_t fp_ready = x->fp_ready, *good;
+
+    put8(&x->a, 0xe3); /* jrcxz */
+    good = x->a.p;
+    put8(&x->a, 0);
+    asm_mov(&x->a, HCX, SCRATCH_AT(X_T0));
+    emit_interpret(x);
+    x->skip[x->nskips++] = asm_jmp(&x->a, NULL);
+    *good = (uint8_t)(x->a.p - good - 1);
+    asm_mov(&x->a, HCX, SCRATCH_AT(X_T0));
+    x->fp_ready = fp_ready;
+}
+
+/* -- Interrupt and access flags ---------------------------------------------------------------- */
+
+bool emit_cli(struct xlat *x, const struct insn *i)
+{
+    if (!at_level0(x) || i->prefix & INSN_LOCK)
+        return false;
+    emit_flag(x, EFL_IF, false);
+    return true;
+}
+
+/* Nothing is pending: an interrupt that comes now finds the next poll, which is behind the next
+ * instruction. */
+bool emit_sti(struct xlat *x, const struct insn *i)
+{
+    if (!at_level0(x) || i->prefix & INSN_LOCK)
+        return false;
+    asm_store(&x->a, SCRATCH_AT(X_T0), HCX);
+    asm_mov32(&x->a, HCX, CPU_AT(attention));
+    emit_unless_zero(x);
+    emit_flag(x, EFL_IF, true);
+    return true;
+}
+
+/* CLAC, STAC: other accesses are allowed from here on. */
+bool emit_stac(struct xlat *x, const struct insn *i)
+{
+    bool set = i->modrm & 1;
+    unsigned mmu = set ? MMU_KERNEL_AC : MMU_KERNEL;
+
+    if (!at_level0(x) || i->prefix & INSN_LOCK)
+        return false;
+    emit_flag(x, EFL_AC, set);
+    asm_op(&x->a, 0, 0, 0xc6, 0, CPU_AT(mmu));
+    put8(&x->a, mmu);
+    asm_mov_imm(&x->a, TEMP, (uint64_t)(uintptr_t)&x->j->cpu->tlbs[mmu]);
+    asm_store(&x->a, CPU_AT(tlb), TEMP);
+    asm_mov(&x->a, TABLE, SCRATCH_AT(X_TABLES + mmu));
+    asm_store(&x->a, SCRATCH_AT(X_TABLE), TABLE);
+    return true;
+}
+
+/* -- EFLAGS on the stack ----------------------------------------------------------------------- */
+
+static unsigned slot_prefix(const struct xlat *x)
+{
+    return x->is64 ? P_W : 0;
+}
+
+/* EAX = the flags in RFLAGS, as they stand in EFLAGS; bit 1 is set. */
+static void emit_flags_to_eax(struct xlat *x)
+{
+    put8(&x->a, 0x9f);                         /* lahf */
+    asm_op(&x->a, 0, 1, 0x90, 0, rm_reg(HAX)); /* seto al */
+    emit_movzx(x, 0xb7, HAX, rm_reg(HAX));
+    put8(&x->a, 0x0f); /* bswap eax */
+    put8(&x->a, 0xc8);
+    asm_vex(&x->a, 3, false, 3, 0xf0, HAX, 0, rm_reg(HAX)); /* rorx eax, eax, 16 */
+    put8(&x->a, 16);
+    asm_mov_imm(&x->a, TEMP, LOW_FLAGS);
+    emit_pdep32(x, HAX, HAX, TEMP);
+}
+
+/* RFLAGS = the flags of an EFLAGS image in TEMP; destroys EAX. */
+static void emit_flags_from_temp(struct xlat *x)
+{
+    asm_mov_imm(&x->a, HAX, LOW_FLAGS);
+    emit_pext32(x, HAX, TEMP, HAX);
+    put8(&x->a, 0x0f); /* bswap eax */
+    put8(&x->a, 0xc8);
+    asm_vex(&x->a, 3, false, 3, 0xf0, HAX, 0, rm_reg(HAX)); /* rorx eax, eax, 16 */
+    put8(&x->a, 16);
+    put8(&x->a, 0x04); /* add al, 7fh: OF */
+    put8(&x->a, 0x7f);
+    put8(&x->a, 0x9e); /* sahf */
+}
+
+/* Push a scratch word. */
+static bool emit_push_scratch(struct xlat *x, unsigned word)
+{
+    asm_lea(&x->a, true, ADDR, emit_stack(x, GSP, x->is64 ? -8 : -4, true));
+    asm_mov(&x->a, TEMP, SCRATCH_AT(word));
+    asm_op(&x->a, slot_prefix(x), 0, 0x89, TEMP, rm_mem(ADDR, 0));
+    asm_lea(&x->a, x->is64, GSP, rm_mem(GSP, x->is64 ? -8 : -4));
+    return true;
+}
+
+/* In virtual-8086 mode it depends on IOPL. */
+bool emit_pushf(struct xlat *x, const struct insn *i)
+{
+    if (!(at_level0(x) || x->is64) || !stack_is_plain(x, i) || i->prefix & INSN_LOCK)
+        return false;
+    asm_store(&x->a, SCRATCH_AT(X_T0), HAX);
+    emit_flags_to_eax(x);
+    asm_mov32(&x->a, TEMP, CPU_AT(eflags));
+    asm_lea(&x->a, false, TEMP, rm_index(HAX, TEMP, 0, -2)); /* bit 1 is in both */
+    asm_mov(&x->a, HAX, SCRATCH_AT(X_T0));
+    asm_store(&x->a, SCRATCH_AT(X_T1), TEMP);
+    return emit_push_scratch(x, X_T1);
+}
+
+/* At level 0 all flags come from the stack but VM, VIF and VIP. */
+bool emit_popf(struct xlat *x, const struct insn *i)
+{
+    if (!at_level0(x) || !stack_is_plain(x, i) || i->prefix & INSN_LOCK)
+        return false;
+    asm_op(&x->a, slot_prefix(x), 0, 0x8b, TEMP, emit_stack(x, GSP, 0, false));
+    asm_store(&x->a, SCRATCH_AT(X_T1), TEMP);
+    asm_store(&x->a, SCRATCH_AT(X_T0), HCX);
+    asm_mov_imm(&x->a, ADDR, FLAGS_SAME);
+    emit_pext32(x, HCX, TEMP, ADDR);
+    asm_mov32(&x->a, TEMP, CPU_AT(eflags));
+    emit_pext32(x, TEMP, TEMP, ADDR);
+    asm_op(&x->a, P_W, 0, 0xf7, 2, rm_reg(HCX)); /* not: the difference, less 1 */
+    asm_lea(&x->a, true, HCX, rm_index(HCX, TEMP, 0, 1));
+    asm_mov32(&x->a, TEMP, CPU_AT(attention));
+    asm_lea(&x->a, true, HCX, rm_index(TEMP, HCX, 3, 0));
+    _Static_assert((ATT_INTR | ATT_NMI | ATT_EXIT) < 1 << 3, "the sum is zero if both are");
+    emit_unless_zero(x);
+    asm_mov(&x->a, TEMP, SCRATCH_AT(X_T1));
+    emit_and(x, FLAGS_SAME | EFL_IF);
+    emit_store32(x, CPU_AT(eflags), TEMP);
+    asm_mov(&x->a, TEMP, SCRATCH_AT(X_T1));
+    asm_store(&x->a, SCRATCH_AT(X_T0), HAX);
+    emit_flags_from_temp(x);
+    asm_mov(&x->a, HAX, SCRATCH_AT(X_T0));
+    asm_lea(&x->a, x->is64, GSP, rm_mem(GSP, x->is64 ? 8 : 4));
+    return true;
+}
+
+/* -- Registers --------------------------------------------------------------------------------- */
+
+static struct rm segment_at(unsigned sreg, size_t field)
+{
+    return rm_gs((int32_t)(offsetof(struct cpu, seg) + sreg * sizeof(struct seg) + field));
+}
+
+/* Of a doubleword only the lower half is written. */
+bool emit_push_segment(struct xlat *x, const struct insn *i)
+{
+    if (!stack_is_plain(x, i) || i->prefix & INSN_LOCK)
+        return false;
+    asm_lea(&x->a, true, ADDR, emit_stack(x, GSP, x->is64 ? -8 : -4, true));
+    emit_movzx(x, 0xb7, TEMP, segment_at(i->dst, offsetof(struct seg, sel)));
+    asm_op(&x->a, x->is64 ? P_W : P_66, 0, 0x89, TEMP, rm_mem(ADDR, 0));
+    asm_lea(&x->a, x->is64, GSP, rm_mem(GSP, x->is64 ? -8 : -4));
+    return true;
+}
+
+bool emit_swapgs(struct xlat *x, const struct insn *i)
+{
+    struct rm base = segment_at(SEG_GS, offsetof(struct seg, base));
+
+    if (!at_level0(x) || !x->is64 || i->prefix & INSN_LOCK)
+        return false;
+    asm_mov(&x->a, ADDR, base);
+    asm_mov(&x->a, TEMP, CPU_AT(msr.kernel_gs_base));
+    asm_store(&x->a, CPU_AT(msr.kernel_gs_base), ADDR);
+    asm_store(&x->a, base, TEMP);
+    return true;
+}
+
+bool emit_mov_from_cr(struct xlat *x, const struct insn *i)
+{
+    static const int32_t at[] = {offsetof(struct cpu, cr0), -1, offsetof(struct cpu, cr2),
+                                 offsetof(struct cpu, cr3), offsetof(struct cpu, cr4)};
+
+    if (!at_level0(x) || i->prefix & INSN_LOCK || i->src >= sizeof(at) / sizeof(at[0]) ||
+        at[i->src] < 0)
+        return false;
+    asm_op(&x->a, slot_prefix(x), 0, 0x8b, TEMP, rm_gs(at[i->src]));
+    emit_store_guest(x, i->dst >> 3, TEMP);
+    return true;
+}
