@@ -52,8 +52,8 @@ struct guest_state {
 
 /* What matters here of a row of the instruction table. */
 struct effects {
-    uint32_t defines, undefines; /* arithmetic flags */
-    bool fp;                     /* belongs to x87, MMX or SSE */
+    uint32_t reads, defines, undefines; /* arithmetic flags */
+    bool fp;                            /* belongs to x87, MMX or SSE */
 };
 
 struct lockstep {
@@ -542,6 +542,18 @@ bool lockstep_check(struct jit *j, struct code *x, unsigned k)
     return false;
 }
 
+bool lockstep_reads_undefined(const struct jit *j, const struct block *b, unsigned k)
+{
+    const struct effects *effects = j->lockstep->effects;
+    uint32_t undefined = 0;
+
+    for (unsigned n = 0; n < k; n++) {
+        const struct effects *e = &effects[b->insn[n].op];
+        undefined = (undefined & ~e->defines) | e->undefines;
+    }
+    return effects[b->insn[k].op].reads & undefined;
+}
+
 void lockstep_note_interpreted(struct jit *j, const struct code *x, unsigned k)
 {
     struct lockstep *l = j->lockstep;
@@ -595,7 +607,8 @@ static void effects_create(struct effects *e)
     for (unsigned k = 0; k < optab_count; k++) {
         const struct op_row *row = &optab[k];
         uint32_t writes = flags_of_set(row->fl_write);
-        e[k] = (struct effects){.defines = may_keep_flags(row->mnemonic) ? 0 : writes,
+        e[k] = (struct effects){.reads = flags_of_set(row->fl_read),
+                                .defines = may_keep_flags(row->mnemonic) ? 0 : writes,
                                 .undefines = flags_of_set(row->fl_undef),
                                 .fp = row->attr & ATTR_X87 || is_fp(row->isa)};
     }

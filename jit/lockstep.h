@@ -21,6 +21,9 @@ void lockstep_begin(struct jit *j, struct code *x, unsigned k);
  * processor asked to stop. */
 bool lockstep_check(struct jit *j, struct code *x, unsigned k);
 
+/* Does instruction k of b read a flag that those before it left undefined? Then it may show. */
+bool lockstep_reads_undefined(const struct jit *j, const struct block *b, unsigned k);
+
 /* Instructions that ran without a comparison. */
 void lockstep_note_interpreted(struct jit *j, const struct code *x, unsigned k);
 void lockstep_note_cold(struct jit *j, uint64_t insns);

@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "jit/lockstep.h"
 #include "jit/x64/emit.h"
 
 int backend_create(struct jit *j, char *err)
@@ -65,6 +66,12 @@ static bool is_decoded(const struct insn *i)
     return i->asz != 0;
 }
 
+/* What cannot be compared is not translated where all is compared. */
+static bool is_comparable(const struct xlat *x)
+{
+    return x->j->lockstep == NULL || !lockstep_reads_undefined(x->j, x->code->block, x->k);
+}
+
 /* May an instruction that uses these registers be executed? */
 static bool fp_allowed(const struct xlat *x, const struct rule *r)
 {
@@ -121,7 +128,7 @@ static void emit_insn(struct xlat *x, const struct insn *i)
     x->code->note_mem[x->k] = x->note_mem;
     before = *x;
     unsigned nexits = x->code->nexits;
-    if (has_rule(x, x->k) && emit_by_rule(x, i))
+    if (has_rule(x, x->k) && is_comparable(x) && emit_by_rule(x, i))
         return;
     *x = before;
     x->code->nexits = (uint8_t)nexits;
