@@ -30,6 +30,7 @@ static const struct {
     {M(PCMPESTRI), R(RCX)},
     {M(PCMPISTRI), R(RCX)},
     {M(PUSH), R(RSP)},
+    {M(PUSHF), R(RSP)},
     {M(PUSHFD), R(RSP)},
     {M(PUSHFQ), R(RSP)},
     {M(POP), R(RSP)},
