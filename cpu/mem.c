@@ -393,6 +393,13 @@ bool sys_write(struct cpu *c, uint64_t la, unsigned n, uint64_t val)
     return write_linear(c, &as, la & as.mask, &val, n);
 }
 
+bool sys_probe_write(struct cpu *c, uint64_t la, unsigned n)
+{
+    struct piece p[2];
+    struct access_as as = system_access(c, ACCESS_WRITE);
+    return translate(c, &as, la & as.mask, n, p) != 0;
+}
+
 bool lin_write_as(struct cpu *c, unsigned cpl, uint64_t la, unsigned n, uint64_t val)
 {
     bool ac = c->eflags & EFL_AC;

@@ -130,6 +130,8 @@ bool mem_probe(struct cpu *c, unsigned sreg, uint64_t off, unsigned n, bool writ
 
 bool sys_read(struct cpu *c, uint64_t la, unsigned n, uint64_t *val);
 bool sys_write(struct cpu *c, uint64_t la, unsigned n, uint64_t val);
+/* Check only: would a write of n bytes be allowed? */
+bool sys_probe_write(struct cpu *c, uint64_t la, unsigned n);
 /* A write with the rights of a privilege level: the stack that a far transfer goes to. */
 bool lin_write_as(struct cpu *c, unsigned cpl, uint64_t la, unsigned n, uint64_t val);
 

@@ -26,7 +26,7 @@ struct tss_layout {
 static const struct tss_layout layout16 = {1, 0x0e, 0x10, 0x12, 0x22,           4,
                                            2, 0x2a, 0x0e, 0x1c, TSS16_MIN_LIMIT};
 static const struct tss_layout layout32 = {2, 0x20, 0x24, 0x28, 0x48,           6,
-                                           4, 0x60, 0x20, 0x40, TSS32_MIN_LIMIT};
+                                           4, 0x60, 0x20, 0x3e, TSS32_MIN_LIMIT};
 
 static const struct tss_layout *layout_of(uint16_t attr)
 {
@@ -65,18 +65,10 @@ static bool read_state(struct cpu *c, const struct desc *tss, struct task_state 
     return !(c->cr0 & CR0_PG) || sys_read(c, tss->base + 0x1c, 4, &t->cr3);
 }
 
-/* Writing back the byte that is there tells whether writing is allowed. */
-static bool probe_write(struct cpu *c, uint64_t la)
-{
-    uint64_t v;
-    return sys_read(c, la, 1, &v) && sys_write(c, la, 1, v);
-}
-
 static bool probe_save(struct cpu *c)
 {
     const struct tss_layout *l = layout_of(c->tr.attr);
-    uint64_t la = c->tr.base + l->save_from;
-    return probe_write(c, la) && probe_write(c, la + l->save_n - 1);
+    return sys_probe_write(c, c->tr.base + l->save_from, l->save_n);
 }
 
 /* The dynamic fields of the old task. probe_save() has made sure that nothing here faults. */
@@ -214,25 +206,34 @@ static bool enter_task(struct cpu *c, const struct task_state *t, const struct t
 
 /* -- The switch -------------------------------------------------------------------------------- */
 
-static bool check_before(struct cpu *c, uint16_t sel, const struct desc *tss,
-                         const struct tss_layout *l, struct task_state *t)
+static bool is_nested(enum task_reason reason)
 {
+    return reason == TASK_CALL || reason == TASK_INT;
+}
+
+/* Everything that the switch reads and writes: the old state, the new one, the link, busy bits. */
+static bool check_before(struct cpu *c, uint16_t sel, const struct desc *tss,
+                         enum task_reason reason, struct task_state *t)
+{
+    const struct tss_layout *l = layout_of(tss->attr);
     if (tss->limit < l->min_limit)
         return cpu_raise(c, VEC_TS, sel_error(sel));
     if (c->tr.limit < layout_of(c->tr.attr)->min_limit)
         return cpu_raise(c, VEC_TS, sel_error(c->tr.sel));
-    return probe_save(c) && read_state(c, tss, t) && probe_write(c, tss->base) &&
-           probe_write(c, gdt_entry(c, sel) + 5) && probe_write(c, gdt_entry(c, c->tr.sel) + 5);
+    return probe_save(c) && read_state(c, tss, t) &&
+           (!is_nested(reason) || sys_probe_write(c, tss->base, 2)) &&
+           (reason == TASK_IRET || sys_probe_write(c, gdt_entry(c, sel) + 5, 1)) &&
+           (is_nested(reason) || sys_probe_write(c, gdt_entry(c, c->tr.sel) + 5, 1));
 }
 
 enum task_result task_switch(struct cpu *c, uint16_t sel, struct desc *tss, enum task_reason reason,
                              const uint32_t *err)
 {
     const struct tss_layout *l = layout_of(tss->attr);
-    bool nested = reason == TASK_CALL || reason == TASK_INT;
+    bool nested = is_nested(reason);
     uint32_t old_flags = eflags_get(c);
     struct task_state t;
-    if (!check_before(c, sel, tss, l, &t))
+    if (!check_before(c, sel, tss, reason, &t))
         return TASK_FAULT;
     if (!nested)
         set_busy(c, c->tr.sel, false);
