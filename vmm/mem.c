@@ -177,7 +177,7 @@ int mem_init(struct vm *vm, uint64_t ram_bytes)
     m->above = ram_bytes - m->below;
     m->used = ram_bytes;
     m->size = ram_bytes + DEVICE_MEM;
-    m->spread = vm->cfg.accel == ACCEL_JIT ? 1 : 0;
+    m->spread = vm->cfg.accel != ACCEL_INTERP;
     m->fd = host_ram_create(m->size << m->spread, &m->host);
     if (m->fd < 0)
         return vm_fail(vm, m->fd, "cannot get %" PRIu64 " MiB of guest memory: %s", ram_bytes >> 20,

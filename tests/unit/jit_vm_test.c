@@ -24,7 +24,7 @@ static void setup(void)
 }
 
 /* Guests that test themselves and power off, a long time after a translator would begin. */
-static const char *const guests[] = {"smc", "longmode", "paging"};
+static const char *const guests[] = {"smc", "longmode", "paging", "sweep"};
 
 /* A machine with one of them; its serial port goes to a file. */
 struct machine {
@@ -75,7 +75,7 @@ static void finish(struct machine *m)
     text[n] = '\0';
     fclose(f);
     unlink(path);
-    ck_assert_msg(strstr(text, ": all checks passed") != NULL, "%s", text);
+    ck_assert_msg(strstr(text, ": all checks passed") != NULL, "%.1000s", text);
 }
 
 static void create(struct machine *m, unsigned number, enum vm_accel accel)
@@ -115,6 +115,19 @@ START_TEST(in_turn)
     finish(&m[2]);
     pthread_join(m[0].thread, NULL);
     finish(&m[0]);
+    rmdir(dir);
+}
+END_TEST
+
+/* Where it is one of two, it is no other one. */
+START_TEST(best)
+{
+    struct machine m;
+
+    create(&m, 3, ACCEL_BEST);
+    ck_assert_ptr_null(vm_no_translator(m.vm));
+    run(&m);
+    finish(&m);
     rmdir(dir);
 }
 END_TEST
@@ -215,6 +228,7 @@ int main(void)
     if (is_possible()) {
         tcase_add_test(tc, side_by_side);
         tcase_add_test(tc, in_turn);
+        tcase_add_test(tc, best);
         tcase_add_test(tc, for_people);
         tcase_add_test(tc, too_little_space);
     } else {
