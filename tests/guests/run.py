@@ -30,6 +30,7 @@ CASES = {
     "demo-486": ("demo", 16, ["-append", "selftest", "-cpu", "486"], 0, None),
     "exceptions": ("exceptions", 16, [], PASSED, None),
     "churn": ("churn", 16, [], PASSED, None),
+    "strings": ("strings", 16, [], PASSED, None),
     "smc": ("smc", 16, [], PASSED, None),
     "smc-486": ("smc", 16, ["-cpu", "486"], PASSED, None),
     "paging": ("paging", 16, [], PASSED, None),
