@@ -122,7 +122,7 @@ struct tlb {
     struct tlb_entry e[TLB_SIZE];
 };
 
-#define CPU_SCRATCH   48                  /* words that the translator keeps beside the registers */
+#define CPU_SCRATCH   56                  /* words that the translator keeps beside the registers */
 #define CPU_POLL_STOP (UINT64_C(1) << 63) /* not canonical: to follow it faults */
 
 /* -- The processor ----------------------------------------------------------------------------- */

@@ -124,6 +124,8 @@ enum {
     X_TABLES = X_LIMIT64K + 12, /* [MMU_NONE]: read tables */
     X_LA = X_TABLES + MMU_NONE, /* linear address of the code to go on at */
     X_EXECUTED,                 /* instructions, where they are counted */
+    X_BITS32,                   /* 31 and 63: masks of a bit's number */
+    X_BITS64,
     X_COUNT,
 };
 

@@ -758,6 +758,8 @@ int jit_create(struct jit **out, struct cpu *c, const struct jit_ram *ram,
     }
     c->scratch[X_INDEX] = (SHADOW_ENTRIES - 1) << 12;
     c->scratch[X_BIT16] = 0x10000;
+    c->scratch[X_BITS32] = 31;
+    c->scratch[X_BITS64] = 63;
     c->scratch[X_JUMP] = (1u << JUMP_BITS) - 1;
     c->scratch[X_POISON] = VIEW_POISON_BIT | VIEW_HOLE_BIT;
     for (unsigned m = 0; m < MMU_NONE; m++)

@@ -109,6 +109,9 @@ bool emit_effective_address(struct xlat *x, const struct insn *i);
 /* Look the memory operand's page up, for an access of n bytes; *rm is where to make it: through
  * TEMP, and ADDR where rm->base says so, which is else free. False: not translatable. */
 bool emit_operand(struct xlat *x, const struct insn *i, unsigned n, bool write, struct rm *rm);
+/* The same for one of a row of elements of 1 << w bytes that begins at the operand: ADDR holds its
+ * number, signed. */
+bool emit_numbered(struct xlat *x, const struct insn *i, unsigned w, bool write, struct rm *rm);
 /* The same for what is at `disp` from the stack or frame pointer in a host register. */
 struct rm emit_stack(struct xlat *x, unsigned reg, int32_t disp, bool write);
 /* May the stack be accessed directly, with pushes of this size? */
@@ -137,7 +140,6 @@ bool emit_lea(struct xlat *x, const struct insn *i);
 bool emit_push(struct xlat *x, const struct insn *i);
 bool emit_pop(struct xlat *x, const struct insn *i);
 bool emit_leave(struct xlat *x, const struct insn *i);
-bool emit_bit_test(struct xlat *x, const struct insn *i);
 bool emit_vector_registers(struct xlat *x, const struct insn *i);
 bool emit_fence(struct xlat *x, const struct insn *i);
 bool emit_vex(struct xlat *x, const struct insn *i); /* vex.c */
@@ -161,6 +163,7 @@ bool emit_popf(struct xlat *x, const struct insn *i);
 bool emit_push_segment(struct xlat *x, const struct insn *i);
 bool emit_swapgs(struct xlat *x, const struct insn *i);
 bool emit_mov_from_cr(struct xlat *x, const struct insn *i);
+bool emit_bit_test(struct xlat *x, const struct insn *i); /* bits.c */
 
 /* Fill in be->rules (rules.c, rules_simd.c): all; rows of whole extensions that have none yet; and
  * take away what the host's processor lacks. */

@@ -387,14 +387,6 @@ bool emit_lea(struct xlat *x, const struct insn *i)
     return true;
 }
 
-/* BT and its kin: a register index reaches beyond a memory operand. */
-bool emit_bit_test(struct xlat *x, const struct insn *i)
-{
-    if (i->mem && x->row->operand[1].kind == K_G)
-        return false;
-    return emit_general(x, i);
-}
-
 /* -- Stack ------------------------------------------------------------------------------------- */
 
 static void emit_move_sp(struct xlat *x, int32_t by)

@@ -90,6 +90,14 @@ static bool is_direct(const struct xlat *x, const struct insn *i, bool write)
            (!write || x->code->kind.writable >> i->seg & 1);
 }
 
+static void emit_add_base(struct xlat *x, const struct insn *i)
+{
+    asm_mov(&x->a, TEMP,
+            rm_gs((int32_t)(offsetof(struct cpu, seg) + i->seg * sizeof(struct seg) +
+                            offsetof(struct seg, base))));
+    asm_lea(&x->a, x->is64, ADDR, rm_index(ADDR, TEMP, 0, 0));
+}
+
 /* ADDR = the memory operand's linear address, for an access of n bytes. False: not translatable. */
 static bool emit_address(struct xlat *x, const struct insn *i, unsigned n)
 {
@@ -97,14 +105,10 @@ static bool emit_address(struct xlat *x, const struct insn *i, unsigned n)
 
     if (!emit_effective_address(x, i))
         return false;
-    if (class == SEG_BASED) {
-        asm_mov(&x->a, TEMP,
-                rm_gs((int32_t)(offsetof(struct cpu, seg) + i->seg * sizeof(struct seg) +
-                                offsetof(struct seg, base))));
-        asm_lea(&x->a, x->is64, ADDR, rm_index(ADDR, TEMP, 0, 0));
-    } else if (class == SEG_64K) {
+    if (class == SEG_BASED)
+        emit_add_base(x, i);
+    else if (class == SEG_64K)
         emit_limit_64k(x, i->seg, n);
-    }
     return true;
 }
 
@@ -215,6 +219,28 @@ bool emit_operand(struct xlat *x, const struct insn *i, unsigned n, bool write, 
     }
     if (!emit_address(x, i, n))
         return false;
+    *rm = emit_lookup(x, write);
+    return true;
+}
+
+bool emit_numbered(struct xlat *x, const struct insn *i, unsigned w, bool write, struct rm *rm)
+{
+    unsigned class = kind_seg(&x->code->kind, i->seg);
+    bool wide = i->asz == 3;
+
+    if (!is_direct(x, i, write) || i->asz == 1)
+        return false;
+    if (i->idx == REG_NONE && i->base < 16 && host_reg(i->base) >= 0 && fits32(i->disp)) {
+        asm_lea(&x->a, wide, ADDR, rm_index(host_reg(i->base), ADDR, w, (int32_t)i->disp));
+    } else {
+        asm_store(&x->a, SCRATCH_AT(X_T0), ADDR);
+        if (!emit_effective_address(x, i))
+            return false;
+        asm_mov(&x->a, TEMP, SCRATCH_AT(X_T0));
+        asm_lea(&x->a, wide, ADDR, rm_index(ADDR, TEMP, w, 0));
+    }
+    if (class == SEG_BASED)
+        emit_add_base(x, i);
     *rm = emit_lookup(x, write);
     return true;
 }
