@@ -13,7 +13,7 @@
 
 #define ARENA_BYTES    (64u << 20) /* unless blocks_resize() says otherwise */
 #define REGIONS        8u
-#define HASH_SIZE      (1u << 16)
+#define HASH_SIZE      (1u << 18)
 #define SLOT_COUNT     (1u << 13)
 #define PAGE_HASH_SIZE (1u << 12)
 #define PAGE_MAX       (1u << 14)
@@ -345,7 +345,7 @@ void cpu_code_written(struct cpu *c, uint64_t pa, uint64_t n)
 static struct block **hash_bucket(struct block_cache *bc, uint64_t pa, uint32_t mode)
 {
     uint64_t h = (pa ^ (uint64_t)mode << 20) * UINT64_C(0x9e3779b97f4a7c15);
-    return &bc->hash[h >> 48 & (HASH_SIZE - 1)];
+    return &bc->hash[h >> 46 & (HASH_SIZE - 1)];
 }
 
 static void hash_remove(struct block_cache *bc, struct block *b)

@@ -37,7 +37,7 @@ COMPILE = ("gcc -std=gnu17 -O2 -ffreestanding -nostdlib -static -fno-pie -no-pie
            "-fno-tree-loop-distribute-patterns -Wno-psabi").split()
 GUESTS = {"amd64": ["-m64", "-mno-red-zone"], "686-pae": ["-m32", "-march=i686"]}
 
-SETS = ["boot", "mips", "compute", "system", "tools"]
+SETS = ["boot", "mips", "translate", "compute", "system", "tools"]
 SIDES = ["native", "jit", "interp", "qemu"]
 # Where no others are asked for; the interpreter is too slow for every kernel.
 USUAL_SIDES = {"boot": ["jit", "interp", "qemu"], "mips": SIDES}
@@ -62,6 +62,8 @@ BOOT_BAR = 0.7
 # is what Bochs 2.7 took for the same system on a machine like the one of docs/performance.md.
 INTERP_MIPS_BAR = 60
 INTERP_BOOT_BAR = 59
+# Million guest instructions a second, decoded and translated.
+TRANSLATE_BAR = 3
 
 BOOT_SECONDS = 600
 KERNEL_SECONDS = 300
@@ -281,6 +283,17 @@ class Bench:
                     side.close()
         return rates
 
+    def measure_translate(self):
+        """By step, millions of instructions of busybox a second; each step contains the last."""
+        rates = {}
+        for _ in range(self.options.rounds):
+            text = subprocess.run([f"{TOP}/build/tests/translate_bench",
+                                   f"{TOP}/guests/{self.guest}/busybox"],
+                                  check=True, capture_output=True, text=True).stdout
+            for step, rate in re.findall(r"^(\w+) +([\d.]+)  \d+$", text, re.MULTILINE):
+                rates.setdefault(step, []).append(float(rate))
+        return rates
+
     def measure_boot(self):
         """By side, seconds of the boots."""
         times = {side.name: [] for side in self.sides[1:]}
@@ -377,6 +390,16 @@ def print_mips(guest, rates):
         print_bar("interpreter, MIPS", statistics.median(rates["interp"]), INTERP_MIPS_BAR, True)
 
 
+def print_translate(guest, rates):
+    print(f"\n{guest}, busybox translated and not run, million instructions a second:\n")
+    print_table([["step", "millions"]] +
+                [[step, cell(statistics.median(r), ".1f")] for step, r in rates.items()])
+    print()
+    if "translate" in rates:
+        print_bar("translated, million instructions a second",
+                  statistics.median(rates["translate"]), TRANSLATE_BAR, True)
+
+
 def comma_list(known):
     def parse(text):
         names = text.split(",")
@@ -419,6 +442,9 @@ def main():
         bench = Bench(guest, options, folder)
         try:
             for group in options.sets:
+                if group == "translate":
+                    print_translate(guest, bench.measure_translate())
+                    continue
                 sides = bench.choose_sides(group)
                 if group == "boot":
                     print_boot(guest, bench.measure_boot())
