@@ -36,6 +36,7 @@ CASES = {
     "paging": ("paging", 16, [], PASSED, None),
     "paging-486": ("paging", 16, ["-cpu", "486"], PASSED, None),
     "ferr": ("ferr", 16, [], PASSED, None),
+    "fpfault": ("fpfault", 16, [], PASSED, None),
     "debug": ("debug", 16, [], PASSED, None),
     "taskswitch": ("taskswitch", 16, [], PASSED, None),
     "longmode": ("longmode", 16, [], PASSED, None),
