@@ -126,6 +126,11 @@ static void new_generation(struct block_cache *bc, bool global_too)
     }
 }
 
+void blocks_forget_local(struct cpu *c)
+{
+    new_generation(c->blocks, false);
+}
+
 void blocks_forget_translations(struct cpu *c, bool global_too)
 {
     struct block_cache *bc = c->blocks;

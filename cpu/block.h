@@ -44,6 +44,8 @@ struct block *block_lookup(struct cpu *c);
 
 /* Linear-to-physical mappings or rights have changed. */
 void blocks_forget_translations(struct cpu *c, bool global_too);
+/* The address space is another one; the translator is told otherwise. */
+void blocks_forget_local(struct cpu *c);
 /* The mapping of one page has changed. */
 void blocks_forget_page(struct cpu *c, uint64_t la);
 

@@ -120,6 +120,7 @@ enum mmu_ctx { MMU_KERNEL, MMU_KERNEL_AC, MMU_USER, MMU_NONE, MMU_CTX_COUNT };
 
 struct tlb {
     struct tlb_entry e[TLB_SIZE];
+    uint64_t local[TLB_SIZE / 64]; /* bit n: e[n] may be of a page that is not global */
 };
 
 #define CPU_SCRATCH   56                  /* words that the translator keeps beside the registers */

@@ -36,15 +36,41 @@ void tlb_flush_all(struct cpu *c)
     blocks_forget_translations(c, true);
 }
 
+static void clear_local(struct tlb *t)
+{
+    for (unsigned n = 0; n < TLB_SIZE / 64; n++) {
+        for (uint64_t left = t->local[n]; left != 0; left &= left - 1)
+            entry_clear(&t->e[n * 64 + (unsigned)__builtin_ctzll(left)]);
+        t->local[n] = 0;
+    }
+}
+
 void tlb_flush_nonglobal(struct cpu *c)
 {
     for (unsigned m = 0; m < MMU_NONE; m++)
-        for (unsigned k = 0; k < TLB_SIZE; k++)
-            if (!(c->tlbs[m].e[k].pa & TLB_GLOBAL))
-                entry_clear(&c->tlbs[m].e[k]);
+        clear_local(&c->tlbs[m]);
     if (c->translator != NULL)
         c->translator->forget(c, false);
     blocks_forget_translations(c, false);
+}
+
+void tlb_enter_space(struct cpu *c, bool keep)
+{
+    for (unsigned m = 0; m < MMU_NONE; m++)
+        clear_local(&c->tlbs[m]);
+    blocks_forget_local(c);
+    if (c->translator == NULL)
+        return;
+    if (c->cr4 & CR4_PCIDE)
+        c->translator->enter_space(c, c->cr3 & 0xfff, keep ? SPACE_KEPT : SPACE_INVALID);
+    else
+        c->translator->enter_space(c, c->cr3, SPACE_UNCERTAIN);
+}
+
+void tlb_flush_space(struct cpu *c, uint16_t pcid)
+{
+    if (c->translator != NULL)
+        c->translator->forget_space(c, pcid);
 }
 
 static void entry_flush(struct tlb_entry *e, uint64_t la)
@@ -121,29 +147,48 @@ static void note_large(struct cpu *c, uint64_t la, uint64_t offset_mask)
         c->large_last = la | offset_mask;
 }
 
+static struct filled_page describe(struct cpu *c, uint64_t page, const struct translation *tr,
+                                   const uint8_t *host_rd, const uint8_t *host_wr)
+{
+    bool watched = debug_page_watched(c, page);
+    bool rd = host_rd != NULL && tr->readable && !watched;
+    bool wr = host_wr != NULL && tr->writable && !watched && !blocks_has_code(c, tr->pa);
+    return (struct filled_page){.la = page,
+                                .pa = tr->pa,
+                                .rd = rd ? host_rd : NULL,
+                                .wr = wr ? host_wr : NULL,
+                                .shift = tr->shift,
+                                .global = tr->global,
+                                .ahead = tr->ahead};
+}
+
 /* False: the translator, too, knew the page. */
 static bool tlb_fill(struct cpu *c, struct tlb *t, uint64_t la, const struct translation *tr,
                      uint8_t *host_rd, uint8_t *host_wr)
 {
     uint64_t page = la & PAGE_MASK;
-    struct tlb_entry *e = &t->e[page >> 12 & (TLB_SIZE - 1)];
-    bool watched = debug_page_watched(c, page);
+    unsigned n = page >> 12 & (TLB_SIZE - 1);
+    struct tlb_entry *e = &t->e[n];
+    struct filled_page p = describe(c, page, tr, host_rd, host_wr);
     uint8_t *host = host_rd != NULL ? host_rd : host_wr;
     e->pa = tr->pa | (unsigned)tr->shift << 1 | (tr->global ? TLB_GLOBAL : 0);
     if (tr->shift > 12)
         note_large(c, page, (UINT64_C(1) << tr->shift) - 1);
+    if (!tr->global)
+        t->local[n / 64] |= UINT64_C(1) << n % 64;
     e->host = (uint64_t)(uintptr_t)host - page;
-    e->rd = host_rd != NULL && tr->readable && !watched ? page : TLB_MISS;
-    e->wr = host_wr != NULL && tr->writable && !watched && !blocks_has_code(c, tr->pa) ? page
-                                                                                       : TLB_MISS;
-    return c->translator != NULL &&
-           c->translator->filled(c, (unsigned)(t - c->tlbs),
-                                 &(struct filled_page){.la = page,
-                                                       .rd = e->rd == page ? host_rd : NULL,
-                                                       .wr = e->wr == page ? host_wr : NULL,
-                                                       .shift = tr->shift,
-                                                       .global = tr->global,
-                                                       .ahead = tr->ahead});
+    e->rd = p.rd != NULL ? page : TLB_MISS;
+    e->wr = p.wr != NULL ? page : TLB_MISS;
+    return c->translator != NULL && c->translator->filled(c, (unsigned)(t - c->tlbs), &p);
+}
+
+bool mem_peek(struct cpu *c, unsigned mmu, uint64_t la, struct filled_page *out)
+{
+    struct translation tr;
+    if (!page_peek(c, la, ACCESS_READ, mmu == MMU_USER, mmu == MMU_KERNEL_AC, &tr))
+        return false;
+    *out = describe(c, la & PAGE_MASK, &tr, phys_page(c, tr.pa, false), phys_page(c, tr.pa, true));
+    return true;
 }
 
 /* A miss costs translated code a signal, a walk is cheap: translate the pages around la, too, as a
@@ -155,7 +200,7 @@ static void fill_neighbours(struct cpu *c, const struct access_as *as, uint64_t 
     struct translation tr;
 
     for (uint64_t at = first; at != first + 0x1000 * NEIGHBOURS; at += 0x1000)
-        if (at != (la & PAGE_MASK) && page_peek(c, at, as->user, as->smap_off, &tr))
+        if (at != (la & PAGE_MASK) && page_peek(c, at, ACCESS_READ, as->user, as->smap_off, &tr))
             tlb_fill(c, as->fill, at, &tr, phys_page(c, tr.pa, false), phys_page(c, tr.pa, true));
 }
 

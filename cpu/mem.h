@@ -153,8 +153,10 @@ struct translation {
 bool page_walk(struct cpu *c, uint64_t la, enum access how, bool user, bool smap_off,
                struct translation *out);
 
-/* The same for a read, but without any effect: false where the walk would fault or set an A bit. */
-bool page_peek(struct cpu *c, uint64_t la, bool user, bool smap_off, struct translation *out);
+/* The same for a read or fetch, but without any effect: false where the walk would fault or set an
+ * A bit. */
+bool page_peek(struct cpu *c, uint64_t la, enum access how, bool user, bool smap_off,
+               struct translation *out);
 
 /* MOV CR3 in PAE mode: load the four PDPTEs; false: #GP recorded (reserved bits), nothing changed.
  */
@@ -163,10 +165,20 @@ bool paging_load_pdptes(struct cpu *c, uint64_t cr3);
 /* Translate the page of linear address la for fetching. Faults are recorded. */
 bool mem_fetch_translate(struct cpu *c, uint64_t la, struct translation *out);
 
-/* INVLPG; MOV CR3 (keeps global pages); everything. */
+/* How the page of la may be accessed in a context, found without any effect. False: not at all, or
+ * that takes an access to find out. */
+struct filled_page;
+bool mem_peek(struct cpu *c, unsigned mmu, uint64_t la, struct filled_page *out);
+
+/* INVLPG; all but global pages; everything. */
 void tlb_flush_page(struct cpu *c, uint64_t la);
 void tlb_flush_nonglobal(struct cpu *c);
 void tlb_flush_all(struct cpu *c);
+/* CR3 was written, or INVPCID names the current address space: what is not global is forgotten.
+ * `keep`: the guest says that what is known elsewhere of the new space is still valid. */
+void tlb_enter_space(struct cpu *c, bool keep);
+/* INVPCID for another address space. */
+void tlb_flush_space(struct cpu *c, uint16_t pcid);
 /* Stop direct writes to a physical page (it holds decoded code now). */
 void tlb_protect_code(struct cpu *c, uint64_t pa);
 

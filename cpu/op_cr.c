@@ -65,17 +65,18 @@ static bool write_cr0(struct cpu *c, uint64_t v)
 #define CR3_NO_FLUSH (UINT64_C(1) << 63)
 
 /* The translation cache has no PCID tags, so bit 63 ("keep the entries of the new PCID"), which
- * permits but does not demand, changes nothing. */
+ * permits but does not demand, matters to the translator only. */
 static bool write_cr3(struct cpu *c, uint64_t v)
 {
-    if (c->cr4 & CR4_PCIDE)
+    bool keep = c->cr4 & CR4_PCIDE && v & CR3_NO_FLUSH;
+    if (keep)
         v &= ~CR3_NO_FLUSH;
     if (c->mode & MODE_LMA && v >> CPU_PHYS_BITS)
         return cpu_raise_gp(c, 0);
     if (c->cr0 & CR0_PG && c->cr4 & CR4_PAE && !(c->mode & MODE_LMA) && !paging_load_pdptes(c, v))
         return false;
     c->cr3 = v;
-    tlb_flush_nonglobal(c);
+    tlb_enter_space(c, keep);
     run_stop(c);
     return true;
 }
@@ -261,12 +262,17 @@ OP_NONE(invpcid)
         return cpu_raise_gp(c, 0);
     if (type == INVPCID_ADDRESS && !is_canonical(d[1]))
         return cpu_raise_gp(c, 0);
-    if (type == INVPCID_ADDRESS)
-        tlb_flush_page(c, d[1]);
-    else if (type == INVPCID_ALL)
+    bool current = d[0] == (c->cr4 & CR4_PCIDE ? c->cr3 & 0xfff : 0);
+    if (type == INVPCID_ALL)
         tlb_flush_all(c);
-    else
+    else if (type == INVPCID_ALL_NONGLOBAL)
         tlb_flush_nonglobal(c);
+    else if (!current)
+        tlb_flush_space(c, (uint16_t)d[0]);
+    else if (type == INVPCID_ADDRESS)
+        tlb_flush_page(c, d[1]);
+    else
+        tlb_enter_space(c, false);
     run_stop(c);
     return true;
 }

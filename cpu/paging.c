@@ -254,10 +254,10 @@ bool page_walk(struct cpu *c, uint64_t la, enum access how, bool user, bool smap
     return walk(c, &w, out);
 }
 
-bool page_peek(struct cpu *c, uint64_t la, bool user, bool smap_off, struct translation *out)
+bool page_peek(struct cpu *c, uint64_t la, enum access how, bool user, bool smap_off,
+               struct translation *out)
 {
-    struct walk w = {
-        .la = la, .how = ACCESS_READ, .user = user, .smap_off = smap_off, .peek = true};
+    struct walk w = {.la = la, .how = how, .user = user, .smap_off = smap_off, .peek = true};
     bool found = walk(c, &w, out);
     out->ahead = true;
     return found;

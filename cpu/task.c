@@ -109,7 +109,7 @@ static bool load_cr3(struct cpu *c, uint64_t cr3)
     if (c->cr4 & CR4_PAE && !paging_load_pdptes(c, cr3))
         return false;
     c->cr3 = cr3;
-    tlb_flush_nonglobal(c);
+    tlb_enter_space(c, false);
     return true;
 }
 

@@ -10,12 +10,19 @@
 
 /* A linear page of 4 KiB that was translated. */
 struct filled_page {
-    uint64_t la;
+    uint64_t la, pa;
     const uint8_t *rd,
         *wr;       /* host addresses where it may be read and written directly, else NULL */
     uint8_t shift; /* log2 of the guest's page, of which it is a part */
     bool global;
     bool ahead; /* translated in advance: no access has been made yet */
+};
+
+/* Of the translations of an address space that the processor returns to. */
+enum space_state {
+    SPACE_KEPT,      /* still valid */
+    SPACE_UNCERTAIN, /* the page tables may have changed: mem_peek() tells */
+    SPACE_INVALID,
 };
 
 struct translator {
@@ -28,6 +35,11 @@ struct translator {
      * KiB), or all, or all but global ones. */
     void (*forget_page)(struct cpu *c, uint64_t la, bool maybe_large);
     void (*forget)(struct cpu *c, bool global_too);
+    /* CR3 was written: from now on translations that are not global are those of address space
+     * `tag`. What is known of it is as `state` says. */
+    void (*enter_space)(struct cpu *c, uint64_t tag, enum space_state state);
+    /* Translations of that address space are no longer valid. */
+    void (*forget_space)(struct cpu *c, uint64_t tag);
     /* Code that was found at linear addresses may now be elsewhere; where the page was mapped
      * global (block_is_global()) only with global_too. */
     void (*code_moved)(struct cpu *c, bool global_too);

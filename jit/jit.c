@@ -184,6 +184,42 @@ static void on_forget(struct cpu *c, bool global_too)
     shadow_forget(&j->shadow, global_too);
 }
 
+static bool peek_page(void *c, unsigned mmu, uint64_t la, struct filled_page *out)
+{
+    return mem_peek(c, mmu, la, out);
+}
+
+static bool peek_code(void *c, unsigned mmu, uint64_t la, uint64_t *pa)
+{
+    struct translation tr;
+    if (!page_peek(c, la, ACCESS_FETCH, mmu == MMU_USER, false, &tr))
+        return false;
+    *pa = tr.pa;
+    return true;
+}
+
+static void tables_to_host(struct jit *j)
+{
+    for (unsigned m = 0; m < MMU_NONE; m++)
+        j->cpu->scratch[X_TABLES + m] = (uint64_t)(uintptr_t)shadow_table(&j->shadow, m);
+}
+
+static void on_enter_space(struct cpu *c, uint64_t tag, enum space_state state)
+{
+    struct jit *j = c->jit;
+    j->moves++;
+    shadow_enter_space(&j->shadow, tag, state != SPACE_INVALID);
+    if (state == SPACE_UNCERTAIN)
+        shadow_check_space(&j->shadow, &(struct shadow_peek){peek_page, peek_code, c});
+    tables_to_host(j);
+}
+
+static void on_forget_space(struct cpu *c, uint64_t tag)
+{
+    struct jit *j = c->jit;
+    shadow_forget_space(&j->shadow, tag);
+}
+
 static void on_forget_page(struct cpu *c, uint64_t la, bool maybe_large)
 {
     struct jit *j = c->jit;
@@ -556,8 +592,9 @@ static const uint8_t *enter_at(struct jit *j, struct code *x)
 
     c->scratch[X_PAGE] = la & ~UINT64_C(0xfff);
     if (x->outside != NULL)
-        jump_insert(&j->shadow, c->mmu, x->cache,
-                    &(struct jump){la, x->outside, block_is_global(c)});
+        jump_insert(
+            &j->shadow, c->mmu, x->cache,
+            &(struct jump){la, x->block->pa, x->block->pa2, x->outside, block_is_global(c)});
     context_to_host(j);
     flags_to_host(c);
     return x->inside;
@@ -710,6 +747,8 @@ static const struct translator translator = {
     .filled = on_filled,
     .forget_page = on_forget_page,
     .forget = on_forget,
+    .enter_space = on_enter_space,
+    .forget_space = on_forget_space,
     .code_moved = on_code_moved,
     .protect = on_protect,
     .block_killed = on_block_killed,
@@ -762,8 +801,7 @@ int jit_create(struct jit **out, struct cpu *c, const struct jit_ram *ram,
     c->scratch[X_BITS64] = 63;
     c->scratch[X_JUMP] = (1u << JUMP_BITS) - 1;
     c->scratch[X_POISON] = VIEW_POISON_BIT | VIEW_HOLE_BIT;
-    for (unsigned m = 0; m < MMU_NONE; m++)
-        c->scratch[X_TABLES + m] = (uint64_t)(uintptr_t)shadow_table(&j->shadow, m);
+    tables_to_host(j);
     for (unsigned n = 0; n < SEG_COUNT; n++)
         c->scratch[X_LIMIT64K + 2 * n + 1] = CPU_POLL_STOP;
     blocks_clear(c);

@@ -18,6 +18,10 @@
 #define LIST_MAX  16384u
 #define JUMPS_MAX 32767u
 
+/* What is worth looking at when an address space comes back. */
+#define CHECK_MAX  1024u
+#define PLACES_MAX 64u
+
 /* An entry is forgotten as often as it is listed, and must not come around to its own index. */
 _Static_assert(2 * JUMPS_MAX < 1u << JUMP_BITS, "lists of jumps are too long");
 
@@ -33,6 +37,11 @@ struct shadow_ctx {
     unsigned nlocal, nglobal;
     struct jump_entry *jumps[2][JUMPS_MAX]; /* local and global */
     unsigned njumps[2];
+    /* Pages that the local jumps lead to; more than there is room for: unknown ones. */
+    struct code_place {
+        uint64_t la, pa;
+    } place[PLACES_MAX];
+    unsigned nplaces;
 };
 
 static uint64_t index_of(uint64_t la)
@@ -74,14 +83,41 @@ static struct shadow_ctx *ctx_create(const struct view *v)
     return x;
 }
 
+static bool add_context(struct shadow *s, struct shadow_ctx **out)
+{
+    *out = ctx_create(&s->view);
+    if (*out == NULL)
+        return false;
+    s->all[s->nctxs++] = *out;
+    return true;
+}
+
+static void choose_space(struct shadow *s, unsigned n)
+{
+    s->current = n;
+    s->space[n].entered = ++s->entered;
+    s->ctx[MMU_KERNEL_AC] = s->space[n].ctx[0];
+    s->ctx[MMU_USER] = s->space[n].ctx[1];
+}
+
+/* One more space, as long as there is memory. */
+static bool add_space(struct shadow *s)
+{
+    struct space *p = &s->space[s->nspaces];
+
+    if (s->nspaces == SPACES || s->nctxs + SPACE_CTX > SHADOW_CTXS || !add_context(s, &p->ctx[0]) ||
+        !add_context(s, &p->ctx[1]))
+        return false;
+    s->nspaces++;
+    return true;
+}
+
 int shadow_create(struct shadow *s)
 {
     *s = (struct shadow){.view.uffd = -1};
-    for (unsigned m = 0; m < MMU_NONE; m++) {
-        s->ctx[m] = ctx_create(&s->view);
-        if (s->ctx[m] == NULL)
-            return -ENOMEM;
-    }
+    if (!add_context(s, &s->ctx[MMU_KERNEL]) || !add_space(s))
+        return -ENOMEM;
+    choose_space(s, 0);
     return 0;
 }
 
@@ -92,11 +128,9 @@ int shadow_open(struct shadow *s, const struct jit_ram *ram, char *err)
 
 void shadow_free(struct shadow *s)
 {
-    for (unsigned m = 0; m < MMU_NONE; m++) {
-        if (s->ctx[m] == NULL)
-            continue;
-        munmap(s->ctx[m]->table, CTX_BYTES);
-        free(s->ctx[m]);
+    for (unsigned n = 0; n < s->nctxs; n++) {
+        munmap(s->all[n]->table, CTX_BYTES);
+        free(s->all[n]);
     }
     view_free(&s->view);
 }
@@ -197,8 +231,11 @@ void shadow_fill(struct shadow *s, unsigned mmu, const struct filled_page *p)
 
 void shadow_forget(struct shadow *s, bool global_too)
 {
-    for (unsigned m = 0; m < MMU_NONE; m++)
-        ctx_forget(s->ctx[m], global_too);
+    for (unsigned n = 0; n < s->nctxs; n++)
+        ctx_forget(s->all[n], global_too);
+    /* What made translations invalid may have changed the meaning of tags. */
+    for (unsigned n = 0; global_too && n < s->nspaces; n++)
+        s->space[n].known = false;
 }
 
 static void list_forget_large(struct shadow_ctx *x, const uint64_t *list, unsigned count,
@@ -211,8 +248,8 @@ static void list_forget_large(struct shadow_ctx *x, const uint64_t *list, unsign
 
 void shadow_forget_page(struct shadow *s, uint64_t la, bool maybe_large)
 {
-    for (unsigned m = 0; m < MMU_NONE; m++) {
-        struct shadow_ctx *x = s->ctx[m];
+    for (unsigned n = 0; n < s->nctxs; n++) {
+        struct shadow_ctx *x = s->all[n];
         entry_poison(x, la);
         if (maybe_large) {
             list_forget_large(x, x->local, x->nlocal, la);
@@ -233,9 +270,9 @@ static void list_protect(struct shadow_ctx *x, const uint64_t *list, unsigned co
 void shadow_protect(struct shadow *s, const uint8_t *host)
 {
     uint64_t view = view_of(&s->view, host);
-    for (unsigned m = 0; m < MMU_NONE; m++) {
-        list_protect(s->ctx[m], s->ctx[m]->local, s->ctx[m]->nlocal, view);
-        list_protect(s->ctx[m], s->ctx[m]->global, s->ctx[m]->nglobal, view);
+    for (unsigned n = 0; n < s->nctxs; n++) {
+        list_protect(s->all[n], s->all[n]->local, s->all[n]->nlocal, view);
+        list_protect(s->all[n], s->all[n]->global, s->all[n]->nglobal, view);
     }
 }
 
@@ -246,14 +283,16 @@ static void ctx_jumps_forget(struct shadow_ctx *x, bool global)
     for (unsigned k = 0; k < x->njumps[global]; k++)
         x->jumps[global][k]->minus_la++; /* an address that belongs to the neighbouring entry */
     x->njumps[global] = 0;
+    if (!global)
+        x->nplaces = 0;
 }
 
 void jumps_forget(struct shadow *s, bool global_too)
 {
-    for (unsigned m = 0; m < MMU_NONE; m++) {
-        ctx_jumps_forget(s->ctx[m], false);
+    for (unsigned n = 0; n < s->nctxs; n++) {
+        ctx_jumps_forget(s->all[n], false);
         if (global_too)
-            ctx_jumps_forget(s->ctx[m], true);
+            ctx_jumps_forget(s->all[n], true);
     }
 }
 
@@ -272,9 +311,9 @@ static void list_forget_code(struct jump_entry **list, unsigned *count, uint64_t
 
 void jumps_forget_code(struct shadow *s, const uint8_t *begin, const uint8_t *end)
 {
-    for (unsigned m = 0; m < MMU_NONE; m++)
+    for (unsigned n = 0; n < s->nctxs; n++)
         for (unsigned global = 0; global < 2; global++)
-            list_forget_code(s->ctx[m]->jumps[global], &s->ctx[m]->njumps[global], (uintptr_t)begin,
+            list_forget_code(s->all[n]->jumps[global], &s->all[n]->njumps[global], (uintptr_t)begin,
                              (uintptr_t)end);
 }
 
@@ -289,6 +328,19 @@ const uint8_t *jump_find(const struct shadow *s, unsigned mmu, unsigned cache, u
     return e->minus_la == -la ? (const uint8_t *)(uintptr_t)e->code : NULL;
 }
 
+static void note_place(struct shadow_ctx *x, uint64_t la, uint64_t pa)
+{
+    la &= ~UINT64_C(0xfff);
+    pa &= ~UINT64_C(0xfff);
+    for (unsigned k = 0; k < x->nplaces && k < PLACES_MAX; k++)
+        if (x->place[k].la == la && x->place[k].pa == pa)
+            return;
+    if (x->nplaces < PLACES_MAX)
+        x->place[x->nplaces] = (struct code_place){la, pa};
+    if (x->nplaces <= PLACES_MAX)
+        x->nplaces++;
+}
+
 void jump_insert(struct shadow *s, unsigned mmu, unsigned cache, const struct jump *j)
 {
     struct shadow_ctx *x = s->ctx[mmu];
@@ -299,6 +351,106 @@ void jump_insert(struct shadow *s, unsigned mmu, unsigned cache, const struct ju
         return;
     if (x->njumps[j->global] == JUMPS_MAX)
         ctx_jumps_forget(x, j->global);
+    if (!j->global)
+        note_place(x, j->la, j->pa);
+    if (j->tail_pa != NO_PAGE)
+        note_place(x, j->la + 0x1000, j->tail_pa);
     x->jumps[j->global][x->njumps[j->global]++] = e;
     *e = (struct jump_entry){-j->la, code};
+}
+
+/* -- Address spaces ---------------------------------------------------------------------------- */
+
+static void forget_local(struct shadow_ctx *x)
+{
+    ctx_forget(x, false);
+    ctx_jumps_forget(x, false);
+}
+
+static struct space *find_space(struct shadow *s, uint64_t tag)
+{
+    for (unsigned n = 0; n < s->nspaces; n++)
+        if (s->space[n].known && s->space[n].tag == tag)
+            return &s->space[n];
+    return NULL;
+}
+
+/* Room for another space: a new one, or the one that was left longest ago. */
+static struct space *take_space(struct shadow *s)
+{
+    struct space *oldest = &s->space[0];
+
+    for (unsigned n = 0; n < s->nspaces; n++)
+        if (!s->space[n].known)
+            return &s->space[n];
+    if (add_space(s))
+        return &s->space[s->nspaces - 1];
+    for (unsigned n = 1; n < s->nspaces; n++)
+        if (s->space[n].entered < oldest->entered)
+            oldest = &s->space[n];
+    return oldest;
+}
+
+static void forget_all_local(struct space *p)
+{
+    for (unsigned k = 0; k < SPACE_CTX; k++)
+        forget_local(p->ctx[k]);
+}
+
+void shadow_enter_space(struct shadow *s, uint64_t tag, bool keep)
+{
+    struct space *p = find_space(s, tag);
+
+    forget_local(s->ctx[MMU_KERNEL]);
+    if (p == NULL || !keep) {
+        p = p != NULL ? p : take_space(s);
+        forget_all_local(p);
+    }
+    p->known = true;
+    p->tag = tag;
+    choose_space(s, (unsigned)(p - s->space));
+}
+
+void shadow_forget_space(struct shadow *s, uint64_t tag)
+{
+    struct space *p = find_space(s, tag);
+    if (p != NULL)
+        forget_all_local(p);
+}
+
+/* Entries may be listed more than once. */
+static void check_pages(struct shadow *s, unsigned mmu, const struct shadow_peek *peek)
+{
+    struct shadow_ctx *x = s->ctx[mmu];
+    unsigned count = x->nlocal;
+
+    for (unsigned k = 0; k < count; k++)
+        entry_poison(x, x->local[k]);
+    x->nlocal = 0;
+    for (unsigned k = 0; k < count && count <= CHECK_MAX; k++) {
+        uint64_t la = x->local[k] & ~UINT64_C(0xfff), index = index_of(la);
+        struct filled_page page;
+        if (x->table[index] == view_poison(x->view, index) && peek->page(peek->arg, mmu, la, &page))
+            shadow_fill(s, mmu, &page);
+    }
+}
+
+static void check_code(struct shadow *s, unsigned mmu, const struct shadow_peek *peek)
+{
+    struct shadow_ctx *x = s->ctx[mmu];
+    bool same = x->nplaces <= PLACES_MAX;
+    uint64_t pa;
+
+    for (unsigned k = 0; k < x->nplaces && same; k++)
+        same = peek->code(peek->arg, mmu, x->place[k].la, &pa) && pa == x->place[k].pa;
+    if (!same)
+        ctx_jumps_forget(x, false);
+}
+
+void shadow_check_space(struct shadow *s, const struct shadow_peek *peek)
+{
+    for (unsigned mmu = MMU_KERNEL_AC; mmu <= MMU_USER; mmu++) {
+        check_pages(s, mmu, peek);
+        check_code(s, mmu, peek);
+    }
 }

@@ -1,7 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /* Shadow page tables: where translated code finds the host address of a guest page.
  *
- * A context holds the translations of one kind of access (enum mmu_ctx). Its tables are arrays with
+ * A context holds the translations of one kind of access (enum mmu_ctx). The guest's last few
+ * address spaces have contexts of their own, but for the one of ordinary supervisor accesses, most
+ * of whose pages are global: it forgets the others when the address space changes. A context's
+ * tables are arrays with
  * one entry per page index (view.h): what to add to a linear address to get its host address. One
  * table is for reads, one for writes; what may not be accessed directly has a poisoned entry, so
  * that the access itself faults. Behind the tables are jump caches, which take a linear address to
@@ -36,10 +39,26 @@ struct jump_entry {
 
 struct shadow_ctx;
 
+#define SPACES      8u
+#define SPACE_CTX   2u /* of its own */
+#define SHADOW_CTXS (1 + SPACES * SPACE_CTX)
+
+struct space {
+    bool known;   /* it has a tag */
+    uint64_t tag; /* by which the guest tells it from others */
+    uint64_t entered;
+    struct shadow_ctx *ctx[SPACE_CTX];
+};
+
 struct shadow {
     struct view view;
-    struct shadow_ctx *ctx[MMU_CTX_COUNT]; /* none for MMU_NONE */
-    uint64_t fills;                        /* entries that changed */
+    struct shadow_ctx *ctx[MMU_CTX_COUNT]; /* of the current space; none for MMU_NONE */
+    struct shadow_ctx *all[SHADOW_CTXS];
+    unsigned nctxs;
+    struct space space[SPACES];
+    unsigned nspaces, current;
+    uint64_t entered; /* spaces */
+    uint64_t fills;   /* entries that changed */
 };
 
 /* Make the tables; the view is made last, by shadow_open(), when all other memory is mapped. */
@@ -51,7 +70,19 @@ void shadow_free(struct shadow *s);
 uint64_t *shadow_table(const struct shadow *s, unsigned mmu);
 
 void shadow_fill(struct shadow *s, unsigned mmu, const struct filled_page *page);
+/* In all spaces. */
 void shadow_forget(struct shadow *s, bool global_too);
+/* From now on the space with this tag is the current one. */
+void shadow_enter_space(struct shadow *s, uint64_t tag, bool keep);
+void shadow_forget_space(struct shadow *s, uint64_t tag);
+/* Look at all that is known of the current space again, and forget what is no longer so. peek()
+ * says what is to be filled in for a page, and where code is. */
+struct shadow_peek {
+    bool (*page)(void *arg, unsigned mmu, uint64_t la, struct filled_page *out);
+    bool (*code)(void *arg, unsigned mmu, uint64_t la, uint64_t *pa);
+    void *arg;
+};
+void shadow_check_space(struct shadow *s, const struct shadow_peek *peek);
 /* Forget the page of the guest's that holds la, all of it where it may be a large one. */
 void shadow_forget_page(struct shadow *s, uint64_t la, bool maybe_large);
 /* Poison the write entries of a page of RAM. */
@@ -59,7 +90,8 @@ void shadow_protect(struct shadow *s, const uint8_t *host);
 
 /* From now on code of this kind at la is at `code`; `global`: its page is mapped so. */
 struct jump {
-    uint64_t la;
+    uint64_t la, pa;
+    uint64_t tail_pa; /* where it runs into the next page, else NO_PAGE */
     const uint8_t *code;
     bool global;
 };

@@ -20,6 +20,7 @@
 #define LISTED   16384u                 /* entries that are remembered */
 #define ALIAS    VIEW_MODULUS           /* distance of addresses with the same entry */
 #define JUMP_GAP (UINT64_C(1) << JUMP_BITS)
+#define PLACE    0x70000u /* code is so much behind its linear address */
 
 static struct shadow s;
 
@@ -286,7 +287,12 @@ static uint64_t jump(unsigned mmu, unsigned cache, uint64_t la)
 
 static void insert(unsigned mmu, unsigned cache, uint64_t la, uint64_t code, bool global)
 {
-    jump_insert(&s, mmu, cache, &(struct jump){la, (const uint8_t *)(uintptr_t)code, global});
+    jump_insert(&s, mmu, cache,
+                &(struct jump){.la = la,
+                               .pa = la + PLACE,
+                               .tail_pa = NO_PAGE,
+                               .code = (const uint8_t *)(uintptr_t)code,
+                               .global = global});
 }
 
 /* An entry that was never written is not that of an address which has it. */
@@ -365,6 +371,158 @@ START_TEST(jumps_full)
 }
 END_TEST
 
+/* -- Address spaces ---------------------------------------------------------------------------- */
+
+enum { KERNEL = MMU_KERNEL, AC = MMU_KERNEL_AC, USER = MMU_USER };
+
+START_TEST(spaces_apart)
+{
+    shadow_enter_space(&s, 100, true);
+    for (unsigned mmu = KERNEL; mmu <= USER; mmu++) {
+        fill(mmu, 0x5000, 1, 1, 12, false);
+        fill(mmu, 0x6000, 2, 2, 12, true);
+        insert(mmu, 0, 0x5000, 50, false);
+    }
+    shadow_enter_space(&s, 101, true);
+    for (unsigned mmu = KERNEL; mmu <= USER; mmu++) {
+        ck_assert_int_eq(hit(mmu, 0x5000, false), -1);
+        ck_assert_uint_eq(jump(mmu, 0, 0x5000), 0);
+    }
+    ck_assert_int_eq(hit(KERNEL, 0x6000, true), 2);
+    fill(USER, 0x5000, 3, 3, 12, false);
+    shadow_enter_space(&s, 100, true);
+    ck_assert_int_eq(hit(KERNEL, 0x5000, false), -1);
+    ck_assert_int_eq(hit(KERNEL, 0x6000, true), 2);
+    for (unsigned mmu = AC; mmu <= USER; mmu++) {
+        ck_assert_int_eq(hit(mmu, 0x5000, true), 1);
+        ck_assert_uint_eq(jump(mmu, 0, 0x5000), 50);
+    }
+    shadow_enter_space(&s, 101, false);
+    ck_assert_int_eq(hit(USER, 0x5000, false), -1);
+}
+END_TEST
+
+/* What is forgotten is forgotten in all spaces. */
+START_TEST(spaces_forget)
+{
+    for (unsigned how = 0; how < 5; how++) {
+        shadow_enter_space(&s, 100, true);
+        fill(USER, 0x5000, 1, 1, 12, false);
+        insert(USER, 0, 0x5000, 50, false);
+        shadow_enter_space(&s, 101, true);
+        switch (how) {
+        case 0: shadow_forget(&s, false); break;
+        case 1: shadow_forget(&s, true); break;
+        case 2: shadow_forget_page(&s, 0x5000, false); break;
+        case 3: shadow_protect(&s, PAGE(1)); break;
+        case 4: shadow_forget_space(&s, 100); break;
+        }
+        jumps_forget_code(&s, (const uint8_t *)50, (const uint8_t *)51);
+        fill(USER, 0x9000, 1, 1, 12, false);
+        shadow_enter_space(&s, 100, true);
+        ck_assert_int_eq(hit(USER, 0x5000, true), -1);
+        ck_assert_int_eq(hit(USER, 0x5000, false), how == 3 ? 1 : -1);
+        ck_assert_int_eq(hit(USER, 0x9000, false), -1);
+        ck_assert_uint_eq(jump(USER, 0, 0x5000), 0);
+    }
+}
+END_TEST
+
+START_TEST(spaces_many)
+{
+    for (uint64_t tag = 0; tag < 3 * SPACES; tag++) {
+        shadow_enter_space(&s, tag, true);
+        ck_assert_int_eq(hit(USER, 0x5000, false), -1);
+        fill(USER, 0x5000, (int)tag, (int)tag, 12, false);
+    }
+    for (uint64_t tag = 2 * SPACES; tag < 3 * SPACES; tag++) {
+        shadow_enter_space(&s, tag, true);
+        ck_assert_int_eq(hit(USER, 0x5000, false), (int)tag);
+    }
+    shadow_enter_space(&s, 0, true);
+    ck_assert_int_eq(hit(USER, 0x5000, false), -1);
+}
+END_TEST
+
+/* The page tables: where page 5 and page 6 are. */
+struct tables {
+    int page5, page6;
+    uint64_t code_moved;
+    unsigned peeks;
+};
+
+static bool peek_page(void *arg, unsigned mmu, uint64_t la, struct filled_page *out)
+{
+    struct tables *t = arg;
+    int page = la == 0x5000 ? t->page5 : la == 0x6000 ? t->page6 : -1;
+
+    t->peeks++;
+    ck_assert_uint_eq(mmu, USER);
+    *out = (struct filled_page){.la = la, .shift = 12, .ahead = true};
+    if (page >= 0)
+        out->rd = out->wr = PAGE(page);
+    return page >= 0;
+}
+
+static bool peek_code(void *arg, unsigned mmu, uint64_t la, uint64_t *pa)
+{
+    const struct tables *t = arg;
+
+    ck_assert_uint_eq(mmu, USER);
+    *pa = la + PLACE + t->code_moved;
+    return true;
+}
+
+static void come_back(struct tables *t)
+{
+    shadow_enter_space(&s, 101, true);
+    shadow_enter_space(&s, 100, true);
+    t->peeks = 0;
+    shadow_check_space(&s, &(struct shadow_peek){peek_page, peek_code, t});
+}
+
+START_TEST(spaces_checked)
+{
+    struct tables t = {1, 2, 0, 0};
+
+    shadow_enter_space(&s, 100, true);
+    fill(USER, 0x5000, 1, 1, 12, false);
+    fill(USER, 0x6000, 2, 2, 12, false);
+    fill(USER, 0x5000, 1, -1, 12, false); /* listed twice */
+    insert(USER, 0, 0x5123, 50, false);
+    come_back(&t);
+    ck_assert_uint_eq(t.peeks, 2);
+    ck_assert_int_eq(hit(USER, 0x5000, true), 1);
+    ck_assert_int_eq(hit(USER, 0x6000, true), 2);
+    ck_assert_uint_eq(jump(USER, 0, 0x5123), 50);
+    t.page5 = -1;
+    t.page6 = 1;
+    come_back(&t);
+    ck_assert_int_eq(hit(USER, 0x5000, false), -1);
+    ck_assert_int_eq(hit(USER, 0x6000, true), 1);
+    t.page5 = 2;
+    t.code_moved = 0x1000;
+    come_back(&t);
+    ck_assert_uint_eq(t.peeks, 1);
+    ck_assert_int_eq(hit(USER, 0x5000, false), -1);
+    ck_assert_uint_eq(jump(USER, 0, 0x5123), 0);
+}
+END_TEST
+
+/* Code on more pages than are looked at. */
+START_TEST(spaces_much_code)
+{
+    struct tables t = {-1, -1, 0, 0};
+
+    shadow_enter_space(&s, 100, true);
+    for (uint64_t n = 0; n < 200; n++)
+        insert(USER, 0, n * 0x1001, n + 1, false);
+    come_back(&t);
+    for (uint64_t n = 0; n < 200; n++)
+        ck_assert_uint_eq(jump(USER, 0, n * 0x1001), 0);
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("shadow");
@@ -387,6 +545,11 @@ int main(void)
     tcase_add_test(tc, jumps);
     tcase_add_test(tc, jumps_random);
     tcase_add_test(tc, jumps_full);
+    tcase_add_test(tc, spaces_apart);
+    tcase_add_test(tc, spaces_forget);
+    tcase_add_test(tc, spaces_many);
+    tcase_add_test(tc, spaces_checked);
+    tcase_add_test(tc, spaces_much_code);
     suite_add_tcase(suite, tc);
     srunner_run_all(runner, CK_ENV);
     failed = srunner_ntests_failed(runner);
