@@ -10,10 +10,12 @@
 #define CTX_BYTES (JUMP_OFFSET + JUMP_CACHES * JUMP_CACHE_BYTES)
 
 /* A table becomes accessible in chunks. */
-#define CHUNK_BITS    13 /* entries */
+#define CHUNK_BITS    11 /* entries */
 #define CHUNK_ENTRIES (UINT64_C(1) << CHUNK_BITS)
 #define CHUNKS        (SHADOW_ENTRIES >> CHUNK_BITS)
-#define MAX_CHUNKS    512u /* at a time */
+/* At a time: of the context that all spaces share, and of each other. */
+#define MAX_SHARED_CHUNKS 1024u
+#define MAX_CHUNKS        256u
 
 #define LIST_MAX  16384u
 #define JUMPS_MAX 32767u
@@ -32,7 +34,7 @@ struct shadow_ctx {
     uint64_t *table; /* CTX_BYTES: read table, write table, jump caches */
     const struct view *view;
     uint8_t ready[CHUNKS];
-    unsigned nready;
+    unsigned nready, max_ready;
     uint64_t local[LIST_MAX], global[LIST_MAX]; /* linear pages; bits 0-11: LISTED_SHIFT */
     unsigned nlocal, nglobal;
     struct jump_entry *jumps[2][JUMPS_MAX]; /* local and global */
@@ -88,6 +90,7 @@ static bool add_context(struct shadow *s, struct shadow_ctx **out)
     *out = ctx_create(&s->view);
     if (*out == NULL)
         return false;
+    (*out)->max_ready = s->nctxs == 0 ? MAX_SHARED_CHUNKS : MAX_CHUNKS;
     s->all[s->nctxs++] = *out;
     return true;
 }
@@ -178,7 +181,7 @@ static bool chunk_make_ready(struct shadow_ctx *x, uint64_t chunk)
 {
     uint64_t first = chunk << CHUNK_BITS;
 
-    if (x->nready == MAX_CHUNKS)
+    if (x->nready == x->max_ready)
         ctx_drop_chunks(x);
     if (mprotect(x->table + first, CHUNK_ENTRIES * 8, PROT_READ | PROT_WRITE) < 0 ||
         mprotect(wr_table(x) + first, CHUNK_ENTRIES * 8, PROT_READ | PROT_WRITE) < 0)

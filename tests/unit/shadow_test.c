@@ -15,8 +15,8 @@
 #define PAGE(n)  (HOST + (n)*JIT_RAM_STRIDE)
 #define CTX      0u
 #define OTHER    1u
-#define CHUNK    (UINT64_C(8192) << 12) /* bytes of guest memory */
-#define CHUNKS   512u                   /* accessible at a time */
+#define CHUNK    (UINT64_C(2048) << 12) /* bytes of guest memory */
+#define CHUNKS   1024u                  /* accessible at a time */
 #define LISTED   16384u                 /* entries that are remembered */
 #define ALIAS    VIEW_MODULUS           /* distance of addresses with the same entry */
 #define JUMP_GAP (UINT64_C(1) << JUMP_BITS)
