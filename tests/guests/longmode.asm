@@ -27,6 +27,10 @@ IA32_GS_BASE    equ 0xc0000101
 IA32_KERNEL_GS_BASE equ 0xc0000102
 NOT_CANONICAL   equ 0x0000800000000000
 FRAMES          equ 0x200000                    ; memory behind the image
+PCID_TABLES     equ 0x300000
+FRAME_A         equ 0x400000                    ; of 2 MiB
+FRAME_B         equ 0x600000
+FRAME_C         equ 0xa00000
 HIGH            equ 0x800000                    ; linear, for pages of our own
 FRAME_SIZE      equ 16 * 8                      ; what catch64 has below a frame without error code
 
@@ -67,6 +71,7 @@ test_main:
         call    swap_gs
         call    gates
         call    pages
+        call    pcids
         call    refused
         LEAVE64
 .end:
@@ -608,6 +613,132 @@ pages:
         mov     cr3, rax
         mov     qword [pd64 + HIGH / 0x200000 * 8], HIGH | PTE_ALL | PDE_LARGE
         invlpg  [abs HIGH]
+        ret
+
+%macro INVPCID_RAX 1
+        db      0x66, 0x0f, 0x38, 0x82, 0x04, 0x25
+        dd      %1
+%endmacro
+
+; Two address spaces that differ in what is at HIGH, and what is known of each while the other one is
+; used. EFLAGS.AC is set, as where a kernel reaches for a program's memory. R8, R9: CR3 values that
+; keep what is known.
+pcids:
+        mov     eax, 1
+        cpuid
+        test    ecx, 1 << 17
+        jz      .end
+        mov     esi, pd64
+        mov     edi, PCID_TABLES
+        mov     ecx, 512
+        cld
+        rep     movsq
+        mov     qword [abs PCID_TABLES + 0x1000], PCID_TABLES | PTE_ALL
+        mov     qword [abs PCID_TABLES + 0x2000], (PCID_TABLES + 0x1000) | PTE_ALL
+        mov     qword [abs FRAME_A], 1
+        mov     qword [abs FRAME_B], 1000
+        mov     qword [abs FRAME_C], 100000
+        mov     r14d, pd64 + HIGH / 0x200000 * 8
+        mov     r15d, PCID_TABLES + HIGH / 0x200000 * 8
+        mov     qword [r14], FRAME_A | PTE_ALL | PDE_LARGE
+        mov     qword [r15], FRAME_B | PTE_ALL | PDE_LARGE
+        mov     rax, cr3
+        mov     r13, rax
+        mov     rax, cr4
+        mov     r12, rax
+        or      eax, 1 << 17
+        mov     cr4, rax
+        mov     r8, 1 << 63
+        lea     r9, [r8 + PCID_TABLES + 0x2002]
+        lea     r8, [r8 + r13 + 1]
+        mov     r10, r8
+        btr     r10, 63
+        mov     r11, r9
+        btr     r11, 63
+        pushfq
+        push    qword EFLAGS_1 | EFLAGS_AC
+        popfq
+        mov     cr3, r10
+        mov     cr3, r11
+        ; Nothing changes.
+        mov     ecx, HOT
+        xor     ebx, ebx
+.kept:
+        mov     cr3, r8
+        add     rbx, [abs HIGH]
+        mov     cr3, r9
+        add     rbx, [abs HIGH]
+        dec     ecx
+        jnz     .kept
+        CHECK64 "PCIDs", rbx, HOT * 1001
+        ; A space changes, and CR3 is loaded so that it is forgotten.
+        mov     ecx, HOT / 2
+        xor     ebx, ebx
+.loaded:
+        mov     cr3, r8
+        add     rbx, [abs HIGH]
+        mov     cr3, r9
+        add     rbx, [abs HIGH]
+        mov     qword [r14], FRAME_C | PTE_ALL | PDE_LARGE
+        mov     cr3, r10
+        add     rbx, [abs HIGH]
+        mov     cr3, r9
+        mov     qword [r14], FRAME_A | PTE_ALL | PDE_LARGE
+        mov     cr3, r10
+        dec     ecx
+        jnz     .loaded
+        CHECK64 "PCIDs and MOV CR3", rbx, HOT / 2 * 101001
+        ; INVLPG, for the current space.
+        mov     ecx, HOT / 2
+        xor     ebx, ebx
+.invlpg:
+        mov     qword [r14], FRAME_C | PTE_ALL | PDE_LARGE
+        mov     cr3, r8
+        invlpg  [abs HIGH]
+        add     rbx, [abs HIGH]
+        mov     qword [r14], FRAME_A | PTE_ALL | PDE_LARGE
+        invlpg  [abs HIGH]
+        mov     cr3, r9
+        add     rbx, [abs HIGH]
+        mov     cr3, r8
+        add     rbx, [abs HIGH]
+        dec     ecx
+        jnz     .invlpg
+        CHECK64 "PCIDs and INVLPG", rbx, HOT / 2 * 101001
+        mov     eax, 7
+        xor     ecx, ecx
+        cpuid
+        test    ebx, 1 << 10
+        jz      .restore
+        ; INVPCID of all types, from the other space; then of its own.
+        mov     qword [abs PCID_TABLES + 0x3000], 1
+        mov     qword [abs PCID_TABLES + 0x3008], HIGH
+        mov     esi, HOT / 2
+        xor     ebx, ebx
+.invpcid:
+        mov     cr3, r8
+        add     rbx, [abs HIGH]
+        mov     cr3, r9
+        mov     qword [r14], FRAME_C | PTE_ALL | PDE_LARGE
+        mov     eax, esi
+        and     eax, 3
+        INVPCID_RAX PCID_TABLES + 0x3000
+        add     rbx, [abs HIGH]
+        mov     cr3, r8
+        add     rbx, [abs HIGH]
+        mov     qword [r14], FRAME_A | PTE_ALL | PDE_LARGE
+        INVPCID_RAX PCID_TABLES + 0x3000
+        dec     esi
+        jnz     .invpcid
+        CHECK64 "PCIDs and INVPCID", rbx, HOT / 2 * 101001
+.restore:
+        popfq
+        mov     rax, r13
+        mov     cr3, rax
+        mov     cr4, r12
+        mov     qword [r14], HIGH | PTE_ALL | PDE_LARGE
+        invlpg  [abs HIGH]
+.end:
         ret
 
 ; -- What is refused --------------------------------------------------------------------------------------------------

@@ -83,6 +83,7 @@ both_modes:
         call    invalidation
         call    global_pages
         call    spaces
+        call    spaces_change
         call    data_alias
         call    demand_strings
         call    demand_stack
@@ -577,6 +578,45 @@ spaces:
         CHECK   "writes in two address spaces", eax, HOT * 2
         mov     dword [FRAMES + 4], 0
         mov     dword [FRAMES + PAGE_SIZE + 4], 0
+        ret
+
+; An address space whose tables change while it is not the current one. With EFLAGS.AC, as where a
+; kernel reaches for a program's memory.
+spaces_change:
+        mov     edi, [other_table]
+        mov     dword [edi], FRAMES + PAGE_SIZE | PTE_ALL
+        MAP     WINDOW, FRAMES | PTE_ALL
+        mov     dword [FRAMES], 1
+        mov     dword [FRAMES + PAGE_SIZE], 1000
+        mov     esi, [space]
+        mov     edx, [space + 4]
+        xor     ebx, ebx
+        mov     ecx, HOT
+        pushfd
+        push    dword EFLAGS_1 | EFLAGS_AC
+        popfd
+.loop:
+        mov     cr3, edx
+        add     ebx, [WINDOW]
+        xor     dword [edi], PAGE_SIZE
+        mov     cr3, esi
+        add     ebx, [WINDOW]
+        test    ecx, 15
+        jnz     .present
+        mov     cr3, edx                        ; to nothing and back
+        mov     eax, [edi]
+        mov     dword [edi], 0
+        mov     cr3, esi
+        mov     cr3, edx
+        mov     [edi], eax
+        mov     cr3, esi
+        add     ebx, [WINDOW]
+        sub     ebx, [WINDOW]
+.present:
+        dec     ecx
+        jnz     .loop
+        popfd
+        CHECK   "a space that changes behind its back", ebx, HOT / 2 * 1001 + HOT * 1000
         ret
 
 data_alias:
