@@ -156,7 +156,6 @@ struct jit {
     uint8_t *next, *limit; /* where the next block goes in the current region, and its end */
     ptrdiff_t to_exec;
     uint64_t code_bytes, region_bytes;
-    int code_fd;
     uint64_t drops; /* times that code or blocks were dropped */
     struct code_kind kinds[JUMP_CACHES];
     unsigned nkinds;

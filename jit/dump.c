@@ -63,6 +63,7 @@ int dump_open_perf_map(struct jit *j)
     j->perf_map = fopen(path, "ae");
     if (j->perf_map == NULL)
         return -errno;
+    setvbuf(j->perf_map, NULL, _IOLBF, 0); /* whole lines, should we be killed */
     fprintf(j->perf_map, "%llx %llx translator\n",
             (unsigned long long)(uintptr_t)(j->rw + j->to_exec),
             (unsigned long long)(j->next - j->rw));

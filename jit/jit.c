@@ -789,7 +789,6 @@ int jit_create(struct jit **out, struct cpu *c, const struct jit_ram *ram,
     if (j == NULL)
         return -ENOMEM;
     j->cpu = c;
-    j->code_fd = -1;
     status = open_all(j, ram, cfg, err);
     if (status != 0) {
         jit_free(j);
