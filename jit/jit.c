@@ -422,6 +422,12 @@ static bool must_stop(const struct cpu *c)
     return interp_needs_care(c) || c->halted || c->fault_pending || a & ATT_EXIT || cpu_has_work(c);
 }
 
+/* Of a block's instructions, counted when it was entered, the last n were not executed. */
+static void uncount(struct jit *j, unsigned n)
+{
+    j->cpu->scratch[X_EXECUTED] -= n;
+}
+
 /* The processor is somewhere else, or what code depends on has changed: find the code for it where
  * translated code would. */
 static bool find_jump(struct jit *j, const struct code_kind *k)
@@ -462,6 +468,7 @@ enum after_call jit_call(struct cpu *c, struct code *x)
 {
     struct jit *j = c->jit;
     unsigned k = (unsigned)c->scratch[X_SITE], n;
+    unsigned count = x->block->count;
     uint64_t moves = j->moves;
     bool last;
 
@@ -473,7 +480,9 @@ enum after_call jit_call(struct cpu *c, struct code *x)
     j->stats.calls++;
     j->rows[x->block->insn[k].op].calls++;
     n = x->careful >> k & 1 ? interpret_and_fill(c, x, k) : interpret(c, x, k, false);
-    last = n == ELSEWHERE || n == x->block->count;
+    last = n == ELSEWHERE || n == count;
+    if (n == ELSEWHERE)
+        uncount(j, count - k - 1);
     if (last && !go_on_after(j, x, n != ELSEWHERE && j->moves == moves))
         return CALL_LEAVE;
     if (n == k)
@@ -619,6 +628,7 @@ static struct code_exit *run_code(struct jit *j, const uint8_t *at, uint64_t *fr
         at = NULL;
         if (why == WHY_STATE)
             return NULL;
+        unsigned count = x->block != NULL ? x->block->count : site;
         finish_notes(c);
         if (why == WHY_FAULT || why == WHY_POLL)
             note_x87(c, x, site);
@@ -628,6 +638,8 @@ static struct code_exit *run_code(struct jit *j, const uint8_t *at, uint64_t *fr
             if (n != ELSEWHERE) {
                 at = insn_host(j, x, n);
                 fp_ready = x->fp_ready[n];
+            } else {
+                uncount(j, count - site - 1);
             }
         } else if (why == WHY_EXIT) {
             c->r[RIP] = rip_at(c, x, x->exit[site].offset);
@@ -636,7 +648,10 @@ static struct code_exit *run_code(struct jit *j, const uint8_t *at, uint64_t *fr
         } else {
             c->r[RIP] = rip_at(c, x, x->guest[why == WHY_DEAD ? 0 : site]);
             j->left = why == WHY_DEAD && j->lockstep == NULL ? x : NULL;
-            j->stats.polls += why == WHY_POLL;
+            if (why == WHY_POLL) {
+                j->stats.polls++;
+                uncount(j, count - site);
+            }
             check_at(j, x, why == WHY_DEAD ? LOCKSTEP_END : site);
         }
     }
@@ -711,6 +726,19 @@ static bool jit_run(struct cpu *c)
 
 #define REPORTED 40
 
+/* Translated code counts a block when it is entered; what it leaves to the interpreter, and blocks
+ * without code, the interpreter counts. A repeated string instruction counts once each time. */
+static void report_share(struct jit *j)
+{
+    struct cpu *c = j->cpu;
+    const struct jit_stats *s = &j->stats;
+    uint64_t translated = c->scratch[X_EXECUTED] - s->calls - s->faults;
+    uint64_t all = translated + c->icount;
+
+    cpu_log(c, LOG_JIT_STATS, "%llu instructions executed, %.3f %% of them in translated code",
+            (unsigned long long)all, all != 0 ? 100.0 * (double)translated / (double)all : 0.0);
+}
+
 /* Log the instructions that cost most: those that translated code left to the interpreter. */
 static void report(struct jit *j)
 {
@@ -728,6 +756,7 @@ static void report(struct jit *j)
             (unsigned long long)s->faults, (unsigned long long)s->cold,
             (unsigned long long)s->links, (unsigned long long)s->polls,
             (unsigned long long)s->flushes, (unsigned long long)s->evictions);
+    report_share(j);
     for (unsigned n = 0; n < REPORTED; n++) {
         unsigned most = 0;
         for (unsigned k = 1; k < optab_count; k++)

@@ -166,6 +166,16 @@ static void emit_cold(struct xlat *x)
     asm_jmp(&x->a, s->exit[x->is64][1]);
 }
 
+/* With -d jit-stats: count the block's instructions as executed. */
+static void emit_count(struct xlat *x)
+{
+    if (!(x->j->cpu->log_items & LOG_JIT_STATS))
+        return;
+    asm_mov(&x->a, TEMP, SCRATCH_AT(X_EXECUTED));
+    asm_lea(&x->a, true, TEMP, rm_mem(TEMP, x->code->block->count));
+    asm_store(&x->a, SCRATCH_AT(X_EXECUTED), TEMP);
+}
+
 void backend_translate(struct jit *j, struct code *code)
 {
     struct xlat x = {
@@ -187,6 +197,7 @@ void backend_translate(struct jit *j, struct code *code)
     emit_fp_enter_all(&x, code->fp_used);
     code->ready = asm_here(&x.a);
     code->ready_patch = x.a.p;
+    emit_count(&x);
     for (x.k = 0; x.k < b->count; x.k++) {
         code->host[x.k] = (uint32_t)(x.a.p - code->begin);
         code->fp_ready[x.k] = x.fp_ready;
