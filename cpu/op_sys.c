@@ -29,12 +29,12 @@ static void set_edx_eax(struct cpu *c, uint64_t v)
 static void set_flat(struct cpu *c, unsigned sreg, uint16_t sel, unsigned dpl, uint16_t extra)
 {
     uint16_t type = sreg == SEG_CS ? SEG_CODE | SEG_RW | SEG_A : SEG_RW | SEG_A;
-    c->seg[sreg] = (struct seg){
-        .limit = 0xffffffff,
-        .sel = sel,
-        .attr = (uint16_t)(type | SEG_S | SEG_P | SEG_G | dpl << SEG_DPL_SHIFT | extra),
-        .usable = true,
-    };
+    struct seg *s = &c->seg[sreg];
+    s->base = s->desc_base = 0;
+    s->limit = 0xffffffff;
+    s->sel = sel;
+    s->attr = (uint16_t)(type | SEG_S | SEG_P | SEG_G | dpl << SEG_DPL_SHIFT | extra);
+    s->usable = true;
     seg_update(c, sreg);
 }
 

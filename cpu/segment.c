@@ -220,7 +220,14 @@ struct seg seg_from_desc(uint16_t sel, const struct desc *d)
 
 void seg_set(struct cpu *c, unsigned sreg, uint16_t sel, const struct desc *d)
 {
-    c->seg[sreg] = seg_from_desc(sel, d);
+    struct seg *s = &c->seg[sreg];
+    /* Field by field: one wide load of several narrow stores would wait for them. */
+    s->base = d->base;
+    s->limit = d->limit;
+    s->sel = sel;
+    s->attr = d->attr;
+    s->desc_base = (uint32_t)d->base;
+    s->usable = true;
     seg_update(c, sreg);
 }
 

@@ -137,12 +137,16 @@ _Static_assert(X_COUNT <= CPU_SCRATCH, "too many scratch words");
 struct backend;
 struct lockstep;
 
-/* What instructions of one kind cost: interpreted for translated code, and trapped. */
-struct row_counts {
-    uint64_t calls, faults;
+/* Of the instructions of one row of the table. */
+struct row_facts {
+    uint64_t calls, faults; /* interpreted for translated code, and trapped */
+    bool keeps_flags;       /* arithmetic flags have no part in it, unless it faults */
+    bool loads_segment;     /* MOV or POP to a segment register */
 };
 
 #define CODE_REGIONS 8
+
+struct row_facts *rows_create(const struct cpu *c);
 
 struct jit {
     struct cpu *cpu;
@@ -162,14 +166,15 @@ struct jit {
     uint64_t poll_ok;          /* what cpu.poll points to */
     struct code *left;         /* the dead code whose entry was run into last, or NULL */
     uint64_t moves;            /* times that code may have moved in linear memory */
+    bool flags_in_host;        /* X_FLAGS has the arithmetic flags, struct cpu does not */
     bool raised;               /* the last instruction interpreted raised an exception */
     bool shutdown;             /* delivering an exception failed */
     struct lockstep *lockstep; /* or NULL */
     bool failed;               /* lockstep has found a difference */
     void *alt_stack;
     struct jit_stats stats;
-    struct row_counts *rows; /* by row of the instruction table */
-    FILE *perf_map;          /* NULL: none */
+    struct row_facts *rows; /* by row of the instruction table */
+    FILE *perf_map;         /* NULL: none */
 };
 
 /* The code that holds a host address (as executed), or NULL. */

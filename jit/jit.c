@@ -37,42 +37,56 @@
 
 static unsigned class_of(const struct seg *s)
 {
-    if (s->rd_end >= LIMIT_4G)
-        return s->base == 0 ? SEG_FLAT : SEG_BASED;
-    return s->rd_end == 0x10000 && s->base < LIMIT_4G / 2 ? SEG_64K : SEG_CHECKED;
+    bool large = s->rd_end >= LIMIT_4G, based = s->base != 0;
+    bool small = s->rd_end == 0x10000 && s->base < LIMIT_4G / 2;
+
+    return large ? SEG_FLAT + (based ? SEG_BASED - SEG_FLAT : 0) : small ? SEG_64K : SEG_CHECKED;
 }
 
-static void kind_segments(const struct cpu *c, struct code_kind *k)
+/* ORDER seg: the classes of all segment registers in 64-bit code. */
+#define SEGS_64  (0x55u | SEG_BASED << (2 * SEG_FS) | SEG_BASED << (2 * SEG_GS))
+#define ALL_SEGS ((1u << SEG_COUNT) - 1)
+
+static void kind_segments(const struct cpu *c, unsigned *segs, unsigned *writable)
 {
+    *segs = *writable = 0;
+#pragma GCC unroll 6
     for (unsigned n = 0; n < SEG_COUNT; n++) {
-        const struct seg *s = &c->seg[n];
-        unsigned class = c->mode & MODE_64 ? n >= SEG_FS ? SEG_BASED : SEG_FLAT : class_of(s);
-        k->segs |= (uint16_t)(class << (2 * n));
-        if (c->mode & MODE_64 || s->wr_end == s->rd_end)
-            k->writable |= (uint16_t)(1u << n);
+        *segs |= class_of(&c->seg[n]) << (2 * n);
+        *writable |= (unsigned)(c->seg[n].wr_end == c->seg[n].rd_end) << n;
     }
 }
 
 static struct code_kind kind_now(const struct cpu *c)
 {
-    struct code_kind k = {.mode = c->mode & (MODE_64 | MODE_CS32 | MODE_SS32)};
+    uint32_t mode = c->mode & (MODE_64 | MODE_CS32 | MODE_SS32), cs_limit = 0, eip_page = 0;
+    unsigned segs = SEGS_64, writable = ALL_SEGS;
     const struct seg *cs = &c->seg[SEG_CS];
 
-    kind_segments(c, &k);
-    if (c->mode & MODE_64 || (cs->base == 0 && cs->limit == UINT32_MAX))
-        k.mode |= KIND_FLAT_CS;
-    else {
-        k.cs_limit = cs->limit;
-        k.eip_page = (uint32_t)(c->r[RIP] - ((cs->base + c->r[RIP]) & 0xfff));
+    if (!(c->mode & MODE_64))
+        kind_segments(c, &segs, &writable);
+    if (c->mode & MODE_64 || (cs->base == 0 && cs->limit == UINT32_MAX)) {
+        mode |= KIND_FLAT_CS;
+    } else {
+        cs_limit = cs->limit;
+        eip_page = (uint32_t)(c->r[RIP] - ((cs->base + c->r[RIP]) & 0xfff));
     }
-    if (!(c->cr0 & (CR0_TS | CR0_EM)) && c->cr4 & CR4_OSFXSR)
-        k.mode |= KIND_SSE;
     if (!(c->cr0 & (CR0_TS | CR0_EM)))
-        k.mode |= KIND_X87;
+        mode |= c->cr4 & CR4_OSFXSR ? KIND_SSE | KIND_X87 : KIND_X87;
     if (c->eflags & EFL_DF)
-        k.mode |= KIND_DF;
+        mode |= KIND_DF;
     if (c->cpl == 0)
-        k.mode |= KIND_LEVEL0;
+        mode |= KIND_LEVEL0;
+    return (struct code_kind){mode, (uint16_t)segs, (uint16_t)writable, cs_limit, eip_page};
+}
+
+/* This kind, after a load of DS, ES, FS or GS outside 64-bit code. */
+static struct code_kind kind_with(const struct cpu *c, struct code_kind k, unsigned sreg)
+{
+    const struct seg *s = &c->seg[sreg];
+
+    k.segs = (uint16_t)((k.segs & ~(3u << (2 * sreg))) | class_of(s) << (2 * sreg));
+    k.writable = (uint16_t)((k.writable & ~(1u << sreg)) | (s->wr_end == s->rd_end) << sreg);
     return k;
 }
 
@@ -277,6 +291,7 @@ static uint64_t rip_at(const struct cpu *c, const struct code *x, int64_t offset
 
 static void flags_from_host(struct cpu *c)
 {
+    ((struct jit *)c->jit)->flags_in_host = false;
     uint64_t v = c->scratch[X_FLAGS];
     flags_set_arith(c, (uint32_t)(v >> 8 & 0xff) | (uint32_t)(v & 1) << 11);
 }
@@ -371,6 +386,8 @@ static unsigned interpret(struct cpu *c, const struct code *x, unsigned k, bool 
         c->single = false;
     if (j->raised) {
         c->r[RIP] = rip;
+        if (j->flags_in_host)
+            flags_from_host(c);
         j->shutdown = !exception_deliver(c);
     }
     if (fill)
@@ -447,47 +464,67 @@ static bool find_jump(struct jit *j, const struct code_kind *k)
     return true;
 }
 
+/* Does it load DS, ES, FS or GS outside 64-bit code, which changes nothing else that code depends
+ * on? */
+static bool is_data_load(const struct cpu *c, const struct insn *i)
+{
+    const struct jit *j = c->jit;
+    return j->rows[i->op].loads_segment && i->dst != SEG_SS && !(c->mode & MODE_64);
+}
+
 /* An instruction of x was interpreted that ended the block, one way or another. `next`: execution
  * goes on behind it. Can it do so in translated code? */
-static bool go_on_after(struct jit *j, const struct code *x, bool next)
+static bool go_on_after(struct jit *j, const struct code *x, const struct insn *i, bool next)
 {
     struct cpu *c = j->cpu;
     struct code_kind k;
 
     if (j->lockstep != NULL || j->shutdown || must_stop(c) || c->mmu == MMU_NONE)
         return false;
-    k = kind_now(c);
+    k = next && is_data_load(c, i) ? kind_with(c, x->kind, i->dst) : kind_now(c);
     if (!(next && x->goes_on && kind_equal(&k, &x->kind)) && !find_jump(j, &k))
         return false;
     context_to_host(j);
-    flags_to_host(c);
+    if (!j->flags_in_host)
+        flags_to_host(c);
     return true;
+}
+
+static enum after_call leave(struct cpu *c)
+{
+    const struct jit *j = c->jit;
+    if (j->flags_in_host)
+        flags_from_host(c);
+    return CALL_LEAVE;
 }
 
 enum after_call jit_call(struct cpu *c, struct code *x)
 {
     struct jit *j = c->jit;
     unsigned k = (unsigned)c->scratch[X_SITE], n;
+    const struct insn *i = &x->block->insn[k];
     unsigned count = x->block->count;
     uint64_t moves = j->moves;
     bool last;
 
-    flags_from_host(c);
+    j->flags_in_host = j->rows[i->op].keeps_flags && j->lockstep == NULL;
+    if (!j->flags_in_host)
+        flags_from_host(c);
     finish_notes(c);
     note_x87(c, x, k);
     if (!check_at(j, x, k))
         return CALL_LEAVE;
     j->stats.calls++;
-    j->rows[x->block->insn[k].op].calls++;
+    j->rows[i->op].calls++;
     n = x->careful >> k & 1 ? interpret_and_fill(c, x, k) : interpret(c, x, k, false);
     last = n == ELSEWHERE || n == count;
     if (n == ELSEWHERE)
         uncount(j, count - k - 1);
-    if (last && !go_on_after(j, x, n != ELSEWHERE && j->moves == moves))
-        return CALL_LEAVE;
+    if (last && !go_on_after(j, x, i, n != ELSEWHERE && j->moves == moves))
+        return leave(c);
     if (n == k)
         c->scratch[X_RESUME] = (uint64_t)(uintptr_t)insn_host(j, x, k);
-    if (!last)
+    if (!last && !j->flags_in_host)
         resume_at(j, x, n);
     return c->mode & MODE_64 ? CALL_ON_64 : CALL_ON_32;
 }
@@ -791,7 +828,7 @@ static int open_all(struct jit *j, const struct jit_ram *ram, const struct jit_c
     uint64_t bytes = cfg->code_bytes != 0 ? cfg->code_bytes : CODE_BYTES;
     int status;
 
-    j->rows = calloc(optab_count, sizeof(*j->rows));
+    j->rows = rows_create(j->cpu);
     status = j->rows == NULL ? -ENOMEM : shadow_create(&j->shadow);
     if (status == 0)
         status = cache_create(j, bytes);
