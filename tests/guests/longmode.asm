@@ -41,6 +41,10 @@ gs_kernel:      resq 2
 far_pointer:    resq 2
 seen:           resq 8
 
+section .bss
+        alignb  8
+found:          resq 1
+
 section .text
 test_main:
         call    has_long_mode
@@ -73,6 +77,7 @@ test_main:
         call    pages
         call    pcids
         call    refused
+        call    vectors
         LEAVE64
 .end:
         jmp     test_end
@@ -98,6 +103,49 @@ in_and_out:
         ret
 
         bits    64
+
+; All registers of SSE and the x87 change in one block, in the middle of which something else is done.
+DOUBLED         equ 20
+vectors:
+        mov     rax, cr4
+        or      eax, CR4_OSFXSR
+        mov     cr4, rax
+  %assign n 0
+  %rep 16
+        mov     eax, n + 1
+        movd    xmm%[n], eax
+    %assign n n + 1
+  %endrep
+        fninit
+        times 8 fld1
+        mov     ecx, DOUBLED
+.loop:
+  %assign n 0
+  %rep 16
+        paddd   xmm%[n], xmm%[n]
+    %assign n n + 1
+  %endrep
+        in      al, 0x80
+        jmp     .x87
+.x87:
+  %rep 8
+        fadd    st0, st0
+        fincstp
+  %endrep
+        in      al, 0x80
+        dec     ecx
+        jnz     .loop
+  %assign n 0
+  %rep 16
+        movd    eax, xmm%[n]
+        CHECK64 "SSE registers", rax, (n + 1) << DOUBLED
+    %assign n n + 1
+  %endrep
+  %rep 8
+        fistp   qword [found]
+        CHECK64 "x87 registers", [found], 1 << DOUBLED
+  %endrep
+        ret
 
 state:
         mov     ecx, EFER
