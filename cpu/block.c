@@ -273,11 +273,19 @@ static struct block **page_link(struct block *b, uint64_t page)
     return &b->page_next[(b->pa & PAGE_MASK) == page ? 0 : 1];
 }
 
-static void page_add(struct code_page *p, struct block *b)
+/* A block's bytes are code. */
+static void page_mark(struct cpu *c, struct code_page *p, const struct block *b)
 {
     unsigned first, last;
     block_extent(b, p->pa, &first, &last);
     p->lines |= line_bits(first, last);
+    if (c->translator != NULL)
+        c->translator->code_added(c, p->pa, first, last);
+}
+
+static void page_add(struct cpu *c, struct code_page *p, struct block *b)
+{
+    page_mark(c, p, b);
     *page_link(b, p->pa) = p->blocks;
     p->blocks = b;
 }
@@ -294,23 +302,23 @@ static void block_kill(struct cpu *c, struct block *b)
 }
 
 /* Take dead blocks out of p's list and recompute its lines. */
-static void page_sweep(struct block_cache *bc, struct code_page *p)
+static void page_sweep(struct cpu *c, struct code_page *p)
 {
     struct block **link = &p->blocks;
     p->lines = 0;
+    if (c->translator != NULL)
+        c->translator->code_removed(c, p->pa);
     while (*link != NULL) {
         struct block *b = *link;
-        unsigned first, last;
         if (b->dead) {
             *link = *page_link(b, p->pa);
             continue;
         }
-        block_extent(b, p->pa, &first, &last);
-        p->lines |= line_bits(first, last);
+        page_mark(c, p, b);
         link = page_link(b, p->pa);
     }
     if (p->blocks == NULL)
-        page_drop(bc, p);
+        page_drop(c->blocks, p);
 }
 
 /* Kill the blocks on p that overlap [first, last]. */
@@ -324,7 +332,26 @@ static void page_invalidate(struct cpu *c, struct code_page *p, unsigned first, 
             c->blocks->stats.invalidated++;
         }
     }
-    page_sweep(c->blocks, p);
+    page_sweep(c, p);
+}
+
+static bool page_overlaps(const struct code_page *p, unsigned first, unsigned last)
+{
+    if (!(p->lines & line_bits(first, last)))
+        return false;
+    for (struct block *b = p->blocks; b != NULL; b = *page_link(b, p->pa)) {
+        unsigned bf, bl;
+        block_extent(b, p->pa, &bf, &bl);
+        if (!b->dead && bf <= last && first <= bl)
+            return true;
+    }
+    return false;
+}
+
+bool blocks_overlap(const struct cpu *c, uint64_t pa, unsigned n)
+{
+    const struct code_page *p = page_find(c->blocks, pa);
+    return p != NULL && page_overlaps(p, pa & 0xfff, (pa & 0xfff) + n - 1);
 }
 
 void cpu_code_written(struct cpu *c, uint64_t pa, uint64_t n)
@@ -336,7 +363,7 @@ void cpu_code_written(struct cpu *c, uint64_t pa, uint64_t n)
         unsigned off = pa & 0xfff;
         unsigned here = n < 0x1000 - off ? (unsigned)n : 0x1000 - off;
         struct code_page *p = page_find(c->blocks, pa);
-        if (p != NULL && p->lines & line_bits(off, off + here - 1)) {
+        if (p != NULL && page_overlaps(p, off, off + here - 1)) {
             page_invalidate(c, p, off, off + here - 1);
             c->run_end = NULL;
         }
@@ -498,12 +525,13 @@ static size_t block_bytes(const struct block *b)
     return sizeof(*b) + b->count * sizeof(struct insn);
 }
 
-static void page_of_dropped(struct block_cache *bc, uint64_t pa)
+static void page_of_dropped(struct cpu *c, uint64_t pa)
 {
+    struct block_cache *bc = c->blocks;
     struct code_page *p = pa != NO_PAGE ? page_find(bc, pa) : NULL;
     if (p != NULL && p->drop != bc->drops) {
         p->drop = bc->drops;
-        page_sweep(bc, p);
+        page_sweep(c, p);
     }
 }
 
@@ -531,8 +559,8 @@ static void enter_next_region(struct cpu *c)
     }
     for (size_t at = 0; at < bc->used[bc->region]; at += block_bytes(b)) {
         b = block_at(bc, at);
-        page_of_dropped(bc, b->pa);
-        page_of_dropped(bc, b->pa2);
+        page_of_dropped(c, b->pa);
+        page_of_dropped(c, b->pa2);
     }
     new_generation(bc, true);
     bc->stats.dropped += bc->used[bc->region] != 0;
@@ -572,9 +600,9 @@ static struct block *block_commit(struct cpu *c, struct block *b)
     struct block **bucket = hash_bucket(bc, b->pa, b->mode);
     b->hash_next = *bucket;
     *bucket = b;
-    page_add(page_make(c, b->pa), b);
+    page_add(c, page_make(c, b->pa), b);
     if (b->pa2 != NO_PAGE)
-        page_add(page_make(c, b->pa2), b);
+        page_add(c, page_make(c, b->pa2), b);
     return b;
 }
 

@@ -52,6 +52,9 @@ void blocks_forget_page(struct cpu *c, uint64_t la);
 /* Is the page of the block that was looked up last mapped global? */
 bool block_is_global(const struct cpu *c);
 
+/* Does any decoded code lie in these bytes of one page? */
+bool blocks_overlap(const struct cpu *c, uint64_t pa, unsigned n);
+
 /* Is there decoded code on this page? */
 bool blocks_has_code(const struct cpu *c, uint64_t pa);
 

@@ -123,7 +123,7 @@ struct tlb {
     uint64_t local[TLB_SIZE / 64]; /* bit n: e[n] may be of a page that is not global */
 };
 
-#define CPU_SCRATCH   56                  /* words that the translator keeps beside the registers */
+#define CPU_SCRATCH   64                  /* words that the translator keeps beside the registers */
 #define CPU_POLL_STOP (UINT64_C(1) << 63) /* not canonical: to follow it faults */
 
 /* -- The processor ----------------------------------------------------------------------------- */

@@ -152,11 +152,13 @@ static struct filled_page describe(struct cpu *c, uint64_t page, const struct tr
 {
     bool watched = debug_page_watched(c, page);
     bool rd = host_rd != NULL && tr->readable && !watched;
-    bool wr = host_wr != NULL && tr->writable && !watched && !blocks_has_code(c, tr->pa);
+    bool wr = host_wr != NULL && tr->writable && !watched;
+    bool code = wr && blocks_has_code(c, tr->pa);
     return (struct filled_page){.la = page,
                                 .pa = tr->pa,
                                 .rd = rd ? host_rd : NULL,
-                                .wr = wr ? host_wr : NULL,
+                                .wr = wr && !code ? host_wr : NULL,
+                                .code = code ? host_wr : NULL,
                                 .shift = tr->shift,
                                 .global = tr->global,
                                 .ahead = tr->ahead};
@@ -281,7 +283,7 @@ static void piece_write(struct cpu *c, const struct piece *p, const uint8_t *src
 {
     if (p->host != NULL) {
         memcpy(p->host, src, p->n);
-        if (p->code)
+        if (p->code && c->rehearsal == NULL)
             cpu_code_written(c, p->pa, p->n);
         return;
     }
@@ -294,6 +296,11 @@ static void piece_write(struct cpu *c, const struct piece *p, const uint8_t *src
     }
 }
 
+static bool is_undoable(struct cpu *c, struct rehearsal *r, const struct piece *p)
+{
+    return !(p->code && blocks_overlap(c, p->pa, p->n)) && r->write(r, p->host, p->n);
+}
+
 /* May this access be made, if it is part of a rehearsal? Writes are reported to it. */
 static bool is_rehearsable(struct cpu *c, const struct piece *p, unsigned count, bool write)
 {
@@ -301,7 +308,7 @@ static bool is_rehearsable(struct cpu *c, const struct piece *p, unsigned count,
     if (r == NULL)
         return true;
     for (unsigned k = 0; k < count && !r->refused; k++)
-        r->refused = p[k].host == NULL || (write && (p[k].code || !r->write(r, p[k].host, p[k].n)));
+        r->refused = p[k].host == NULL || (write && !is_undoable(c, r, &p[k]));
     return !r->refused;
 }
 

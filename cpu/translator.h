@@ -12,8 +12,9 @@
 struct filled_page {
     uint64_t la, pa;
     const uint8_t *rd,
-        *wr;       /* host addresses where it may be read and written directly, else NULL */
-    uint8_t shift; /* log2 of the guest's page, of which it is a part */
+        *wr;             /* host addresses where it may be read and written directly, else NULL */
+    const uint8_t *code; /* like wr, but it holds code: only beside that (code_added) */
+    uint8_t shift;       /* log2 of the guest's page, of which it is a part */
     bool global;
     bool ahead; /* translated in advance: no access has been made yet */
 };
@@ -45,6 +46,10 @@ struct translator {
     void (*code_moved)(struct cpu *c, bool global_too);
     /* This physical page holds code now: no direct writes to it any more. */
     void (*protect)(struct cpu *c, uint64_t pa);
+    /* Bytes [first, last] of a physical page belong to a block; none of it do any more, but those
+     * that are added again now. */
+    void (*code_added)(struct cpu *c, uint64_t pa, unsigned first, unsigned last);
+    void (*code_removed)(struct cpu *c, uint64_t pa);
     /* A block was overwritten or is one of the oldest; it is dead, and its memory is used for
      * another one now; all blocks were dropped. */
     void (*block_killed)(struct cpu *c, struct block *b);

@@ -10,7 +10,7 @@
 #define STUB_BYTES (UINT64_C(64) << 10)
 
 /* Less room than any block needs, as executed and as described. */
-#define ROOM 24576
+#define ROOM 32768
 
 /* Bytes of code to a struct code: most blocks have more. */
 #define CODE_PER_BLOCK 192

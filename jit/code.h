@@ -7,6 +7,7 @@
 #include <stdio.h>
 
 #include "cpu/block.h"
+#include "jit/codemap.h"
 #include "jit/jit.h"
 #include "jit/shadow.h"
 
@@ -113,7 +114,7 @@ enum {
     X_INDEX,                            /* mask of the page index in a linear address */
     X_BIT16,                            /* 10000h */
     X_JUMP,                             /* mask of the jump cache's index in a linear address */
-    X_POISON,                           /* VIEW_POISON_BIT | VIEW_HOLE_BIT */
+    X_TAG,                              /* mask of an address's slice, and VIEW_HOLE_BIT */
     X_GUEST_FP,                         /* [FP_PARTS]: 1: the host's registers hold the guest's */
     X_FP_ENTER = X_GUEST_FP + FP_PARTS, /* [FP_PARTS]: code that makes it so */
     X_MXCSR = X_FP_ENTER + FP_PARTS,    /* C's MXCSR */
@@ -126,6 +127,8 @@ enum {
     X_EXECUTED,                 /* instructions, where they are counted */
     X_BITS32,                   /* 31 and 63: masks of a bit's number */
     X_BITS64,
+    X_CODEMAP, /* from the view with VIEW_CODE_BIT to the code map */
+    X_T4,      /* temporary of a look at the code map */
     X_COUNT,
 };
 
@@ -151,6 +154,7 @@ struct row_facts *rows_create(const struct cpu *c);
 struct jit {
     struct cpu *cpu;
     struct shadow shadow;
+    struct codemap codemap;
     struct backend *backend;
     /* Translated code (cache.h). */
     struct code *codes;            /* region_codes for each region */

@@ -255,6 +255,22 @@ static void on_protect(struct cpu *c, uint64_t pa)
         shadow_protect(&j->shadow, host);
 }
 
+static void on_code_added(struct cpu *c, uint64_t pa, unsigned first, unsigned last)
+{
+    struct jit *j = c->jit;
+    const uint8_t *host = phys_page(c, pa, true);
+    if (host != NULL)
+        codemap_add(&j->codemap, host, first, last);
+}
+
+static void on_code_removed(struct cpu *c, uint64_t pa)
+{
+    struct jit *j = c->jit;
+    const uint8_t *host = phys_page(c, pa, true);
+    if (host != NULL)
+        codemap_clear_page(&j->codemap, host);
+}
+
 static void on_block_killed(struct cpu *c, struct block *b)
 {
     struct jit *j = c->jit;
@@ -276,6 +292,7 @@ static void on_blocks_cleared(struct cpu *c)
     cache_clear(j);
     j->left = NULL;
     j->stats.flushes++;
+    codemap_clear(&j->codemap);
 }
 
 /* -- Running ----------------------------------------------------------------------------------- */
@@ -817,6 +834,8 @@ static const struct translator translator = {
     .forget_space = on_forget_space,
     .code_moved = on_code_moved,
     .protect = on_protect,
+    .code_added = on_code_added,
+    .code_removed = on_code_removed,
     .block_killed = on_block_killed,
     .block_dropped = on_block_dropped,
     .blocks_cleared = on_blocks_cleared,
@@ -830,6 +849,8 @@ static int open_all(struct jit *j, const struct jit_ram *ram, const struct jit_c
 
     j->rows = rows_create(j->cpu);
     status = j->rows == NULL ? -ENOMEM : shadow_create(&j->shadow);
+    if (status == 0)
+        status = codemap_create(&j->codemap, ram);
     if (status == 0)
         status = cache_create(j, bytes);
     if (status == 0 && !blocks_resize(j->cpu, bytes))
@@ -865,8 +886,10 @@ int jit_create(struct jit **out, struct cpu *c, const struct jit_ram *ram,
     c->scratch[X_BITS32] = 31;
     c->scratch[X_BITS64] = 63;
     c->scratch[X_JUMP] = (1u << JUMP_BITS) - 1;
-    c->scratch[X_POISON] = VIEW_POISON_BIT | VIEW_HOLE_BIT;
     tables_to_host(j);
+    c->scratch[X_TAG] = ~(VIEW_MODULUS - 1) | VIEW_HOLE_BIT;
+    c->scratch[X_CODEMAP] = (uint64_t)(uintptr_t)j->codemap.map -
+                            ((uint64_t)(uintptr_t)j->shadow.view.base | VIEW_CODE_BIT);
     for (unsigned n = 0; n < SEG_COUNT; n++)
         c->scratch[X_LIMIT64K + 2 * n + 1] = CPU_POLL_STOP;
     blocks_clear(c);
@@ -893,6 +916,7 @@ void jit_free(struct jit *j)
     if (j->perf_map != NULL)
         fclose(j->perf_map);
     shadow_free(&j->shadow);
+    codemap_free(&j->codemap);
     free(j->rows);
     free(j);
 }

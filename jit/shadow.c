@@ -219,7 +219,9 @@ void shadow_fill(struct shadow *s, unsigned mmu, const struct filled_page *p)
     struct shadow_ctx *x = s->ctx[mmu];
     uint64_t index = index_of(p->la), poison = view_poison(&s->view, index);
     uint64_t r = p->rd != NULL ? view_of(&s->view, p->rd) - p->la : poison;
-    uint64_t w = p->wr != NULL ? view_of(&s->view, p->wr) - p->la : poison;
+    uint64_t w = p->wr != NULL     ? view_of(&s->view, p->wr) - p->la
+                 : p->code != NULL ? view_of(&s->view, p->code) - p->la + VIEW_CODE_BIT
+                                   : poison;
 
     if (!may_be_filled(s, p) ||
         (!x->ready[index >> CHUNK_BITS] && !chunk_make_ready(x, index >> CHUNK_BITS)))
@@ -266,7 +268,7 @@ static void list_protect(struct shadow_ctx *x, const uint64_t *list, unsigned co
     for (unsigned k = 0; k < count; k++) {
         uint64_t page = list[k] & ~UINT64_C(0xfff), index = index_of(page);
         if (wr_table(x)[index] + page == view)
-            wr_table(x)[index] = view_poison(x->view, index);
+            wr_table(x)[index] += VIEW_CODE_BIT;
     }
 }
 

@@ -7,7 +7,8 @@
  * tables are arrays with
  * one entry per page index (view.h): what to add to a linear address to get its host address. One
  * table is for reads, one for writes; what may not be accessed directly has a poisoned entry, so
- * that the access itself faults. Behind the tables are jump caches, which take a linear address to
+ * that the access itself faults; so does one by the write entry of a page that holds code
+ * (VIEW_CODE_BIT). Behind the tables are jump caches, which take a linear address to
  * the code translated for it.
  *
  * Invariants:
@@ -85,7 +86,7 @@ struct shadow_peek {
 void shadow_check_space(struct shadow *s, const struct shadow_peek *peek);
 /* Forget the page of the guest's that holds la, all of it where it may be a large one. */
 void shadow_forget_page(struct shadow *s, uint64_t la, bool maybe_large);
-/* Poison the write entries of a page of RAM. */
+/* Let the write entries of a page of RAM say that it holds code. */
 void shadow_protect(struct shadow *s, const uint8_t *host);
 
 /* From now on code of this kind at la is at `code`; `global`: its page is mapped so. */

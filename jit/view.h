@@ -48,6 +48,10 @@ static inline uint64_t view_of(const struct view *v, const uint8_t *host)
 /* Addresses in the view have this bit clear; those that a poisoned entry leads to have it set. */
 #define VIEW_POISON_BIT VIEW_MODULUS
 
+/* An entry for writes to a page that holds code leads here, two slices above the page: a look at
+ * the code map (codemap.h) tells whether the write may be made all the same. */
+#define VIEW_CODE_BIT (VIEW_MODULUS << 1)
+
 /* Addresses in a page of RAM have this bit clear; those in the hole behind it have it set. */
 #define VIEW_HOLE_BIT (JIT_RAM_STRIDE / 2)
 

@@ -89,6 +89,7 @@ struct xlat {
         unsigned exit;
     } cold[MAX_EXITS];
     unsigned ncold;
+    unsigned access;  /* bytes of the access looked up; 0: more than one page's look-up is for */
     uint8_t *skip[8]; /* jumps to the end of the current instruction */
     unsigned nskips;
 };

@@ -117,24 +117,88 @@ static bool emit_address(struct xlat *x, const struct insn *i, unsigned n)
 /* Bytes of the largest access. */
 enum { MAX_ACCESS = 16 };
 
-/* Where TEMP is a poisoned entry, or the access may reach into the next page, interpret the whole
- * instruction; else go on. RCX and the flags are as before. */
-static void emit_page_check(struct xlat *x)
+static void emit_pext(struct xlat *x, unsigned dst, unsigned src, struct rm mask)
 {
-    uint8_t fp_ready = x->fp_ready;
-    uint8_t *good;
+    asm_vex(&x->a, 2, true, 2, 0xf5, dst, src, mask);
+}
 
-    asm_store(&x->a, SCRATCH_AT(X_T3), HCX);
-    asm_lea(&x->a, true, HCX, rm_index(ADDR, TEMP, 0, MAX_ACCESS - 1));
-    asm_vex(&x->a, 2, true, 2, 0xf5, HCX, HCX, SCRATCH_AT(X_POISON)); /* pext */
-    put8(&x->a, 0xe3);                                                /* jrcxz */
-    good = x->a.p;
+/* Where RCX and TEMP wait during a look. */
+static struct rm kept_rcx(const struct xlat *x)
+{
+    return x->is64 ? SCRATCH_AT(X_T3) : rm_reg(H12);
+}
+
+static struct rm kept_temp(const struct xlat *x)
+{
+    return x->is64 ? SCRATCH_AT(X_T4) : rm_reg(H13);
+}
+
+/* JRCXZ, to be landed within 127 bytes. */
+static uint8_t *emit_if_zero(struct xlat *x)
+{
+    put8(&x->a, 0xe3);
     put8(&x->a, 0);
-    asm_mov(&x->a, HCX, SCRATCH_AT(X_T3));
+    return x->a.p;
+}
+
+static void land(const struct xlat *x, uint8_t *from)
+{
+    from[-1] = (uint8_t)(x->a.p - from);
+}
+
+/* A write by the entry of a page with code: TEMP = what the entry would be without, if the write
+ * touches no code; else jump to what is patched in. */
+static uint8_t *emit_code_look(struct xlat *x)
+{
+    uint8_t *clear, *touches;
+
+    asm_store(&x->a, kept_temp(x), TEMP);
+    asm_lea(&x->a, true, HCX, rm_index(ADDR, TEMP, 0, 0));
+    asm_mov(&x->a, TEMP, SCRATCH_AT(X_CODEMAP));
+    asm_op(&x->a, 0, 1, 0xb6, HCX, rm_index(TEMP, HCX, 0, 0)); /* movzx */
+    asm_mov_imm(&x->a, TEMP, x->rule->how & (RULE_FP | RULE_X87) ? 16 : x->access);
+    emit_pext(x, HCX, HCX, rm_reg(TEMP));
+    asm_mov(&x->a, TEMP, kept_temp(x));
+    clear = emit_if_zero(x);
+    touches = asm_jmp(&x->a, NULL);
+    land(x, clear);
+    asm_mov_imm(&x->a, HCX, -VIEW_CODE_BIT);
+    asm_lea(&x->a, true, TEMP, rm_index(TEMP, HCX, 0, 0));
+    return touches;
+}
+
+/* Where TEMP is a poisoned entry, or the access may reach into the next page or touch code,
+ * interpret the whole instruction; else go on. RCX and the flags are as before. */
+static void emit_page_check(struct xlat *x, bool write)
+{
+    int32_t slice = (int32_t)((uint64_t)(uintptr_t)x->j->shadow.view.base / VIEW_MODULUS);
+    uint8_t *good, *beside, *refused[2], *done;
+    uint8_t fp_ready = x->fp_ready;
+    unsigned n = 0;
+
+    asm_store(&x->a, kept_rcx(x), HCX);
+    asm_lea(&x->a, true, HCX, rm_index(ADDR, TEMP, 0, MAX_ACCESS - 1));
+    emit_pext(x, HCX, HCX, SCRATCH_AT(X_TAG));
+    asm_lea(&x->a, true, HCX, rm_mem(HCX, -2 * slice)); /* bit 0: VIEW_HOLE_BIT */
+    good = emit_if_zero(x);
+    if (write && x->access != 0) {
+        asm_lea(&x->a, true, HCX, rm_mem(HCX, -2 * (int32_t)(VIEW_CODE_BIT / VIEW_MODULUS)));
+        beside = emit_if_zero(x);
+        refused[n++] = asm_jmp(&x->a, NULL);
+        land(x, beside);
+        refused[n++] = emit_code_look(x);
+    } else {
+        refused[n++] = asm_jmp(&x->a, NULL);
+    }
+    land(x, good);
+    asm_mov(&x->a, HCX, kept_rcx(x));
+    done = asm_jmp(&x->a, NULL);
+    while (n > 0)
+        asm_patch(&x->a, refused[--n], asm_here(&x->a));
+    asm_mov(&x->a, HCX, kept_rcx(x));
     emit_interpret(x);
     x->skip[x->nskips++] = asm_jmp(&x->a, NULL);
-    *good = (uint8_t)(x->a.p - good - 1);
-    asm_mov(&x->a, HCX, SCRATCH_AT(X_T3));
+    asm_patch(&x->a, done, asm_here(&x->a));
     x->fp_ready = fp_ready;
 }
 
@@ -158,7 +222,7 @@ static struct rm emit_lookup(struct xlat *x, bool write)
 {
     emit_entry(x, ADDR, write);
     if (is_careful(x))
-        emit_page_check(x);
+        emit_page_check(x, write);
     return rm_index(ADDR, TEMP, 0, 0);
 }
 
@@ -207,6 +271,7 @@ bool emit_operand(struct xlat *x, const struct insn *i, unsigned n, bool write, 
 {
     unsigned reg = only_register(x, i);
 
+    x->access = n;
     if (!is_direct(x, i, write))
         return false;
     if (reg != REG_NONE && is_near(x, i->disp)) {
@@ -228,6 +293,7 @@ bool emit_numbered(struct xlat *x, const struct insn *i, unsigned w, bool write,
     unsigned class = kind_seg(&x->code->kind, i->seg);
     bool wide = i->asz == 3;
 
+    x->access = 1u << w;
     if (!is_direct(x, i, write) || i->asz == 1)
         return false;
     if (i->idx == REG_NONE && i->base < 16 && host_reg(i->base) >= 0 && fits32(i->disp)) {
@@ -247,6 +313,7 @@ bool emit_numbered(struct xlat *x, const struct insn *i, unsigned w, bool write,
 
 struct rm emit_stack(struct xlat *x, unsigned reg, int32_t disp, bool write)
 {
+    x->access = x->is64 ? 8 : 4;
     if (is_near(x, disp))
         return emit_near(x, reg, disp, write);
     asm_lea(&x->a, x->is64, ADDR, rm_mem((int)reg, disp));

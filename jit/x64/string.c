@@ -32,7 +32,7 @@ struct string {
         uint8_t reg, seg; /* RSI or RDI */
         bool write;
     } at[2];
-    bool compares;
+    bool compares, repeated;
     uint8_t opcode; /* what accesses the last operand, as its byte form */
 };
 
@@ -49,6 +49,7 @@ static struct string describe(const struct insn *i)
     default: s.opcode = 0x3a, has_si = false; break;   /* SCAS */
     }
     s.compares = s.opcode == 0x3a;
+    s.repeated = i->prefix & (INSN_REP | INSN_REPNE);
     if (has_si)
         s.at[s.count].reg = RSI, s.at[s.count++].seg = i->seg;
     if (has_di)
@@ -79,7 +80,7 @@ static bool emit_index(struct xlat *x, const struct string *s, unsigned k, struc
     at.scale = 0;
     at.disp = 0;
     at.seg = s->at[k].seg;
-    return emit_operand(x, &at, 1u << s->w, s->at[k].write, rm);
+    return emit_operand(x, &at, s->repeated ? 0 : 1u << s->w, s->at[k].write, rm);
 }
 
 static void emit_advance(struct xlat *x, const struct string *s)
@@ -463,7 +464,7 @@ bool emit_string(struct xlat *x, const struct insn *i)
 
     if (i->prefix & INSN_LOCK)
         return false;
-    return i->prefix & (INSN_REP | INSN_REPNE) ? emit_repeated(x, &s) : emit_once(x, &s);
+    return s.repeated ? emit_repeated(x, &s) : emit_once(x, &s);
 }
 
 bool emit_direction(struct xlat *x, const struct insn *i)

@@ -31,6 +31,7 @@ CASES = {
     "exceptions": ("exceptions", 16, [], PASSED, None),
     "churn": ("churn", 16, [], PASSED, None),
     "strings": ("strings", 16, [], PASSED, None),
+    "mixed": ("mixed", 16, [], PASSED, None),
     "smc": ("smc", 16, [], PASSED, None),
     "smc-486": ("smc", 16, ["-cpu", "486"], PASSED, None),
     "paging": ("paging", 16, [], PASSED, None),

@@ -7,6 +7,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "jit/codemap.h"
 #include "jit/shadow.h"
 
 #define PAGES    64u
@@ -204,19 +205,46 @@ START_TEST(forget_page)
 }
 END_TEST
 
-/* Code on a page: no write entry means it any more, reads go on. */
+/* Code on a page: its write entries lead two slices above it now, reads go on. */
 START_TEST(protect)
 {
+    uint64_t code = view_of(&s.view, PAGE(1)) + VIEW_CODE_BIT;
+
     fill(CTX, 0x5000, 1, 1, 12, false);
     fill(CTX, 0x9000, 1, 1, 12, true);
     fill(OTHER, 0x7000, 1, 1, 12, false);
     fill(OTHER, 0x8000, 2, 2, 12, false);
     shadow_protect(&s, PAGE(1));
-    ck_assert_int_eq(hit(CTX, 0x5000, true), -1);
-    ck_assert_int_eq(hit(CTX, 0x9000, true), -1);
-    ck_assert_int_eq(hit(OTHER, 0x7000, true), -1);
+    ck_assert_uint_eq(target(CTX, 0x5000, true), code);
+    ck_assert_uint_eq(target(CTX, 0x9000, true), code);
+    ck_assert_uint_eq(target(OTHER, 0x7000, true), code);
+    ck_assert(!is_readable((const void *)(uintptr_t)code));
     ck_assert_int_eq(hit(CTX, 0x5000, false), 1);
     ck_assert_int_eq(hit(OTHER, 0x8000, true), 2);
+}
+END_TEST
+
+/* The map of code says of each write of 1 to 16 bytes whether it touches code. */
+START_TEST(code_map)
+{
+    static const unsigned code[][2] = {{0, 0}, {5, 9}, {100, 131}, {140, 140}, {4000, 4095}};
+    uint8_t is_code[4096 + 16] = {0};
+    struct codemap m;
+
+    ck_assert_int_eq(codemap_create(&m, &(struct jit_ram){.host = PAGE(0), .pages = 2}), 0);
+    for (unsigned k = 0; k < sizeof(code) / sizeof(code[0]); k++) {
+        codemap_add(&m, PAGE(1), code[k][0], code[k][1]);
+        memset(is_code + code[k][0], 1, code[k][1] - code[k][0] + 1);
+    }
+    for (unsigned at = 0; at < 4096; at++)
+        for (unsigned size = 1; size <= 16; size *= 2) {
+            bool touches = memchr(is_code + at, 1, size) != NULL;
+            ck_assert_int_eq((m.map[JIT_RAM_STRIDE + at] & size) != 0, touches);
+        }
+    codemap_clear_page(&m, PAGE(1));
+    for (unsigned at = 0; at < 2 * JIT_RAM_STRIDE; at++)
+        ck_assert_uint_eq(m.map[at], 0);
+    codemap_free(&m);
 }
 END_TEST
 
@@ -420,7 +448,11 @@ START_TEST(spaces_forget)
         jumps_forget_code(&s, (const uint8_t *)50, (const uint8_t *)51);
         fill(USER, 0x9000, 1, 1, 12, false);
         shadow_enter_space(&s, 100, true);
-        ck_assert_int_eq(hit(USER, 0x5000, true), -1);
+        if (how == 3)
+            ck_assert_uint_eq(target(USER, 0x5000, true),
+                              view_of(&s.view, PAGE(1)) + VIEW_CODE_BIT);
+        else
+            ck_assert_int_eq(hit(USER, 0x5000, true), -1);
         ck_assert_int_eq(hit(USER, 0x5000, false), how == 3 ? 1 : -1);
         ck_assert_int_eq(hit(USER, 0x9000, false), -1);
         ck_assert_uint_eq(jump(USER, 0, 0x5000), 0);
@@ -537,6 +569,7 @@ int main(void)
     tcase_add_test(tc, forget);
     tcase_add_test(tc, forget_page);
     tcase_add_test(tc, protect);
+    tcase_add_test(tc, code_map);
     tcase_add_test(tc, ahead);
     tcase_add_test(tc, poison);
     tcase_add_test(tc, chunks);
