@@ -322,7 +322,7 @@ def boot_linux(name, options):
     serial_file = f"{options.log_dir}/boot-{name}.ttyS1"
     command = shlex.split(options.emulator) + [
         "-m", str(memory), "-nographic", "-kernel", f"{guest_dir}/vmlinuz",
-        "-initrd", f"{guest_dir}/initrd.gz", "-append", "console=ttyS0",
+        "-initrd", f"{guest_dir}/initrd.gz", "-append", f"console=ttyS0 {options.append}",
         "-serial", "mon:stdio", "-serial", f"file:{serial_file}", "-serial", "null",
         "-serial", "pty"]
     if name != "686":
@@ -384,6 +384,7 @@ def main():
     parser.add_argument("--scale", type=float, default=1.0, help="factor on all time limits")
     parser.add_argument("--log-dir", default=f"{TOP}/build", help="where console logs go")
     parser.add_argument("--shell-only", action="store_true", help="boot and power off, no more")
+    parser.add_argument("--append", default="", help="more parameters for Linux")
     parser.add_argument("guests", nargs="*", help=f"of demo, {', '.join(GUESTS)}")
     options = parser.parse_args()
     os.makedirs(options.log_dir, exist_ok=True)
