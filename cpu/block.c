@@ -2,7 +2,12 @@
 /* Decoded blocks: look-up, decoding, invalidation. See block.h for the invariants.
  *
  * Memory for blocks is a ring of regions. When the current one is full, or pages run out, the next
- * one is entered, and what is in it, the oldest blocks of all, is dropped. */
+ * one is entered, and what is in it, the oldest blocks of all, is dropped.
+ *
+ * A page that held code and holds data now would be slow to write for good. So when some writes in
+ * a row have touched no block, all blocks of the page are dropped, which frees it. Where they come
+ * back soon, code and data do share the page: more writes have to miss the next time, and at last
+ * no number is enough. */
 #include "cpu/block.h"
 
 #include <stdlib.h>
@@ -21,6 +26,11 @@
 #define NOTED_BITS     65536
 #define LINE_SHIFT     6 /* a code page's bytes are tracked in 64 lines of 64 */
 #define MAX_INSN_LEN   15
+
+#define MISSES        16 /* writes that touch no block, until the blocks of their page are dropped */
+#define MAX_PATIENCE  6  /* times that this doubles */
+#define SOON          2048 /* blocks decoded until a page is one like others again */
+#define PATIENCE_SIZE 4096
 
 /* Bits of c->mode that a slot depends on: decoding, and rights of fetching. */
 #define DECODE_MODE (MODE_64 | MODE_CS32)
@@ -42,6 +52,7 @@ struct fetch_entry {
 };
 
 struct code_page {
+    uint16_t misses; /* writes since the last one that touched a block */
     uint64_t pa;
     uint64_t lines; /* bit n: some block has a byte in line n */
     struct block *blocks;
@@ -70,6 +81,11 @@ struct block_cache {
     unsigned pages_left;
     struct code_page *free_pages;
     struct block_stats stats;
+    /* Pages whose blocks were dropped because writes missed them, by a hash of the address. */
+    struct patience {
+        uint8_t level;    /* drops that came to nothing */
+        uint64_t decoded; /* blocks, when the last one was */
+    } patience[PATIENCE_SIZE];
     /* An instruction that may not be cached: fetched from a device, or at the CS limit. */
     union {
         struct block block;
@@ -216,6 +232,11 @@ bool blocks_has_code(const struct cpu *c, uint64_t pa)
     return page_find(c->blocks, pa) != NULL;
 }
 
+static struct patience *patience_of(struct block_cache *bc, uint64_t pa)
+{
+    return &bc->patience[pa >> 12 & (PATIENCE_SIZE - 1)];
+}
+
 static struct code_page *page_make(struct cpu *c, uint64_t pa)
 {
     struct block_cache *bc = c->blocks;
@@ -232,6 +253,8 @@ static struct code_page *page_make(struct cpu *c, uint64_t pa)
     struct code_page **bucket = page_bucket(bc, pa);
     *p = (struct code_page){.pa = pa & PAGE_MASK, .next = *bucket};
     *bucket = p;
+    if (bc->stats.decoded - patience_of(bc, pa)->decoded > SOON)
+        patience_of(bc, pa)->level = 0;
     tlb_protect_code(c, pa);
     return p;
 }
@@ -354,6 +377,19 @@ bool blocks_overlap(const struct cpu *c, uint64_t pa, unsigned n)
     return p != NULL && page_overlaps(p, pa & 0xfff, (pa & 0xfff) + n - 1);
 }
 
+/* A write to p has touched no block. True: p has been dropped. */
+static bool page_missed(struct cpu *c, struct code_page *p)
+{
+    struct patience *t = patience_of(c->blocks, p->pa);
+
+    if (t->level == MAX_PATIENCE || ++p->misses < MISSES << t->level)
+        return false;
+    t->level++;
+    t->decoded = c->blocks->stats.decoded;
+    page_invalidate(c, p, 0, 0xfff);
+    return true;
+}
+
 void cpu_code_written(struct cpu *c, uint64_t pa, uint64_t n)
 {
     c->monitoring = false;
@@ -364,7 +400,10 @@ void cpu_code_written(struct cpu *c, uint64_t pa, uint64_t n)
         unsigned here = n < 0x1000 - off ? (unsigned)n : 0x1000 - off;
         struct code_page *p = page_find(c->blocks, pa);
         if (p != NULL && page_overlaps(p, off, off + here - 1)) {
+            p->misses = 0;
             page_invalidate(c, p, off, off + here - 1);
+            c->run_end = NULL;
+        } else if (p != NULL && page_missed(c, p)) {
             c->run_end = NULL;
         }
         pa += here;

@@ -85,6 +85,44 @@ END_TEST
 
 /* Writes still reach all that is there, blocks across pages too, and pages without code are free.
  */
+/* Write to the page of function n, behind it, until the page holds no code; how often. */
+static unsigned writes_until_free(unsigned n)
+{
+    uint64_t pa = FIRST + n * STRIDE;
+
+    for (unsigned k = 1; k < 2000; k++) {
+        cpu_code_written(c, pa + STRIDE + k % 16, 1);
+        if (!blocks_has_code(c, pa))
+            return k;
+    }
+    return 0;
+}
+
+/* A page that no longer holds code becomes free; one that still does is freed ever later, and then
+ * not at all, until much else has been decoded. */
+START_TEST(misses)
+{
+    const unsigned n = 1000, other = n + 3 * PAGE / STRIDE;
+    unsigned last = 0, freed = 0;
+
+    block_of(n);
+    block_of(other);
+    for (unsigned k; block_of(n) != NULL && (k = writes_until_free(n)) != 0; last = k, freed++)
+        ck_assert_uint_gt(k, last);
+    ck_assert_uint_gt(freed, 2);
+    ck_assert(!block_of(n)->dead);
+    ck_assert(blocks_has_code(c, FIRST + other * STRIDE));
+    cpu_code_written(c, FIRST + n * STRIDE, 1);
+    ck_assert(!blocks_has_code(c, FIRST + n * STRIDE));
+    for (unsigned k = 2 * n; k < 2 * n + 5000; k++)
+        block_of(k);
+    block_of(n);
+    ck_assert_uint_ne(writes_until_free(n), 0);
+    block_of(n);
+    ck_assert_uint_gt(writes_until_free(n), 2);
+}
+END_TEST
+
 START_TEST(writes_after_drops)
 {
     for (unsigned pass = 0; pass < 3; pass++) {
@@ -120,6 +158,7 @@ int main(void)
     tcase_add_checked_fixture(tc, setup, teardown);
     tcase_add_test(tc, all_are_right_again_and_again);
     tcase_add_test(tc, only_the_oldest_go);
+    tcase_add_test(tc, misses);
     tcase_add_test(tc, writes_after_drops);
     suite_add_tcase(suite, tc);
     srunner_run_all(runner, CK_ENV);
