@@ -56,6 +56,16 @@ struct code_exit {
 #define MAX_EXITS   3
 #define ENTRY_BYTES 5 /* at most, of what backend_forward() writes over an entry */
 
+/* A look-up that translated code keeps (x64/slots.c): of the page that a guest register pointed to,
+ * to which `moved` has been added since, in units of SLOT_UNIT. */
+struct slot {
+    uint16_t live : 1, write : 1, reg : 4;
+    int16_t moved : 10;
+};
+#define SLOTS          3
+#define SLOT_UNIT      4
+#define SLOT_MOVED_MAX 2040
+
 struct code {
     struct block *block;  /* NULL: dropped */
     uint64_t pa;          /* of the block */
@@ -74,12 +84,14 @@ struct code {
     uint8_t cache; /* jump cache of this kind */
     uint8_t traps[BLOCK_MAX_INSNS];
     uint32_t careful; /* bit: this instruction trapped often, look at the entry before the access */
-    uint32_t near;    /* bit: this one is by the entry of a page that it may leave */
-    uint32_t exact;   /* bit: it did so often, look its own page up */
-    uint8_t fp_used;  /* bits: FP_* that this block uses */
-    uint8_t fp_ready[BLOCK_MAX_INSNS];  /* bits: FP_* that an instruction expects in the host */
-    uint8_t note[BLOCK_MAX_INSNS];      /* last x87 instruction before it not in struct cpu; + 1 */
-    uint8_t note_mem[BLOCK_MAX_INSNS];  /* and the last one with an operand in memory; 0: none */
+    uint64_t near_trap; /* when an instruction of `near` trapped last */
+    uint32_t near;      /* bit: this one is by the entry of a page that it may leave */
+    uint32_t exact;     /* bit: it did so often, look its own page up */
+    uint8_t fp_used;    /* bits: FP_* that this block uses */
+    uint8_t fp_ready[BLOCK_MAX_INSNS]; /* bits: FP_* that an instruction expects in the host */
+    uint8_t note[BLOCK_MAX_INSNS];     /* last x87 instruction before it not in struct cpu; + 1 */
+    uint8_t note_mem[BLOCK_MAX_INSNS]; /* and the last one with an operand in memory; 0: none */
+    struct slot slot[BLOCK_MAX_INSNS][SLOTS]; /* that an instruction expects */
     uint32_t never;                     /* bit: that did not help, leave it to the interpreter */
     uint32_t declined;                  /* bit: this one is left to the interpreter */
     bool goes_on;                       /* there is code behind the last one */
@@ -120,12 +132,13 @@ enum {
     X_MXCSR = X_FP_ENTER + FP_PARTS,    /* C's MXCSR */
     X_ENV,                              /* x87 environment in 32-bit format: the guest's */
     X_ENV_EMPTY = X_ENV + 4,            /* and one with TOP 0 and nothing pending */
-    X_NOTE = X_ENV_EMPTY + 4,   /* low: NOTE_NEW + FOP, high: NOTE_NEW + operand's segment */
-    X_LIMIT64K,                 /* [6][2]: segment base, or poison beyond FFFFh */
-    X_TABLES = X_LIMIT64K + 12, /* [MMU_NONE]: read tables */
-    X_LA = X_TABLES + MMU_NONE, /* linear address of the code to go on at */
-    X_EXECUTED,                 /* instructions, where they are counted */
-    X_BITS32,                   /* 31 and 63: masks of a bit's number */
+    X_NOTE = X_ENV_EMPTY + 4,     /* low: NOTE_NEW + FOP, high: NOTE_NEW + operand's segment */
+    X_LIMIT64K,                   /* [6][2]: segment base, or poison beyond FFFFh */
+    X_TABLES = X_LIMIT64K + 12,   /* [MMU_NONE]: read tables */
+    X_SLOT = X_TABLES + MMU_NONE, /* [SLOTS]: for code that goes on in a block */
+    X_LA = X_SLOT + 1, /* linear address of the code to go on at, where that is another block */
+    X_EXECUTED = X_SLOT + SLOTS, /* instructions, where they are counted */
+    X_BITS32,                    /* 31 and 63: masks of a bit's number */
     X_BITS64,
     X_CODEMAP, /* from the view with VIEW_CODE_BIT to the code map */
     X_T4,      /* temporary of a look at the code map */

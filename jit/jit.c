@@ -14,6 +14,7 @@
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <time.h>
 
 #include "cpu/exception.h"
 #include "cpu/flags.h"
@@ -29,7 +30,9 @@
 #define HOT        4  /* interpreted so many times, a block is worth translating */
 #define MAX_TRAPS  48 /* weight of one instruction's traps until it is translated otherwise */
 #define TRAP       16
-#define TRAP_GUEST 1 /* a fault of the guest's own: it may have many pages to touch just once */
+/* Any stack ends up across a page's end now and then: traps that are further apart do not count. */
+#define NEAR_TRAP_NS 10000000u
+#define TRAP_GUEST   1 /* a fault of the guest's own: it may have many pages to touch just once */
 
 /* -- Kinds ------------------------------------------------------------------------------------- */
 
@@ -441,6 +444,19 @@ static bool check_at(struct jit *j, struct code *x, unsigned k)
     return lockstep_check(j, x, k);
 }
 
+/* Look up again what instruction k of x expects to be looked up. */
+static void resume_slots(struct jit *j, const struct code *x, unsigned k)
+{
+    struct cpu *c = j->cpu;
+
+    for (unsigned n = 0; n < SLOTS; n++) {
+        const struct slot *s = &x->slot[k][n];
+        uint64_t la = (c->r[s->reg] - (uint64_t)(int64_t)(s->moved * SLOT_UNIT)) & c->la_mask;
+        if (s->live)
+            c->scratch[X_SLOT + n] = la + shadow_entry(&j->shadow, c->mmu, la, s->write);
+    }
+}
+
 /* Translated code is to go on before instruction k of x. */
 static void resume_at(struct jit *j, struct code *x, unsigned k)
 {
@@ -539,11 +555,20 @@ enum after_call jit_call(struct cpu *c, struct code *x)
         uncount(j, count - k - 1);
     if (last && !go_on_after(j, x, i, n != ELSEWHERE && j->moves == moves))
         return leave(c);
-    if (n == k)
+    if (n == k) {
         c->scratch[X_RESUME] = (uint64_t)(uintptr_t)insn_host(j, x, k);
+        resume_slots(j, x, k);
+    }
     if (!last && !j->flags_in_host)
         resume_at(j, x, n);
     return c->mode & MODE_64 ? CALL_ON_64 : CALL_ON_32;
+}
+
+static uint64_t now_ns(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (uint64_t)t.tv_sec * 1000000000 + (uint64_t)t.tv_nsec;
 }
 
 /* An instruction that traps again and again, because it means a device or a page with code or is
@@ -557,6 +582,12 @@ static void retranslate(struct jit *j, struct code *x, unsigned k)
     if (b->dead || x->traps[k] >= MAX_TRAPS || cache_is_full(j) ||
         (j->raised && x->careful & 1u << k))
         return;
+    if (x->near & 1u << k && !j->raised) {
+        uint64_t last = x->near_trap;
+        x->near_trap = now_ns();
+        if (x->near_trap - last > NEAR_TRAP_NS)
+            x->traps[k] = 0;
+    }
     x->traps[k] = (uint8_t)(x->traps[k] + (j->raised ? TRAP_GUEST : TRAP));
     if (x->traps[k] < MAX_TRAPS)
         return;
@@ -593,6 +624,7 @@ static unsigned after_fault(struct jit *j, struct code *x, unsigned k)
         return ELSEWHERE;
     }
     resume_at(j, x, n);
+    resume_slots(j, x, n);
     return n;
 }
 

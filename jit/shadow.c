@@ -153,6 +153,16 @@ static void entry_poison(struct shadow_ctx *x, uint64_t la)
     x->table[index] = wr_table(x)[index] = view_poison(x->view, index);
 }
 
+uint64_t shadow_entry(const struct shadow *s, unsigned mmu, uint64_t la, bool write)
+{
+    const struct shadow_ctx *x = s->ctx[mmu];
+    uint64_t index = index_of(la);
+
+    if (!x->ready[index >> CHUNK_BITS])
+        return view_poison(&s->view, index);
+    return write ? wr_table(x)[index] : x->table[index];
+}
+
 static void list_forget(struct shadow_ctx *x, const uint64_t *list, unsigned *count)
 {
     for (unsigned k = 0; k < *count; k++)

@@ -70,6 +70,9 @@ void shadow_free(struct shadow *s);
 /* What translated code has in its table register: the read table. */
 uint64_t *shadow_table(const struct shadow *s, unsigned mmu);
 
+/* The entry for la, poison if there is none. */
+uint64_t shadow_entry(const struct shadow *s, unsigned mmu, uint64_t la, bool write);
+
 void shadow_fill(struct shadow *s, unsigned mmu, const struct filled_page *page);
 /* In all spaces. */
 void shadow_forget(struct shadow *s, bool global_too);

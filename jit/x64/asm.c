@@ -7,6 +7,13 @@ static unsigned bit3(int r)
     return r >= 8 ? 1 : 0;
 }
 
+static void touch(struct asmbuf *a, unsigned reg, struct rm rm)
+{
+    a->touched |= 1u << reg;
+    if (rm.reg >= 0)
+        a->touched |= 1u << rm.reg;
+}
+
 static void put_modrm(struct asmbuf *a, unsigned reg, struct rm rm)
 {
     unsigned r = (reg & 7) << 3;
@@ -35,6 +42,7 @@ static void put_modrm(struct asmbuf *a, unsigned reg, struct rm rm)
 void asm_op(struct asmbuf *a, unsigned prefixes, unsigned map, unsigned opcode, unsigned reg,
             struct rm rm)
 {
+    touch(a, reg, rm);
     if (rm.gs)
         put8(a, 0x65);
     if (prefixes & P_LOCK)
@@ -61,6 +69,7 @@ void asm_vex(struct asmbuf *a, unsigned pp, bool w, unsigned map, unsigned opcod
 {
     unsigned inverted =
         (bit3((int)reg) << 2 | bit3(rm.index) << 1 | bit3(rm.reg >= 0 ? rm.reg : rm.base)) ^ 7;
+    touch(a, reg, rm);
     if (rm.gs)
         put8(a, 0x65);
     put8(a, 0xc4);
@@ -72,6 +81,7 @@ void asm_vex(struct asmbuf *a, unsigned pp, bool w, unsigned map, unsigned opcod
 
 void asm_mov_imm(struct asmbuf *a, unsigned reg, uint64_t v)
 {
+    a->touched |= 1u << reg;
     if (v <= UINT32_MAX) {
         if (reg >= 8)
             put8(a, 0x41);

@@ -18,6 +18,8 @@ enum host_reg { HAX, HCX, HDX, HBX, HSP, HBP, HSI, HDI, H8, H9, H10, H11, H12, H
 struct asmbuf {
     uint8_t *p;
     ptrdiff_t to_exec;
+    uint32_t
+        touched; /* bits: registers that may have been written, with some that were only read */
 };
 
 /* A register (reg >= 0), or memory at base + (index << scale) + disp, in segment GS where `gs`. */

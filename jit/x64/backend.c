@@ -58,6 +58,7 @@ static void emit_fp_enter(struct xlat *x, unsigned part)
     asm_jmp_mem(&x->a, SCRATCH_AT(X_FP_ENTER + part));
     asm_patch(&x->a, resume, asm_here(&x->a));
     x->fp_ready |= (uint8_t)(1u << part);
+    x->a.touched |= 1u << ADDR | 1u << TEMP;
 }
 
 /* Bytes that are no instruction have no row either: they have no address size. */
@@ -79,8 +80,7 @@ static bool fp_allowed(const struct xlat *x, const struct rule *r)
            (!(r->how & RULE_X87) || x->code->kind.mode & KIND_X87);
 }
 
-/* Is there a rule for instruction k? It may yet decline. */
-static bool has_rule(const struct xlat *x, unsigned k)
+bool has_rule(const struct xlat *x, unsigned k)
 {
     const struct insn *i = &x->code->block->insn[k];
     const struct rule *r = &x->j->backend->rules[i->op];
@@ -108,8 +108,11 @@ static bool emit_by_rule(struct xlat *x, const struct insn *i)
         return false;
     for (unsigned k = 0; k < x->nskips; k++)
         asm_patch(&x->a, x->skip[k], asm_here(&x->a));
-    if (x->nskips > 0)
+    slots_step(x, i);
+    if (x->nskips > 0) {
         x->fp_ready = 0;
+        slots_forget(x);
+    }
     return true;
 }
 
@@ -120,6 +123,7 @@ static void emit_insn(struct xlat *x, const struct insn *i)
     x->rule = &x->j->backend->rules[i->op];
     x->row = decoder_row(x->j->cpu->decoder, i->op);
     x->nskips = 0;
+    slots_note(x);
     if (optab[i->op].attr & ATTR_END)
         emit_notes(x);
     else if (x->note_mem != 0 && has_rule(x, x->k))
@@ -179,7 +183,7 @@ static void emit_count(struct xlat *x)
 void backend_translate(struct jit *j, struct code *code)
 {
     struct xlat x = {
-        .a = {j->next, j->to_exec}, .j = j, .code = code, .is64 = code->kind.mode & MODE_64};
+        .a = {j->next, j->to_exec, 0}, .j = j, .code = code, .is64 = code->kind.mode & MODE_64};
     const struct block *b = code->block;
     uint8_t *arrival = NULL;
 
@@ -236,7 +240,7 @@ enum code_why backend_enter(struct jit *j, const uint8_t *code, unsigned fp_read
 
 void backend_link(struct jit *j, const struct code_exit *exit, const struct code *to)
 {
-    struct asmbuf a = {NULL, j->to_exec};
+    struct asmbuf a = {NULL, j->to_exec, 0};
     const uint8_t *target = exit->cold + j->to_exec;
 
     if (to != NULL)
@@ -246,7 +250,7 @@ void backend_link(struct jit *j, const struct code_exit *exit, const struct code
 
 void backend_forward(struct jit *j, struct code *from, const uint8_t *to)
 {
-    struct asmbuf a = {from->entry_patch, j->to_exec};
+    struct asmbuf a = {from->entry_patch, j->to_exec, 0};
     asm_jmp(&a, to);
     a.p = from->ready_patch;
     asm_jmp(&a, to);

@@ -187,9 +187,9 @@ bool emit_loop(struct xlat *x, const struct insn *i)
 static void emit_push_return(struct xlat *x)
 {
     int32_t bytes = x->is64 ? 8 : 4;
-    struct rm rm = emit_stack(x, GSP, -bytes, true);
+    struct rm rm = emit_stack(x, RSP, -bytes, true);
 
-    if (rm.base == ADDR) {
+    if (rm_uses(rm, ADDR)) {
         asm_lea(&x->a, true, TEMP, rm);
         rm = rm_mem(TEMP, 0);
     }
@@ -282,7 +282,7 @@ bool emit_ret(struct xlat *x, const struct insn *i)
     if (i->opc == 0xc2)
         pops += (int32_t)(i->imm & 0xffff);
     emit_poll(x);
-    asm_op(&x->a, x->is64 ? P_W : 0, 0, 0x8b, ADDR, emit_stack(x, GSP, 0, false));
+    asm_op(&x->a, x->is64 ? P_W : 0, 0, 0x8b, ADDR, emit_stack(x, RSP, 0, false));
     emit_probe(x, pops);
     emit_interpret(x);
     return true;

@@ -9,14 +9,15 @@
  *   CF PF AF ZF SF OF             RFLAGS; nothing here disturbs them but the guest's instructions
  *   XMM0-15, MXCSR                the same registers, while X_GUEST_FP + FP_SSE is 1
  *   x87 and MMX registers, CW, SW the same registers, while X_GUEST_FP + FP_X87 is 1
- *   x87 instruction and operand   struct cpu, but only where a block ends: until then known when
- * the pointers                      block is translated (x->note) and the translator's own: GS
- * points to struct cpu, RSP to the read table (so there is no stack: signals have their own), R10
- * (ADDR) and R11 (TEMP) are free between instructions. An access is made through TEMP, the table's
- * entry: to the linear address in ADDR as [ADDR + TEMP], to that in a guest register plus a
- * displacement, which must not leave the register's page, as [register + TEMP + displacement]. In
- * 32-bit code R12-R15 are free too; R15 holds 12, the shift from an address to its page; and the
- * upper halves of all guest registers are zero.
+ *   pointers of x87               struct cpu where a block ends; before, known when it is
+ * translated and the translator's own: GS points to struct cpu, RSP to the read table (so there is
+ * no stack: signals have their own), R10 (ADDR) and R11 (TEMP) are free between instructions but
+ * for slots. In 32-bit code R12-R14 are for slots, R15 holds 12, the shift from an address to its
+ * page; and the upper halves of all guest registers are zero.
+ *
+ * An access is made through the table's entry in TEMP, say: to the linear address in ADDR as
+ * [ADDR + TEMP]; to that in a guest register plus a displacement, by the entry of the register's
+ * page, as [register + TEMP + displacement]; or at a displacement from a slot (slots.c).
  *
  * A guest instruction changes no guest register before its last access to memory: if an access
  * faults, the interpreter repeats the instruction from the start. */
@@ -84,6 +85,8 @@ struct xlat {
     bool is64;
     uint8_t fp_ready;       /* bits: these FP_* are in the host's registers here */
     uint8_t note, note_mem; /* as in struct code */
+    struct slot slot[SLOTS];
+    unsigned used[SLOTS]; /* by this instruction, last */
     struct {
         uint8_t *jump;
         unsigned exit;
@@ -107,14 +110,20 @@ int host_reg(unsigned guest);
 int32_t next_offset(const struct xlat *x);
 /* ADDR = effective address without the segment, zero-extended. */
 bool emit_effective_address(struct xlat *x, const struct insn *i);
+/* to = the table's entry for the address in `reg`. */
+void emit_entry(struct xlat *x, unsigned to, unsigned reg, bool write);
 /* Look the memory operand's page up, for an access of n bytes; *rm is where to make it: through
- * TEMP, and ADDR where rm->base says so, which is else free. False: not translatable. */
+ * TEMP, ADDR or another register. Those that it does not use are free. False: not translatable. */
+static inline bool rm_uses(struct rm rm, int reg)
+{
+    return rm.base == reg || rm.index == reg;
+}
 bool emit_operand(struct xlat *x, const struct insn *i, unsigned n, bool write, struct rm *rm);
 /* The same for one of a row of elements of 1 << w bytes that begins at the operand: ADDR holds its
  * number, signed. */
 bool emit_numbered(struct xlat *x, const struct insn *i, unsigned w, bool write, struct rm *rm);
-/* The same for what is at `disp` from the stack or frame pointer in a host register. */
-struct rm emit_stack(struct xlat *x, unsigned reg, int32_t disp, bool write);
+/* The same for what is at `disp` from the stack or frame pointer, a guest register. */
+struct rm emit_stack(struct xlat *x, unsigned guest, int32_t disp, bool write);
 /* May the stack be accessed directly, with pushes of this size? */
 bool stack_is_plain(const struct xlat *x, const struct insn *i);
 /* reg = guest register, and back. */
@@ -124,6 +133,30 @@ void emit_store_guest(struct xlat *x, unsigned guest, unsigned reg);
 void emit_poll(struct xlat *x);
 /* Interpret the current instruction; execution goes on behind it or leaves. */
 void emit_interpret(struct xlat *x);
+
+/* -- Look-ups for several accesses (slots.c) --------------------------------------------------- */
+
+/* Bytes of the largest access. */
+#define MAX_ACCESS 16
+
+/* In 64-bit code slots are in registers that instructions need for other things. */
+#define SLOTS_64 2
+/* The host register of slot n. */
+unsigned slot_host(bool is64, unsigned n);
+/* Is instruction k to access what is at `disp` from a register by the entry of the register's page?
+ */
+bool is_near(const struct xlat *x, unsigned k, int64_t disp);
+/* The only register in the memory operand's flat address, or REG_NONE. */
+unsigned only_register(const struct xlat *x, const struct insn *i);
+/* Such an access: it lands on the page that was looked up, or beside it and traps. */
+struct rm emit_near(struct xlat *x, unsigned guest, int32_t disp, bool write);
+/* Before an instruction: write down what is in slots. Behind it: what it left of them. */
+void slots_note(struct xlat *x);
+void slots_step(struct xlat *x, const struct insn *i);
+/* There is nothing in any slot any more. */
+void slots_forget(struct xlat *x);
+/* Is there a rule for instruction k? It may yet decline (backend.c). */
+bool has_rule(const struct xlat *x, unsigned k);
 
 /* -- Registers (regs.c) ------------------------------------------------------------------------ */
 

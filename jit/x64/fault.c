@@ -49,11 +49,11 @@ static void pass_on(struct alt_stack *s, int sig)
                       NULL);
 }
 
-/* What emit_poll() wrote; TEMP alone does not tell, for it may hold a guest register's value. */
+/* What emit_poll() wrote; ADDR alone does not tell, for it may hold a guest register's value. */
 static bool is_poll(const uint8_t *rip, const greg_t *regs)
 {
-    static const uint8_t load[] = {0x45, 0x8b, 0x1b}; /* mov r11d, [r11] */
-    return (uint64_t)regs[greg_of_host[TEMP]] == CPU_POLL_STOP &&
+    static const uint8_t load[] = {0x45, 0x8b, 0x12}; /* mov r10d, [r10] */
+    return (uint64_t)regs[greg_of_host[ADDR]] == CPU_POLL_STOP &&
            memcmp(rip, load, sizeof(load)) == 0;
 }
 

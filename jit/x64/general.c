@@ -220,7 +220,7 @@ static bool emit_memory(struct xlat *x, const struct insn *i, const struct place
         return true;
     }
     g.host = ADDR;
-    if (rm.base == ADDR) {
+    if (rm_uses(rm, ADDR)) {
         asm_lea(&x->a, true, ADDR, rm);
         rm = rm_mem(ADDR, 0);
         g.host = TEMP;
@@ -421,11 +421,11 @@ static void emit_push_address(struct xlat *x)
     struct rm rm;
 
     asm_store(&x->a, SCRATCH_AT(X_T0), ADDR);
-    rm = emit_stack(x, GSP, -slot_bytes(x), true);
-    if (rm.base == ADDR)
+    rm = emit_stack(x, RSP, -slot_bytes(x), true);
+    if (rm_uses(rm, ADDR))
         asm_lea(&x->a, true, TEMP, rm);
     asm_mov(&x->a, ADDR, SCRATCH_AT(X_T0));
-    emit_store_slot(x, rm.base == ADDR ? rm_mem(TEMP, 0) : rm, ADDR);
+    emit_store_slot(x, rm_uses(rm, ADDR) ? rm_mem(TEMP, 0) : rm, ADDR);
 }
 
 static bool emit_push_memory(struct xlat *x, const struct insn *i)
@@ -456,7 +456,7 @@ bool emit_push(struct xlat *x, const struct insn *i)
         emit_move_sp(x, -slot_bytes(x));
         return true;
     }
-    rm = emit_stack(x, GSP, -slot_bytes(x), true);
+    rm = emit_stack(x, RSP, -slot_bytes(x), true);
     if (x->row->operand[0].kind == K_I) {
         asm_op(&x->a, slot_prefix(x), 0, 0xc7, 0, rm);
         put32(&x->a, (uint32_t)i->imm);
@@ -475,7 +475,7 @@ bool emit_pop(struct xlat *x, const struct insn *i)
 
     if (!stack_is_plain(x, i) || i->mem || i->prefix & INSN_LOCK)
         return false;
-    rm = emit_stack(x, GSP, 0, false);
+    rm = emit_stack(x, RSP, 0, false);
     if (h >= 0 && h != GSP) {
         emit_load_slot(x, (unsigned)h, rm);
         emit_move_sp(x, slot_bytes(x));
@@ -493,7 +493,7 @@ bool emit_leave(struct xlat *x, const struct insn *i)
 
     if (!stack_is_plain(x, i) || i->prefix & INSN_LOCK)
         return false;
-    rm = emit_stack(x, HBP, 0, false);
+    rm = emit_stack(x, RBP, 0, false);
     emit_load_slot(x, TEMP, rm);
     asm_lea(&x->a, x->is64, GSP, rm_mem(HBP, slot_bytes(x)));
     asm_mov(&x->a, HBP, rm_reg(TEMP));

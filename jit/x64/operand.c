@@ -114,9 +114,6 @@ static bool emit_address(struct xlat *x, const struct insn *i, unsigned n)
 
 /* -- Look-ups ---------------------------------------------------------------------------------- */
 
-/* Bytes of the largest access. */
-enum { MAX_ACCESS = 16 };
-
 static void emit_pext(struct xlat *x, unsigned dst, unsigned src, struct rm mask)
 {
     asm_vex(&x->a, 2, true, 2, 0xf5, dst, src, mask);
@@ -207,48 +204,22 @@ static bool is_careful(const struct xlat *x)
     return x->code->careful >> x->k & 1;
 }
 
-/* TEMP = the table's entry for the address in a register. */
-static void emit_entry(struct xlat *x, unsigned reg, bool write)
+void emit_entry(struct xlat *x, unsigned to, unsigned reg, bool write)
 {
     if (x->is64)
-        asm_vex(&x->a, 2, true, 2, 0xf5, TEMP, reg, SCRATCH_AT(X_INDEX)); /* pext */
+        asm_vex(&x->a, 2, true, 2, 0xf5, to, reg, SCRATCH_AT(X_INDEX)); /* pext */
     else
-        asm_vex(&x->a, 3, true, 2, 0xf7, TEMP, SHIFT, rm_reg((int)reg)); /* shrx */
-    asm_mov(&x->a, TEMP, rm_index(TABLE, TEMP, 3, write ? (int32_t)SHADOW_WR_OFFSET : 0));
+        asm_vex(&x->a, 3, true, 2, 0xf7, to, SHIFT, rm_reg((int)reg)); /* shrx */
+    asm_mov(&x->a, to, rm_index(TABLE, (int)to, 3, write ? (int32_t)SHADOW_WR_OFFSET : 0));
 }
 
 /* The entry for the address in ADDR, and the access. */
 static struct rm emit_lookup(struct xlat *x, bool write)
 {
-    emit_entry(x, ADDR, write);
+    emit_entry(x, TEMP, ADDR, write);
     if (is_careful(x))
         emit_page_check(x, write);
     return rm_index(ADDR, TEMP, 0, 0);
-}
-
-/* An access at `disp` from the address in `reg`, by the entry for that address. It lands on the
- * page of the address, or beside it and traps: NEAR_DISP is what the view has room for. */
-static struct rm emit_near(struct xlat *x, unsigned reg, int32_t disp, bool write)
-{
-    x->code->near |= UINT32_C(1) << x->k;
-    emit_entry(x, reg, write);
-    return rm_index((int)reg, TEMP, 0, disp);
-}
-
-static bool is_near(const struct xlat *x, int64_t disp)
-{
-    return !(x->code->exact >> x->k & 1) && disp >= -VIEW_REACH && disp <= VIEW_REACH - MAX_ACCESS;
-}
-
-/* The only register in the operand's flat address, or REG_NONE. */
-static unsigned only_register(const struct xlat *x, const struct insn *i)
-{
-    if (kind_seg(&x->code->kind, i->seg) != SEG_FLAT || i->asz != (x->is64 ? 3 : 2) ||
-        i->base == RIP)
-        return REG_NONE;
-    if (i->idx == REG_NONE)
-        return i->base;
-    return i->base == REG_NONE && i->scale == 0 ? i->idx : REG_NONE;
 }
 
 /* A fixed address in a flat segment that fits an access without a register for it. */
@@ -274,8 +245,8 @@ bool emit_operand(struct xlat *x, const struct insn *i, unsigned n, bool write, 
     x->access = n;
     if (!is_direct(x, i, write))
         return false;
-    if (reg != REG_NONE && is_near(x, i->disp)) {
-        *rm = emit_near(x, (unsigned)address_reg(x, reg, ADDR), (int32_t)i->disp, write);
+    if (reg != REG_NONE && is_near(x, x->k, i->disp)) {
+        *rm = emit_near(x, reg, (int32_t)i->disp, write);
         return true;
     }
     if (is_fixed(x, i)) {
@@ -311,12 +282,12 @@ bool emit_numbered(struct xlat *x, const struct insn *i, unsigned w, bool write,
     return true;
 }
 
-struct rm emit_stack(struct xlat *x, unsigned reg, int32_t disp, bool write)
+struct rm emit_stack(struct xlat *x, unsigned guest, int32_t disp, bool write)
 {
     x->access = x->is64 ? 8 : 4;
-    if (is_near(x, disp))
-        return emit_near(x, reg, disp, write);
-    asm_lea(&x->a, x->is64, ADDR, rm_mem((int)reg, disp));
+    if (is_near(x, x->k, disp))
+        return emit_near(x, guest, disp, write);
+    asm_lea(&x->a, x->is64, ADDR, rm_mem(host_reg(guest), disp));
     return emit_lookup(x, write);
 }
 
@@ -331,8 +302,8 @@ bool stack_is_plain(const struct xlat *x, const struct insn *i)
 
 void emit_poll(struct xlat *x)
 {
-    asm_mov(&x->a, TEMP, CPU_AT(poll));
-    asm_mov32(&x->a, TEMP, rm_mem(TEMP, 0));
+    asm_mov(&x->a, ADDR, CPU_AT(poll));
+    asm_mov32(&x->a, ADDR, rm_mem(ADDR, 0));
 }
 
 void emit_interpret(struct xlat *x)
@@ -350,4 +321,5 @@ void emit_interpret(struct xlat *x)
     asm_jmp(&x->a, s->call[x->is64]);
     asm_patch(&x->a, resume, asm_here(&x->a));
     x->fp_ready = 0;
+    slots_forget(x);
 }

@@ -418,8 +418,8 @@ static void emit_poll_between(struct xlat *x)
         emit_poll(x);
         return;
     }
-    asm_mov_imm(&x->a, TEMP, CPU_POLL_STOP);
-    asm_mov32(&x->a, TEMP, rm_mem(TEMP, 0));
+    asm_mov_imm(&x->a, ADDR, CPU_POLL_STOP);
+    asm_mov32(&x->a, ADDR, rm_mem(ADDR, 0));
 }
 
 static bool emit_repeated(struct xlat *x, const struct string *s)
@@ -436,6 +436,7 @@ static bool emit_repeated(struct xlat *x, const struct string *s)
     land(&x->a, none);
     emit_finish(x);
     land(&x->a, some);
+    slots_forget(x); /* the registers change from chunk to chunk */
     again = asm_here(&x->a);
     if (!emit_operands(x, s))
         return false;

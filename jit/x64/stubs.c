@@ -30,6 +30,12 @@ static bool is_kept(unsigned guest, bool is64)
     return host_reg(guest) >= 0 && (is64 || guest < 8);
 }
 
+static void emit_load_slots(struct asmbuf *a, bool is64)
+{
+    for (unsigned n = 0; n < (is64 ? SLOTS_64 : SLOTS); n++)
+        asm_mov(a, slot_host(is64, n), SCRATCH_AT(X_SLOT + n));
+}
+
 static void emit_load_state(struct asmbuf *a, bool is64)
 {
     asm_mov(a, TABLE, SCRATCH_AT(X_TABLE));
@@ -43,6 +49,7 @@ static void emit_load_state(struct asmbuf *a, bool is64)
     if (!is64)
         asm_mov_imm(a, SHIFT, 12);
     asm_mov(a, ADDR, SCRATCH_AT(X_LA));
+    emit_load_slots(a, is64);
     asm_jmp_mem(a, SCRATCH_AT(X_RESUME));
 }
 
@@ -94,6 +101,7 @@ static void emit_fp_load(struct asmbuf *a, unsigned part, const uint8_t *keep)
     asm_store(a, SCRATCH_AT(X_T1), TEMP);
     fp_part[part].load(a);
     emit_set_fp(a, part, 1, keep);
+    emit_load_slots(a, true); /* where it is code with slots that goes on */
     asm_jmp_mem(a, SCRATCH_AT(X_T1));
 }
 
@@ -173,7 +181,7 @@ static void emit_exit_to_c(struct asmbuf *a, const struct stubs *s, bool is64, e
 
 void stubs_create(struct jit *j, struct stubs *s)
 {
-    struct asmbuf a = {j->next, j->to_exec};
+    struct asmbuf a = {j->next, j->to_exec, 0};
 
     s->fp_keep = asm_here(&a);
     jmp_reg(&a, TEMP);

@@ -150,7 +150,7 @@ static void emit_flags_from_temp(struct xlat *x)
 /* Push a scratch word. */
 static bool emit_push_scratch(struct xlat *x, unsigned word)
 {
-    asm_lea(&x->a, true, ADDR, emit_stack(x, GSP, x->is64 ? -8 : -4, true));
+    asm_lea(&x->a, true, ADDR, emit_stack(x, RSP, x->is64 ? -8 : -4, true));
     asm_mov(&x->a, TEMP, SCRATCH_AT(word));
     asm_op(&x->a, slot_prefix(x), 0, 0x89, TEMP, rm_mem(ADDR, 0));
     asm_lea(&x->a, x->is64, GSP, rm_mem(GSP, x->is64 ? -8 : -4));
@@ -176,7 +176,7 @@ bool emit_popf(struct xlat *x, const struct insn *i)
 {
     if (!at_level0(x) || !stack_is_plain(x, i) || i->prefix & INSN_LOCK)
         return false;
-    asm_op(&x->a, slot_prefix(x), 0, 0x8b, TEMP, emit_stack(x, GSP, 0, false));
+    asm_op(&x->a, slot_prefix(x), 0, 0x8b, TEMP, emit_stack(x, RSP, 0, false));
     asm_store(&x->a, SCRATCH_AT(X_T1), TEMP);
     asm_store(&x->a, SCRATCH_AT(X_T0), HCX);
     asm_mov_imm(&x->a, ADDR, FLAGS_SAME);
@@ -212,7 +212,7 @@ bool emit_push_segment(struct xlat *x, const struct insn *i)
 {
     if (!stack_is_plain(x, i) || i->prefix & INSN_LOCK)
         return false;
-    asm_lea(&x->a, true, ADDR, emit_stack(x, GSP, x->is64 ? -8 : -4, true));
+    asm_lea(&x->a, true, ADDR, emit_stack(x, RSP, x->is64 ? -8 : -4, true));
     emit_movzx(x, 0xb7, TEMP, segment_at(i->dst, offsetof(struct seg, sel)));
     asm_op(&x->a, x->is64 ? P_W : P_66, 0, 0x89, TEMP, rm_mem(ADDR, 0));
     asm_lea(&x->a, x->is64, GSP, rm_mem(GSP, x->is64 ? -8 : -4));

@@ -48,6 +48,9 @@ typedef bool (*gen_avoid)(const struct gen_choice *choice);
 struct gen *gen_create(struct cpu *c, gen_avoid avoid);
 void gen_free(struct gen *g);
 
+/* From now on, in half of all sequences let accesses go by the same register, as in real code. */
+void gen_together(struct gen *g);
+
 /* Can this row be encoded in code of this size, and be tested? */
 bool gen_has_row(const struct gen *g, enum code_size size, unsigned row);
 

@@ -12,6 +12,7 @@
 struct gen {
     struct cpu *c;
     gen_avoid avoid;
+    bool together;
     /* ModRM bytes that select a row, as bit sets; a row without ModRM has all of them. */
     uint8_t (*modrm[CODE_SIZES])[32];
     uint16_t *rows[CODE_SIZES]; /* rows that can be generated */
@@ -431,6 +432,8 @@ struct builder {
     struct rng *r;
     struct sequence *q;
     unsigned mark; /* where the instruction's set-up starts */
+    bool together; /* let accesses go by the same register */
+    int base;      /* this one; -1: none yet */
 };
 
 static void emit(struct builder *b, const void *p, unsigned n)
@@ -502,7 +505,14 @@ static bool point_memory(struct builder *b, const struct insn *i, struct encodin
             idx &= 0xffff;
         emit_mov(b, i->idx, idx);
     }
+    if (b->together && i->base == b->base && i->idx == REG_NONE && !chance(b->r, 6)) {
+        uint32_t near = (uint32_t)rng_below(b->r, chance(b->r, 4) ? 10000 : 300) - 128;
+        if (at != 0)
+            memcpy(e->b + at, &near, 4);
+        return true;
+    }
     if (i->base < REG_NONE) {
+        b->base = i->base;
         uint64_t v = target - disp - (idx << i->scale);
         if (i->asz == 2 && b->q->size == CODE_64)
             v = (uint32_t)v | (rng_next(b->r) & UINT64_C(0xffffffff00000000));
@@ -590,6 +600,15 @@ static void patch_branch(struct builder *b, const struct op_row *row, const stru
     memcpy(e->b + i->len - n, &d, n);
 }
 
+/* Let a memory operand without an index be based on the register of the last one. */
+static void prefer_base(struct builder *b, struct encoding *e)
+{
+    unsigned m = e->b[e->modrm_at], mod = m >> 6, rm = (unsigned)b->base & 7;
+
+    if (mod != 3 && (m & 7) != 4 && rm != 4 && !(mod == 0 && rm == 5))
+        e->b[e->modrm_at] = (uint8_t)((m & 0xf8) | rm);
+}
+
 /* Append one instruction from the row; false: this encoding does not do, and nothing was appended.
  */
 static bool try_append(struct builder *b, unsigned index, bool last)
@@ -604,6 +623,8 @@ static bool try_append(struct builder *b, unsigned index, bool last)
     random_encoding(b->r, row, q->size, &e);
     if (pick_modrm(b->g, b->r, q->size, index, &modrm))
         e.b[e.modrm_at] = modrm;
+    if (b->together && b->base >= 0)
+        prefer_base(b, &e);
     if (decode(b->g->c, &i, e.b, sizeof(e.b)) != DECODE_OK || i.op != index)
         return false;
     if (b->g->avoid != NULL && b->g->avoid(&(struct gen_choice){row, &i, e.b, q->size, last}))
@@ -647,14 +668,39 @@ static bool append(struct builder *b, unsigned row, bool last)
     return false;
 }
 
+/* A row for an instruction of a sequence; where accesses go together mostly a plain one, which
+ * leaves most registers as they are. */
+static unsigned pick_row(const struct builder *b)
+{
+    static const char *const plain[] = {"MOV", "ADD",  "SUB",    "PUSH", "POP", "LEA",
+                                        "INC", "TEST", "MOVUPS", "FADD", "FST", "XCHG"};
+    const struct gen *g = b->g;
+    enum code_size size = b->q->size;
+    unsigned row = g->rows[size][rng_below(b->r, g->count[size])];
+
+    for (unsigned tries = 0; b->together && tries < 100; tries++) {
+        for (unsigned k = 0; k < sizeof(plain) / sizeof(plain[0]); k++)
+            if (strcmp(plain[k], optab[row].name) == 0)
+                return row;
+        row = g->rows[size][rng_below(b->r, g->count[size])];
+    }
+    return row;
+}
+
+void gen_together(struct gen *g)
+{
+    g->together = true;
+}
+
 bool gen_sequence(struct gen *g, struct rng *r, enum code_size size, unsigned row, unsigned count,
                   struct sequence *out)
 {
-    struct builder b = {.g = g, .r = r, .q = out};
+    struct builder b = {.g = g, .r = r, .q = out, .base = -1};
     memset(out, 0, sizeof(*out));
     out->size = size;
     guest_set_mode(g->c, size);
+    b.together = g->together && chance(r, 2);
     for (unsigned k = 1; k < count; k++)
-        append(&b, g->rows[size][rng_below(r, g->count[size])], false);
+        append(&b, pick_row(&b), false);
     return append(&b, row, true);
 }

@@ -211,6 +211,75 @@ static void invalid_case(struct run *t, enum code_size size)
     compare(t);
 }
 
+/* What several accesses by one look-up must not get wrong. RBX and RSP are this far into the data;
+ * the first instruction is for 64-bit code. */
+static const struct {
+    const char *what;
+    unsigned rbx, rsp, len;
+    uint8_t code[20];
+} runs[] = {
+    /* mov eax, [rbx]; mov ecx, [rbx+4]; mov [rbx+8], eax */
+    {"read, write what is read-only",
+     RW_PAGES *PAGE + 64,
+     PAGE,
+     9,
+     {0x48, 0x8b, 0x03, 0x8b, 0x4b, 0x04, 0x89, 0x43, 0x08}},
+    /* mov eax, [rbx]; mov ecx, [rbx+4]; mov edx, [rbx+32]; mov esi, [rbx+8]; mov [rbx+40], ecx */
+    {"leave the page by a displacement",
+     PAGE - 16,
+     PAGE,
+     15,
+     {0x48, 0x8b, 0x03, 0x8b, 0x4b, 0x04, 0x8b, 0x53, 0x20, 0x8b, 0x73, 0x08, 0x89, 0x4b, 0x28}},
+    /* mov eax, [rbx]; mov ecx, [rbx-4]; mov edx, [rbx-20]; mov esi, [rbx+4] */
+    {"and backwards",
+     PAGE + 16,
+     PAGE,
+     12,
+     {0x48, 0x8b, 0x03, 0x8b, 0x4b, 0xfc, 0x8b, 0x53, 0xec, 0x8b, 0x73, 0x04}},
+    /* push rax; push rbx; push rcx; push rdx; pop rsi; pop rdi; pop rbp */
+    {"push over the end of a page",
+     PAGE,
+     PAGE + 16,
+     8,
+     {0x48, 0x50, 0x53, 0x51, 0x52, 0x5e, 0x5f, 0x5d}},
+    /* pop rax; pop rcx; push rbx; pop rdx; pop rsi */
+    {"pop over it", PAGE, PAGE - 16, 6, {0x48, 0x58, 0x59, 0x53, 0x5a, 0x5e}},
+    /* push rax; mov esp, ebx; push rcx; pop rdx */
+    {"another stack", 2 * PAGE + 64, PAGE + 64, 6, {0x48, 0x50, 0x89, 0xdc, 0x51, 0x5a}},
+    /* mov eax, [rbx]; mov ecx, [rbx]; mov ebx, esp; mov edx, [rbx]; add [rbx], ecx */
+    {"another base",
+     256,
+     PAGE + 64,
+     11,
+     {0x48, 0x8b, 0x03, 0x8b, 0x0b, 0x89, 0xe3, 0x8b, 0x13, 0x01, 0x0b}},
+    /* mov eax, [rbx]; add ebx, 16; mov ecx, [rbx-12]; mov [rbx], eax; mov edx, [rbx-8] */
+    {"a base that moves",
+     PAGE - 24,
+     PAGE + 64,
+     14,
+     {0x48, 0x8b, 0x03, 0x83, 0xc3, 0x10, 0x8b, 0x4b, 0xf4, 0x89, 0x03, 0x8b, 0x53, 0xf8}},
+};
+
+static void run_case(struct run *t, enum code_size size, unsigned n)
+{
+    struct rng r = {n + 1, data_base(size)};
+    unsigned rex = size == CODE_64 ? 0 : 1;
+    uint64_t base = DATA_LA - data_base(size);
+
+    t->seq = (struct sequence){.size = size, .len = runs[n].len - rex, .count = 1};
+    memcpy(t->seq.code, runs[n].code + rex, t->seq.len);
+    t->seq.insn[0].len = (uint8_t)t->seq.len;
+    gen_state(&r, size, &t->before);
+    t->before.r[RBX] = base + runs[n].rbx;
+    t->before.r[RSP] = base + runs[n].rsp;
+    t->before.eflags &= ~(uint32_t)EFL_TF;
+    gen_memory(&r, t->mem, RW_PAGES * PAGE);
+    unsigned long failed = t->failed;
+    compare(t);
+    if (t->failed != failed)
+        printf("  (%s)\n", runs[n].what);
+}
+
 static void one_case(struct run *t, enum code_size size, unsigned row, uint64_t seed, unsigned len)
 {
     struct rng r = {seed * UINT64_C(0xd1342543de82ef95) + row, data_base(size)};
@@ -266,6 +335,7 @@ int main(int argc, char **argv)
     t.gen = t.ref != NULL ? gen_create(t.ref, NULL) : NULL;
     if (t.dut == NULL || t.gen == NULL)
         return 2;
+    gen_together(t.gen);
     gen_first_memory(t.mem);
     create_system(t.ref);
     create_system(t.dut);
@@ -275,6 +345,10 @@ int main(int argc, char **argv)
     }
     for (unsigned size = 0; size < CODE_SIZES; size++)
         invalid_case(&t, (enum code_size)size);
+    for (unsigned n = 0; n < sizeof(runs) / sizeof(runs[0]); n++) {
+        run_case(&t, CODE_64, n);
+        run_case(&t, CODE_32, n);
+    }
     run_cases(&t, seed, cases, len);
     struct jit_stats s = jit_stats(j);
     printf("%lu cases, %llu instructions translated, %llu of them declined; %lu differences\n",

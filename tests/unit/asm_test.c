@@ -90,7 +90,7 @@ static ZydisDecodedInstruction read_back(const struct asmbuf *a)
 
 static struct asmbuf begin(void)
 {
-    return (struct asmbuf){bytes, 0};
+    return (struct asmbuf){bytes, 0, 0};
 }
 
 /* The assembler's number of a register of this class as Zydis has it. */
@@ -270,7 +270,7 @@ START_TEST(jumps)
     for (unsigned k = 0; k < sizeof(distances) / sizeof(distances[0]); k++)
         for (unsigned cc = 0; cc <= 16; cc++)
             for (unsigned later = 0; later < 2; later++) {
-                struct asmbuf a = {bytes, 0x10000000};
+                struct asmbuf a = {bytes, 0x10000000, 0};
                 const uint8_t *to = bytes + a.to_exec + distances[k];
                 const uint8_t *now = later ? NULL : to;
                 uint8_t *at = cc == 16 ? asm_jmp(&a, now) : asm_jcc(&a, cc, now);
