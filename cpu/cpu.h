@@ -181,6 +181,7 @@ struct cpu {
     const struct translator *translator;
     void *jit;
     _Atomic uint64_t poll;
+    _Atomic uint64_t poll_mask; /* for other jumps: zero makes it stop there */
     uint64_t scratch[CPU_SCRATCH];
     struct rehearsal *rehearsal; /* what is executed will be taken back; else NULL */
 

@@ -18,6 +18,7 @@ void cpu_attend(struct cpu *c, unsigned set, unsigned clear)
     if (set != 0) {
         atomic_fetch_or_explicit(&c->attention, set, memory_order_acq_rel);
         atomic_store_explicit(&c->poll, CPU_POLL_STOP, memory_order_release);
+        atomic_store_explicit(&c->poll_mask, 0, memory_order_release);
     }
 }
 

@@ -102,11 +102,12 @@ struct code {
 
 /* Why translated code came back. */
 enum code_why {
-    WHY_STATE, /* registers and RIP are as they should be: look on */
-    WHY_EXIT,  /* through exit scratch[X_SITE] */
-    WHY_DEAD,  /* at the entry of a dead block */
-    WHY_FAULT, /* instruction scratch[X_SITE] could not complete */
-    WHY_POLL,  /* before instruction scratch[X_SITE] */
+    WHY_STATE,  /* registers and RIP are as they should be: look on */
+    WHY_EXIT,   /* through exit scratch[X_SITE] */
+    WHY_DEAD,   /* at the entry of a dead block */
+    WHY_FAULT,  /* instruction scratch[X_SITE] could not complete */
+    WHY_POLL,   /* before instruction scratch[X_SITE] */
+    WHY_JUMPED, /* r[RIP] is where to go on */
 };
 
 /* struct cpu's scratch words, ORDER none */
@@ -125,7 +126,6 @@ enum {
     X_T3,
     X_INDEX,                            /* mask of the page index in a linear address */
     X_BIT16,                            /* 10000h */
-    X_JUMP,                             /* mask of the jump cache's index in a linear address */
     X_TAG,                              /* mask of an address's slice, and VIEW_HOLE_BIT */
     X_GUEST_FP,                         /* [FP_PARTS]: 1: the host's registers hold the guest's */
     X_FP_ENTER = X_GUEST_FP + FP_PARTS, /* [FP_PARTS]: code that makes it so */
@@ -180,6 +180,7 @@ struct jit {
     uint64_t drops; /* times that code or blocks were dropped */
     struct code_kind kinds[JUMP_CACHES];
     unsigned nkinds;
+    const uint8_t *jumped;     /* code that leaves with WHY_JUMPED */
     uint64_t poll_ok;          /* what cpu.poll points to */
     struct code *left;         /* the dead code whose entry was run into last, or NULL */
     uint64_t moves;            /* times that code may have moved in linear memory */

@@ -465,6 +465,13 @@ static void resume_at(struct jit *j, struct code *x, unsigned k)
     flags_to_host(j->cpu);
 }
 
+/* Translated code is not to stop any more. Before must_stop(), which sees what had it stop. */
+static void allow_jumps(struct jit *j)
+{
+    atomic_store(&j->cpu->poll, (uint64_t)(uintptr_t)&j->poll_ok);
+    atomic_store(&j->cpu->poll_mask, JUMP_MASK);
+}
+
 /* Must the loop above translated code have a look first? */
 static bool must_stop(const struct cpu *c)
 {
@@ -512,6 +519,7 @@ static bool go_on_after(struct jit *j, const struct code *x, const struct insn *
     struct cpu *c = j->cpu;
     struct code_kind k;
 
+    allow_jumps(j);
     if (j->lockstep != NULL || j->shutdown || must_stop(c) || c->mmu == MMU_NONE)
         return false;
     k = next && is_data_load(c, i) ? kind_with(c, x->kind, i->dst) : kind_now(c);
@@ -716,6 +724,10 @@ static struct code_exit *run_code(struct jit *j, const uint8_t *at, uint64_t *fr
             return NULL;
         unsigned count = x->block != NULL ? x->block->count : site;
         finish_notes(c);
+        if (why == WHY_JUMPED) {
+            flags_from_host(c);
+            return NULL;
+        }
         if (why == WHY_FAULT || why == WHY_POLL)
             note_x87(c, x, site);
         flags_from_host(c);
@@ -782,7 +794,7 @@ static bool jit_run(struct cpu *c)
         struct code *x;
         const uint8_t *at;
 
-        atomic_store(&c->poll, (uint64_t)(uintptr_t)&j->poll_ok);
+        allow_jumps(j);
         if (must_stop(c))
             return true;
         if (!find_code(j, &b, &x))
@@ -895,6 +907,8 @@ static int open_all(struct jit *j, const struct jit_ram *ram, const struct jit_c
     }
     status = backend_create(j, err);
     cache_open(j);
+    if (status == 0)
+        jumps_reserve(&j->shadow, j->jumped);
     return status != 0 ? status : shadow_open(&j->shadow, ram, err);
 }
 
@@ -917,7 +931,6 @@ int jit_create(struct jit **out, struct cpu *c, const struct jit_ram *ram,
     c->scratch[X_BIT16] = 0x10000;
     c->scratch[X_BITS32] = 31;
     c->scratch[X_BITS64] = 63;
-    c->scratch[X_JUMP] = (1u << JUMP_BITS) - 1;
     tables_to_host(j);
     c->scratch[X_TAG] = ~(VIEW_MODULUS - 1) | VIEW_HOLE_BIT;
     c->scratch[X_CODEMAP] = (uint64_t)(uintptr_t)j->codemap.map -

@@ -64,6 +64,13 @@ static struct jump_entry *jump_cache(const struct shadow_ctx *x, unsigned cache)
                                          cache * JUMP_CACHE_BYTES);
 }
 
+/* All zeroes would mean address 0. */
+static void reserve_first(const struct shadow_ctx *x, const uint8_t *stop)
+{
+    for (unsigned k = 0; k < JUMP_CACHES; k++)
+        jump_cache(x, k)[0] = (struct jump_entry){1, (uint64_t)(uintptr_t)stop};
+}
+
 static struct shadow_ctx *ctx_create(const struct view *v)
 {
     struct shadow_ctx *x = calloc(1, sizeof(*x));
@@ -79,9 +86,6 @@ static struct shadow_ctx *ctx_create(const struct view *v)
     }
     x->table = p;
     x->view = v;
-    /* All zeroes mean address 0: only the entries with index 0 can be taken for it. */
-    for (unsigned k = 0; k < JUMP_CACHES; k++)
-        jump_cache(x, k)[0].minus_la = 1;
     return x;
 }
 
@@ -90,6 +94,7 @@ static bool add_context(struct shadow *s, struct shadow_ctx **out)
     *out = ctx_create(&s->view);
     if (*out == NULL)
         return false;
+    reserve_first(*out, s->stop);
     (*out)->max_ready = s->nctxs == 0 ? MAX_SHARED_CHUNKS : MAX_CHUNKS;
     s->all[s->nctxs++] = *out;
     return true;
@@ -356,13 +361,20 @@ static void note_place(struct shadow_ctx *x, uint64_t la, uint64_t pa)
         x->nplaces++;
 }
 
+void jumps_reserve(struct shadow *s, const uint8_t *stop)
+{
+    s->stop = stop;
+    for (unsigned n = 0; n < s->nctxs; n++)
+        reserve_first(s->all[n], stop);
+}
+
 void jump_insert(struct shadow *s, unsigned mmu, unsigned cache, const struct jump *j)
 {
     struct shadow_ctx *x = s->ctx[mmu];
     struct jump_entry *e = jump_entry(x, cache, j->la);
     uint64_t code = (uint64_t)(uintptr_t)j->code;
 
-    if (e->minus_la == -j->la && e->code == code)
+    if (e == jump_cache(x, cache) || (e->minus_la == -j->la && e->code == code))
         return;
     if (x->njumps[j->global] == JUMPS_MAX)
         ctx_jumps_forget(x, j->global);

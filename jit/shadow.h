@@ -32,6 +32,9 @@
 #define JUMP_CACHE_BYTES ((UINT64_C(1) << JUMP_BITS) * sizeof(struct jump_entry))
 #define JUMP_CACHES      16
 
+/* Where PDEP puts the low bits of an address to get its entry's offset in a jump cache. */
+#define JUMP_MASK (((UINT64_C(1) << JUMP_BITS) - 1) * sizeof(struct jump_entry))
+
 /* Code is at `code` if the address plus minus_la is zero. */
 struct jump_entry {
     uint64_t minus_la;
@@ -58,8 +61,9 @@ struct shadow {
     unsigned nctxs;
     struct space space[SPACES];
     unsigned nspaces, current;
-    uint64_t entered; /* spaces */
-    uint64_t fills;   /* entries that changed */
+    uint64_t entered;    /* spaces */
+    uint64_t fills;      /* entries that changed */
+    const uint8_t *stop; /* of jumps_reserve() */
 };
 
 /* Make the tables; the view is made last, by shadow_open(), when all other memory is mapped. */
@@ -99,6 +103,9 @@ struct jump {
     const uint8_t *code;
     bool global;
 };
+/* The first entry of each jump cache is where addresses are looked for when translated code is to
+ * stop: it is not for code, and leads to `stop` the one address that it may be taken for. */
+void jumps_reserve(struct shadow *s, const uint8_t *stop);
 void jump_insert(struct shadow *s, unsigned mmu, unsigned cache, const struct jump *j);
 void jumps_forget(struct shadow *s, bool global_too);
 /* There is no code in [begin, end) any more. */

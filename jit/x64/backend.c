@@ -24,6 +24,7 @@ int backend_create(struct jit *j, char *err)
         return -ENOMEM;
     rules_create(j->backend, j->cpu);
     stubs_create(j, &j->backend->stubs);
+    j->jumped = j->backend->stubs.jumped;
     mxcsr = __builtin_ia32_stmxcsr();
     j->cpu->scratch[X_MXCSR] = mxcsr;
     j->cpu->scratch[X_CPU] = (uint64_t)(uintptr_t)j->cpu;
@@ -153,6 +154,21 @@ static unsigned fp_used(const struct xlat *x)
     return parts;
 }
 
+/* Room for the jump that replaces a dead block, up to `end`: one instruction that does nothing. */
+static void emit_room(struct asmbuf *a, const uint8_t *end)
+{
+    static const uint8_t nops[][ENTRY_BYTES] = {{0},
+                                                {0x90},
+                                                {0x66, 0x90},
+                                                {0x0f, 0x1f, 0x00},
+                                                {0x0f, 0x1f, 0x40, 0x00},
+                                                {0x0f, 0x1f, 0x44, 0x00, 0x00}};
+    unsigned n = a->p < end ? (unsigned)(end - a->p) : 0;
+
+    memcpy(a->p, nops[n], n);
+    a->p += n;
+}
+
 /* What leaves the block, out of the way of what stays. */
 static void emit_cold(struct xlat *x)
 {
@@ -206,8 +222,8 @@ void backend_translate(struct jit *j, struct code *code)
         code->host[x.k] = (uint32_t)(x.a.p - code->begin);
         code->fp_ready[x.k] = x.fp_ready;
         emit_insn(&x, &b->insn[x.k]);
-        while (x.k == 0 && x.a.p < code->ready_patch + ENTRY_BYTES)
-            put8(&x.a, 0x90); /* room for the jump that replaces a dead block */
+        if (x.k == 0)
+            emit_room(&x.a, code->ready_patch + ENTRY_BYTES);
     }
     x.k--;
     /* What was interpreted may well go on here: most that ends a block is no jump. */

@@ -7,7 +7,7 @@
 #include "jit/x64/emit.h"
 
 #define JUMP_AT(x, member)                                                                         \
-    rm_index(TABLE, TEMP, 3,                                                                       \
+    rm_index(TABLE, TEMP, 0,                                                                       \
              (int32_t)(JUMP_OFFSET + (x)->code->cache * JUMP_CACHE_BYTES +                         \
                        offsetof(struct jump_entry, member)))
 
@@ -32,33 +32,46 @@ static void leave_through(struct xlat *x, uint8_t *jump, int32_t offset, bool li
     x->ncold++;
 }
 
-/* TEMP = twice the jump cache's index of the address in ADDR. If its entry is for that address the
- * code that `hit` begins runs, else what follows. RCX is as before in both. */
-static void emit_probe_begin(struct xlat *x)
+/* The code for an address is looked for in the jump cache. */
+struct probe {
+    struct rm rcx; /* where RCX is saved */
+    uint8_t *miss; /* the jump taken where it is not there */
+};
+
+/* TEMP = offset of the jump cache's entry for the address in ADDR. What follows is executed if it
+ * is for that address. When the processor is to stop, poll_mask leads to an entry that is for none.
+ */
+static struct probe emit_probe_begin(struct xlat *x)
 {
-    asm_vex(&x->a, 2, true, 2, 0xf5, TEMP, ADDR, SCRATCH_AT(X_JUMP)); /* pext */
-    asm_lea(&x->a, true, TEMP, rm_index(TEMP, TEMP, 0, 0));
-    asm_store(&x->a, SCRATCH_AT(X_T0), HCX);
+    struct probe p = {.rcx = x->is64 ? SCRATCH_AT(X_T0) : rm_reg((int)slots_spare(x))};
+
+    asm_vex(&x->a, 3, true, 2, 0xf5, TEMP, ADDR, CPU_AT(poll_mask)); /* pdep */
+    asm_store(&x->a, p.rcx, HCX);
     asm_mov(&x->a, HCX, JUMP_AT(x, minus_la));
     asm_lea(&x->a, true, HCX, rm_index(HCX, ADDR, 0, 0));
+    put8(&x->a, 0xe3); /* jrcxz over the miss */
+    put8(&x->a, 5);
+    p.miss = asm_jmp(&x->a, NULL);
+    asm_mov(&x->a, HCX, p.rcx);
+    return p;
+}
+
+static void emit_probe_end(struct xlat *x, const struct probe *p)
+{
+    asm_patch(&x->a, p->miss, asm_here(&x->a));
+    asm_mov(&x->a, HCX, p->rcx);
 }
 
 /* Jump to the code for the address in ADDR, after adding to the stack pointer; goes on behind it
  * where there is none. */
 static void emit_probe(struct xlat *x, int32_t sp_change)
 {
-    uint8_t *miss;
+    struct probe p = emit_probe_begin(x);
 
-    emit_probe_begin(x);
-    put8(&x->a, 0xe3); /* jrcxz over the miss */
-    put8(&x->a, 5);
-    miss = asm_jmp(&x->a, NULL);
-    asm_mov(&x->a, HCX, SCRATCH_AT(X_T0));
     if (sp_change != 0)
         asm_lea(&x->a, x->is64, GSP, rm_mem(GSP, sp_change));
     asm_jmp_mem(&x->a, JUMP_AT(x, code));
-    asm_patch(&x->a, miss, asm_here(&x->a));
-    asm_mov(&x->a, HCX, SCRATCH_AT(X_T0));
+    emit_probe_end(x, &p);
 }
 
 /* ADDR = linear address of an offset from the current page's start. */
@@ -101,9 +114,10 @@ static bool branch_offset(const struct xlat *x, const struct insn *i, int32_t *o
     return eip <= x->code->kind.cs_limit;
 }
 
+/* Jumps that are looked up need no poll. */
 static void emit_poll_backwards(struct xlat *x, int32_t offset)
 {
-    if (offset <= x->code->guest[x->k] || !in_page(offset))
+    if (offset <= x->code->guest[x->k] && in_page(offset))
         emit_poll(x);
 }
 
@@ -203,21 +217,16 @@ static void emit_push_return(struct xlat *x)
  * nothing. */
 static void emit_call_address(struct xlat *x)
 {
-    uint8_t *miss;
+    struct probe p;
 
     asm_store(&x->a, SCRATCH_AT(X_T2), ADDR);
-    emit_probe_begin(x);
-    put8(&x->a, 0xe3);
-    put8(&x->a, 5);
-    miss = asm_jmp(&x->a, NULL);
-    asm_mov(&x->a, HCX, SCRATCH_AT(X_T0));
+    p = emit_probe_begin(x);
     asm_mov(&x->a, TEMP, JUMP_AT(x, code));
     asm_store(&x->a, SCRATCH_AT(X_T1), TEMP);
     emit_push_return(x);
     asm_mov(&x->a, ADDR, SCRATCH_AT(X_T2));
     asm_jmp_mem(&x->a, SCRATCH_AT(X_T1));
-    asm_patch(&x->a, miss, asm_here(&x->a));
-    asm_mov(&x->a, HCX, SCRATCH_AT(X_T0));
+    emit_probe_end(x, &p);
     emit_interpret(x);
 }
 
@@ -245,7 +254,6 @@ static bool emit_target(struct xlat *x, const struct insn *i)
 
     if (!is_flat(x) || i->prefix & INSN_LOCK || i->osz != (x->is64 ? 3 : 2))
         return false;
-    emit_poll(x);
     if (!i->mem) {
         emit_load_guest(x, ADDR, i->dst >> 3);
         return true;
@@ -281,7 +289,6 @@ bool emit_ret(struct xlat *x, const struct insn *i)
         return false;
     if (i->opc == 0xc2)
         pops += (int32_t)(i->imm & 0xffff);
-    emit_poll(x);
     asm_op(&x->a, x->is64 ? P_W : 0, 0, 0x8b, ADDR, emit_stack(x, RSP, 0, false));
     emit_probe(x, pops);
     emit_interpret(x);

@@ -9,11 +9,11 @@
  *   CF PF AF ZF SF OF             RFLAGS; nothing here disturbs them but the guest's instructions
  *   XMM0-15, MXCSR                the same registers, while X_GUEST_FP + FP_SSE is 1
  *   x87 and MMX registers, CW, SW the same registers, while X_GUEST_FP + FP_X87 is 1
- *   pointers of x87               struct cpu where a block ends; before, known when it is
- * translated and the translator's own: GS points to struct cpu, RSP to the read table (so there is
- * no stack: signals have their own), R10 (ADDR) and R11 (TEMP) are free between instructions but
- * for slots. In 32-bit code R12-R14 are for slots, R15 holds 12, the shift from an address to its
- * page; and the upper halves of all guest registers are zero.
+ *   pointers of x87               struct cpu where a block ends; inside, see x->note
+ * and the translator's own: GS points to struct cpu, RSP to the read table (so there is no stack:
+ * signals have their own), R10 (ADDR) and R11 (TEMP) are free between instructions but for slots.
+ * In 32-bit code R12-R14 are for slots, R15 holds 12, the shift from an address to its page; and
+ * the upper halves of all guest registers are zero.
  *
  * An access is made through the table's entry in TEMP, say: to the linear address in ADDR as
  * [ADDR + TEMP]; to that in a guest register plus a displacement, by the entry of the register's
@@ -40,6 +40,7 @@ struct stubs {
     const uint8_t *enter[2];   /* C: unsigned enter(const void *code) */
     const uint8_t *call[2];    /* ADDR = struct code *, TEMP = where to go on: jit_call() */
     const uint8_t *exit[2][2]; /* ADDR = struct code *: WHY_EXIT, WHY_DEAD */
+    const uint8_t *jumped;     /* ADDR = linear address to go on at, for 64-bit code: WHY_JUMPED */
     const uint8_t *leave;      /* all state is in struct cpu; why is in EAX */
     const uint8_t *fp_load[FP_PARTS], *fp_keep; /* in X_FP_ENTER; TEMP = where to go on */
     const uint8_t *fp_resume[1 << FP_PARTS];    /* load these, then go on at X_T0 */
@@ -155,6 +156,8 @@ void slots_note(struct xlat *x);
 void slots_step(struct xlat *x, const struct insn *i);
 /* There is nothing in any slot any more. */
 void slots_forget(struct xlat *x);
+/* A host register that holds no slot of the stack pointer's; 32-bit code only. */
+unsigned slots_spare(const struct xlat *x);
 /* Is there a rule for instruction k? It may yet decline (backend.c). */
 bool has_rule(const struct xlat *x, unsigned k);
 

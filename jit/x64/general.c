@@ -364,11 +364,32 @@ bool emit_short(struct xlat *x, const struct insn *i)
     return true;
 }
 
+/* A register of an address is in the host's, or there is none. */
+static bool is_at_hand(unsigned guest)
+{
+    return guest == REG_NONE || (guest < 16 && host_reg(guest) >= 0);
+}
+
+/* LEA that the host executes alike. */
+static bool emit_lea_alike(struct xlat *x, const struct insn *i, unsigned to)
+{
+    int base = i->base == REG_NONE ? H_NONE : host_reg(i->base);
+    int index = i->idx == REG_NONE ? H_NONE : host_reg(i->idx);
+
+    asm_lea(&x->a, i->osz == 3 && i->asz == 3, to,
+            rm_index(base, index, i->scale, (int32_t)i->disp));
+    return true;
+}
+
 bool emit_lea(struct xlat *x, const struct insn *i)
 {
     unsigned guest = i->dst >> 3;
     int h = host_reg(guest);
 
+    if (i->mem && !(i->prefix & INSN_LOCK) && h >= 0 && i->osz >= 2 && i->asz >= 2 &&
+        is_at_hand(i->base) && is_at_hand(i->idx) && (i->base != REG_NONE || i->idx != REG_NONE) &&
+        i->disp == (int32_t)i->disp)
+        return emit_lea_alike(x, i, (unsigned)h);
     if (!i->mem || i->prefix & INSN_LOCK || !emit_effective_address(x, i))
         return false;
     if (h >= 0)

@@ -209,6 +209,15 @@ struct rm emit_near(struct xlat *x, unsigned guest, int32_t disp, bool write)
     return rm_mem((int)to, disp);
 }
 
+unsigned slots_spare(const struct xlat *x)
+{
+    unsigned n = 0;
+
+    while (n + 1 < SLOTS && is_intact(x, n) && x->slot[n].reg == RSP)
+        n++;
+    return slot_host(false, n);
+}
+
 /* -- From one instruction to the next ---------------------------------------------------------- */
 
 void slots_note(struct xlat *x)

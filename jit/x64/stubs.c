@@ -179,6 +179,14 @@ static void emit_exit_to_c(struct asmbuf *a, const struct stubs *s, bool is64, e
     asm_jmp(a, s->leave);
 }
 
+static void emit_jumped(struct asmbuf *a, const struct stubs *s)
+{
+    asm_store(a, GUEST_REG_AT(RIP), ADDR);
+    emit_save_state(a, true);
+    asm_mov_imm(a, HAX, WHY_JUMPED);
+    asm_jmp(a, s->leave);
+}
+
 void stubs_create(struct jit *j, struct stubs *s)
 {
     struct asmbuf a = {j->next, j->to_exec, 0};
@@ -193,6 +201,8 @@ void stubs_create(struct jit *j, struct stubs *s)
         emit_fp_resume(&a, s, parts);
     s->leave = asm_here(&a);
     emit_leave_to_c(&a, s);
+    s->jumped = asm_here(&a);
+    emit_jumped(&a, s);
     for (unsigned is64 = 0; is64 < 2; is64++) {
         s->load[is64] = asm_here(&a);
         emit_load_state(&a, is64);

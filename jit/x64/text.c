@@ -41,7 +41,6 @@ static const struct {
     SCRATCH(X_T3),
     SCRATCH(X_INDEX),
     SCRATCH(X_BIT16),
-    SCRATCH(X_JUMP),
     SCRATCH(X_TAG),
     SCRATCH(X_CODEMAP),
     SCRATCH(X_T4),
@@ -72,6 +71,7 @@ static const struct {
     BASE(GS),
 #undef BASE
     {offsetof(struct cpu, poll), "shall it stop?"},
+    {offsetof(struct cpu, poll_mask), "where in the jump cache, if it is not to stop?"},
 };
 
 static const char *field_name(int64_t at)

@@ -356,6 +356,23 @@ START_TEST(jumps)
 }
 END_TEST
 
+/* The first entry is for no code. */
+START_TEST(jumps_first)
+{
+    const struct jump_entry *e =
+        (const void *)((uint8_t *)shadow_table(&s, CTX) + JUMP_OFFSET + 2 * JUMP_CACHE_BYTES);
+
+    jumps_reserve(&s, (const uint8_t *)(uintptr_t)0x570b);
+    insert(CTX, 2, 3 * JUMP_GAP, 0xc0de, true);
+    ck_assert_uint_eq(jump(CTX, 2, 3 * JUMP_GAP), 0);
+    ck_assert_uint_eq(e->minus_la, 1);
+    ck_assert_uint_eq(e->code, 0x570b);
+    shadow_enter_space(&s, 4711, true); /* with new caches */
+    e = (const void *)((uint8_t *)shadow_table(&s, MMU_USER) + JUMP_OFFSET);
+    ck_assert_uint_eq(e->code, 0x570b);
+}
+END_TEST
+
 /* Against a model: one entry per index, forgotten all at once. */
 START_TEST(jumps_random)
 {
@@ -366,7 +383,7 @@ START_TEST(jumps_random)
     for (unsigned n = 1; n < 200000; n++) {
         rng = rng * UINT64_C(6364136223846793005) + UINT64_C(1442695040888963407);
         unsigned low = rng >> 33 & 3;
-        uint64_t la = bases[(rng >> 36) % 5] + low;
+        uint64_t la = bases[(rng >> 36) % 5] + low + 1;
         if ((rng >> 40) % 16 == 0) {
             jumps_forget(&s, true);
             memset(code, 0, sizeof(code));
@@ -576,6 +593,7 @@ int main(void)
     tcase_add_test(tc, full_list);
     tcase_add_test(tc, jumps_empty);
     tcase_add_test(tc, jumps);
+    tcase_add_test(tc, jumps_first);
     tcase_add_test(tc, jumps_random);
     tcase_add_test(tc, jumps_full);
     tcase_add_test(tc, spaces_apart);
