@@ -196,14 +196,21 @@ bool mem_peek(struct cpu *c, unsigned mmu, uint64_t la, struct filled_page *out)
 /* A miss costs translated code a signal, a walk is cheap: translate the pages around la, too, as a
  * processor may (SDM 3A 4.10.2.3). */
 #define NEIGHBOURS 8
-static void fill_neighbours(struct cpu *c, const struct access_as *as, uint64_t la)
+static void fill_neighbours(struct cpu *c, const struct access_as *as, uint64_t la,
+                            const struct translation *found)
 {
     uint64_t first = la & ~(UINT64_C(0x1000) * NEIGHBOURS - 1);
+    const uint8_t *entries = page_entries(c, found, la, NEIGHBOURS);
     struct translation tr;
 
-    for (uint64_t at = first; at != first + 0x1000 * NEIGHBOURS; at += 0x1000)
-        if (at != (la & PAGE_MASK) && page_peek(c, at, ACCESS_READ, as->user, as->smap_off, &tr))
+    for (unsigned k = 0; k < NEIGHBOURS; k++) {
+        uint64_t at = first + k * UINT64_C(0x1000);
+        if (at == (la & PAGE_MASK) ||
+            (entries != NULL && !page_entry_is_used(entries + k * found->entry)))
+            continue;
+        if (page_peek(c, at, ACCESS_READ, as->user, as->smap_off, &tr))
             tlb_fill(c, as->fill, at, &tr, phys_page(c, tr.pa, false), phys_page(c, tr.pa, true));
+    }
 }
 
 /* A rehearsal comes here with every access: is this page in the cache that such accesses fill? */
@@ -232,7 +239,7 @@ static bool translate_piece(struct cpu *c, const struct access_as *as, struct pi
     uint8_t *rd = phys_page(c, tr.pa, false);
     uint8_t *wr = phys_page(c, tr.pa, true);
     if (as->fill != NULL && tlb_fill(c, as->fill, p->la, &tr, rd, wr) && c->rehearsal == NULL)
-        fill_neighbours(c, as, p->la);
+        fill_neighbours(c, as, p->la, &tr);
     uint8_t *page = as->how == ACCESS_WRITE ? wr : rd;
     p->pa = tr.pa | (p->la & 0xfff);
     p->host = page != NULL ? page + (p->la & 0xfff) : NULL;

@@ -146,6 +146,8 @@ struct translation {
     bool global;
     uint8_t shift; /* log2 of the size of the guest's page, of which `pa` is 4 KiB */
     bool ahead;    /* by page_peek() */
+    uint8_t entry; /* bytes of the entry of a 4 KiB page, which is at entry_pa; 0: none */
+    uint64_t entry_pa;
 };
 
 /* Walk the page tables (SDM 3A ch. 4), set A/D bits. `user`: access with user rights. Faults are
@@ -157,6 +159,11 @@ bool page_walk(struct cpu *c, uint64_t la, enum access how, bool user, bool smap
  * A bit. */
 bool page_peek(struct cpu *c, uint64_t la, enum access how, bool user, bool smap_off,
                struct translation *out);
+
+/* The entries of the n pages, a power of two, that the page at la is one of, tr->entry bytes each;
+ * or NULL. Where one is not used, page_peek() would be in vain. */
+const uint8_t *page_entries(struct cpu *c, const struct translation *tr, uint64_t la, unsigned n);
+bool page_entry_is_used(const uint8_t *entry);
 
 /* MOV CR3 in PAE mode: load the four PDPTEs; false: #GP recorded (reserved bits), nothing changed.
  */

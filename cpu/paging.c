@@ -208,6 +208,8 @@ static bool walk_finish(struct cpu *c, struct walk *w, struct translation *out)
     out->pa = leaf_address(w) & PAGE_MASK & a20_mask(c);
     out->global = pte & PTE_G && c->cr4 & CR4_PGE;
     out->shift = (uint8_t)w->page_shift;
+    out->entry = w->page_shift == 12 ? (uint8_t)w->entry : 0;
+    out->entry_pa = w->pte_pa[w->depth - 1];
     return true;
 }
 
@@ -231,7 +233,8 @@ static bool walk(struct cpu *c, struct walk *w, struct translation *out)
 {
     w->rights = ~UINT64_C(0);
     if (!(c->cr0 & CR0_PG)) {
-        *out = (struct translation){w->la & PAGE_MASK & a20_mask(c), true, true, false, 12, false};
+        *out = (struct translation){
+            .pa = w->la & PAGE_MASK & a20_mask(c), .writable = true, .readable = true, .shift = 12};
         return true;
     }
     w->entry = 8;
@@ -261,6 +264,20 @@ bool page_peek(struct cpu *c, uint64_t la, enum access how, bool user, bool smap
     bool found = walk(c, &w, out);
     out->ahead = true;
     return found;
+}
+
+const uint8_t *page_entries(struct cpu *c, const struct translation *tr, uint64_t la, unsigned n)
+{
+    uint64_t first = tr->entry_pa - (la >> 12 & (n - 1)) * tr->entry;
+    const uint8_t *page;
+    if (tr->entry == 0 || (page = phys_page(c, first & PAGE_MASK, false)) == NULL)
+        return NULL;
+    return page + (first & ~PAGE_MASK);
+}
+
+bool page_entry_is_used(const uint8_t *entry)
+{
+    return (*entry & (PTE_P | PTE_A)) == (PTE_P | PTE_A);
 }
 
 bool paging_load_pdptes(struct cpu *c, uint64_t cr3)
