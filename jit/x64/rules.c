@@ -172,6 +172,8 @@ static struct rule rule_for(const struct line *l, const struct op_row *row,
         r.emit = emit_short;
     else if (l->emit == emit_general && has_kind(info, K_CD) && row->opcode == 0x20)
         r.emit = emit_mov_from_cr;
+    else if (l->emit == emit_general && has_kind(info, K_S) && row->opcode == 0x8c)
+        r.emit = emit_mov_from_segment;
     else if (l->emit == emit_general && !is_general(info))
         return none;
     if ((l->emit == emit_push || l->emit == emit_pop) && has_kind(info, K_SFIX))

@@ -208,6 +208,31 @@ static struct rm segment_at(unsigned sreg, size_t field)
 }
 
 /* Of a doubleword only the lower half is written. */
+/* MOV from a segment register: memory gets 16 bits, a register as many as it has. */
+bool emit_mov_from_segment(struct xlat *x, const struct insn *i)
+{
+    struct rm rm;
+
+    if (i->src >= SEG_COUNT || i->prefix & INSN_LOCK)
+        return false;
+    if (i->mem) {
+        if (!emit_operand(x, i, 2, true, &rm))
+            return false;
+        asm_lea(&x->a, true, ADDR, rm);
+        emit_movzx(x, 0xb7, TEMP, segment_at(i->src, offsetof(struct seg, sel)));
+        asm_op(&x->a, P_66, 0, 0x89, TEMP, rm_mem(ADDR, 0));
+        return true;
+    }
+    emit_movzx(x, 0xb7, TEMP, segment_at(i->src, offsetof(struct seg, sel)));
+    if (i->osz != 1)
+        emit_store_guest(x, i->dst >> 3, TEMP);
+    else if (host_reg(i->dst >> 3) >= 0)
+        asm_op(&x->a, P_66, 0, 0x89, TEMP, rm_reg(host_reg(i->dst >> 3)));
+    else
+        asm_op(&x->a, P_66, 0, 0x89, TEMP, GUEST_REG_AT(i->dst >> 3));
+    return true;
+}
+
 bool emit_push_segment(struct xlat *x, const struct insn *i)
 {
     if (!stack_is_plain(x, i) || i->prefix & INSN_LOCK)
