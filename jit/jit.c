@@ -579,6 +579,18 @@ static uint64_t now_ns(void)
     return (uint64_t)t.tv_sec * 1000000000 + (uint64_t)t.tv_nsec;
 }
 
+/* What leads to older code of y's block and kind leads to y. */
+static void supersede(struct jit *j, struct code *y)
+{
+    for (struct code *x = y->next; x != NULL; x = x->next) {
+        if (!kind_equal(&x->kind, &y->kind))
+            continue;
+        while (x->in != NULL)
+            cache_link(j, x->in, y);
+        cache_forward(j, x, y->inside);
+    }
+}
+
 /* An instruction that traps again and again, because it means a device or a page with code or is
  * where a program touches new pages, is translated anew: a look and a call cost less than a
  * signal. */
@@ -607,7 +619,7 @@ static void retranslate(struct jit *j, struct code *x, unsigned k)
     y = code_make(j, b, &x->kind, x);
     show_code(j, y, j->cpu->scratch[X_PAGE]);
     if (y != NULL)
-        cache_forward(j, x, y->inside);
+        supersede(j, y);
 }
 
 /* Instruction k of x could not complete: the page is not in the tables, it faults, or the access is
