@@ -241,8 +241,12 @@ static int accel_property(struct parse *p, const char *arg, const char *prop, si
     char text[64];
     unsigned long v;
     snprintf(text, sizeof(text), "%.*s", (int)len, prop);
+    if (strcmp(text, "checks=host") == 0 || strcmp(text, "checks=code") == 0) {
+        p->o->vm.jit.checks = text[7] == 'h' ? JIT_CHECKS_HOST : JIT_CHECKS_CODE;
+        return 0;
+    }
     if (strncmp(text, "tb-size=", 8) != 0)
-        return wrong(p, "accel", arg, "unknown property; jit has tb-size=");
+        return wrong(p, "accel", arg, "wrong property; jit has tb-size= and checks=host or code");
     if (!parse_number(text + 8, JIT_MAX_CODE >> 20, &v) || v < JIT_MIN_CODE >> 20)
         return wrong(p, "accel", arg, "tb-size must be between 1 and 1024 (MiB)");
     p->o->vm.jit.code_bytes = (uint64_t)v << 20;

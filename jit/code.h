@@ -126,7 +126,7 @@ enum {
     X_T3,
     X_INDEX,                            /* mask of the page index in a linear address */
     X_BIT16,                            /* 10000h */
-    X_TAG,                              /* mask of an address's slice, and VIEW_HOLE_BIT */
+    X_TAG,                              /* VIEW_CHECK */
     X_GUEST_FP,                         /* [FP_PARTS]: 1: the host's registers hold the guest's */
     X_FP_ENTER = X_GUEST_FP + FP_PARTS, /* [FP_PARTS]: code that makes it so */
     X_MXCSR = X_FP_ENTER + FP_PARTS,    /* C's MXCSR */

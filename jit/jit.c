@@ -158,6 +158,8 @@ static struct code *code_make(struct jit *j, struct block *b, const struct code_
     if (j->stats.flushes != flushes)
         return NULL;
     *x = (struct code){.block = b, .pa = b->pa, .kind = *k, .cache = (uint8_t)cache};
+    if (j->shadow.view.checked)
+        x->exact = x->careful = UINT32_MAX;
     if (before != NULL) {
         x->exact = before->exact;
         x->careful = before->careful;
@@ -421,6 +423,13 @@ static unsigned interpret(struct cpu *c, const struct code *x, unsigned k, bool 
     return c->run_end != NULL && c->r[RIP] == next ? k + 1 : ELSEWHERE;
 }
 
+/* Must the loop above translated code have a look first? */
+static bool must_stop(const struct cpu *c)
+{
+    unsigned a = atomic_load(&c->attention);
+    return interp_needs_care(c) || c->halted || c->fault_pending || a & ATT_EXIT || cpu_has_work(c);
+}
+
 /* Execute instruction k of x where the tables do not have its pages, or only the interpreter can
  * reach what is there: then it may as well finish what it repeats. */
 static unsigned interpret_and_fill(struct cpu *c, const struct code *x, unsigned k)
@@ -429,7 +438,7 @@ static unsigned interpret_and_fill(struct cpu *c, const struct code *x, unsigned
     uint64_t fills = j->shadow.fills;
     unsigned n = interpret(c, x, k, true);
 
-    return n == k && j->shadow.fills == fills ? interpret(c, x, k, false) : n;
+    return n == k && j->shadow.fills == fills && !must_stop(c) ? interpret(c, x, k, false) : n;
 }
 
 /* Translated code has stopped before instruction k of x, or behind the block: as it should have? */
@@ -470,13 +479,6 @@ static void allow_jumps(struct jit *j)
 {
     atomic_store(&j->cpu->poll, (uint64_t)(uintptr_t)&j->poll_ok);
     atomic_store(&j->cpu->poll_mask, JUMP_MASK);
-}
-
-/* Must the loop above translated code have a look first? */
-static bool must_stop(const struct cpu *c)
-{
-    unsigned a = atomic_load(&c->attention);
-    return interp_needs_care(c) || c->halted || c->fault_pending || a & ATT_EXIT || cpu_has_work(c);
 }
 
 /* Of a block's instructions, counted when it was entered, the last n were not executed. */
@@ -558,6 +560,8 @@ enum after_call jit_call(struct cpu *c, struct code *x)
     j->stats.calls++;
     j->rows[i->op].calls++;
     n = x->careful >> k & 1 ? interpret_and_fill(c, x, k) : interpret(c, x, k, false);
+    if (n == k && must_stop(c)) /* there is no poll between the parts of it */
+        n = ELSEWHERE;
     last = n == ELSEWHERE || n == count;
     if (n == ELSEWHERE)
         uncount(j, count - k - 1);
@@ -921,7 +925,7 @@ static int open_all(struct jit *j, const struct jit_ram *ram, const struct jit_c
     cache_open(j);
     if (status == 0)
         jumps_reserve(&j->shadow, j->jumped);
-    return status != 0 ? status : shadow_open(&j->shadow, ram, err);
+    return status != 0 ? status : shadow_open(&j->shadow, ram, cfg->checks, err);
 }
 
 int jit_create(struct jit **out, struct cpu *c, const struct jit_ram *ram,
@@ -944,7 +948,7 @@ int jit_create(struct jit **out, struct cpu *c, const struct jit_ram *ram,
     c->scratch[X_BITS32] = 31;
     c->scratch[X_BITS64] = 63;
     tables_to_host(j);
-    c->scratch[X_TAG] = ~(VIEW_MODULUS - 1) | VIEW_HOLE_BIT;
+    c->scratch[X_TAG] = VIEW_CHECK;
     c->scratch[X_CODEMAP] = (uint64_t)(uintptr_t)j->codemap.map -
                             ((uint64_t)(uintptr_t)j->shadow.view.base | VIEW_CODE_BIT);
     for (unsigned n = 0; n < SEG_COUNT; n++)

@@ -129,9 +129,9 @@ int shadow_create(struct shadow *s)
     return 0;
 }
 
-int shadow_open(struct shadow *s, const struct jit_ram *ram, char *err)
+int shadow_open(struct shadow *s, const struct jit_ram *ram, enum jit_checks checks, char *err)
 {
-    return view_create(&s->view, ram, err);
+    return view_create(&s->view, ram, checks, err);
 }
 
 void shadow_free(struct shadow *s)

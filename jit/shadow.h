@@ -68,7 +68,7 @@ struct shadow {
 
 /* Make the tables; the view is made last, by shadow_open(), when all other memory is mapped. */
 int shadow_create(struct shadow *s);
-int shadow_open(struct shadow *s, const struct jit_ram *ram, char *err);
+int shadow_open(struct shadow *s, const struct jit_ram *ram, enum jit_checks checks, char *err);
 void shadow_free(struct shadow *s);
 
 /* What translated code has in its table register: the read table. */

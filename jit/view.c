@@ -98,10 +98,11 @@ static void *reserve(uint64_t at, uint64_t bytes)
                 MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED_NOREPLACE, -1, 0);
 }
 
-static void release(struct view *v, uint64_t slices)
+static void release(struct view *v)
 {
-    for (uint64_t k = 0; k < slices; k++)
+    for (uint64_t k = 0; k < v->slices; k++)
         munmap((void *)(uintptr_t)(v->window + k * VIEW_MODULUS), v->bytes);
+    v->slices = 0;
 }
 
 /* An access to a page of the mapping that the memory object does not have raises SIGBUS. */
@@ -119,6 +120,17 @@ static int forbid_holes(struct view *v)
     return 0;
 }
 
+/* Map RAM in the window at an address. */
+static int map_ram(struct view *v, const struct jit_ram *ram, uint64_t window)
+{
+    v->base = (uint8_t *)(uintptr_t)(window + VIEW_GUARD);
+    if (mmap(v->base, v->ram_bytes, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_NORESERVE | MAP_FIXED,
+             ram->fd, 0) == MAP_FAILED)
+        return -errno;
+    return 0;
+}
+
+/* The same place in all slices. */
 static int place(struct view *v, const struct jit_ram *ram)
 {
     struct ranges s = {.r = calloc(MAX_RANGES, sizeof(struct range))};
@@ -132,21 +144,54 @@ static int place(struct view *v, const struct jit_ram *ram)
     if (at == UINT64_MAX)
         return -EADDRNOTAVAIL;
     v->window = at;
-    for (uint64_t k = 0; k < SLICES; k++)
-        if (reserve(at + k * VIEW_MODULUS, v->bytes) == MAP_FAILED) {
-            release(v, k);
-            v->window = 0;
+    for (; v->slices < SLICES; v->slices++)
+        if (reserve(at + v->slices * VIEW_MODULUS, v->bytes) == MAP_FAILED)
             return -EADDRNOTAVAIL;
-        }
     /* Any of them will do; this one is far from where programs and libraries lie. */
-    v->base = (uint8_t *)(uintptr_t)(at + SLICES / 4 * VIEW_MODULUS + VIEW_GUARD);
-    if (mmap(v->base, v->ram_bytes, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_NORESERVE | MAP_FIXED,
-             ram->fd, 0) == MAP_FAILED)
-        return -errno;
-    return 0;
+    return map_ram(v, ram, at + SLICES / 4 * VIEW_MODULUS);
 }
 
-int view_create(struct view *v, const struct jit_ram *ram, char *err)
+/* Somewhere in a slice whose addresses have VIEW_POISON_BIT and VIEW_CODE_BIT clear. */
+static int place_checked(struct view *v, const struct jit_ram *ram)
+{
+    if (v->bytes > VIEW_MODULUS - ALIGN)
+        return -ENOMEM;
+    for (uint64_t k = SLICES / 4; k < SLICES; k += 4) {
+        v->window = k * VIEW_MODULUS + ALIGN;
+        if (reserve(v->window, v->bytes) != MAP_FAILED) {
+            v->slices = 1;
+            return map_ram(v, ram, v->window);
+        }
+    }
+    return -EADDRNOTAVAIL;
+}
+
+static int open_host(struct view *v, const struct jit_ram *ram)
+{
+    int status = place(v, ram);
+
+    if (status == 0)
+        status = forbid_holes(v);
+    if (status != 0)
+        release(v);
+    if (status != 0 && v->uffd >= 0) {
+        close(v->uffd);
+        v->uffd = -1;
+    }
+    return status;
+}
+
+static int open_checked(struct view *v, const struct jit_ram *ram)
+{
+    int status = place_checked(v, ram);
+
+    v->checked = true;
+    if (status != 0)
+        release(v);
+    return status;
+}
+
+int view_create(struct view *v, const struct jit_ram *ram, enum jit_checks checks, char *err)
 {
     int status;
 
@@ -155,9 +200,11 @@ int view_create(struct view *v, const struct jit_ram *ram, char *err)
                        .ram_host = ram->host,
                        .bytes = ram->pages * JIT_RAM_STRIDE + 2 * VIEW_GUARD};
     v->touched = calloc(1, ram->pages);
-    status = v->touched == NULL ? -ENOMEM : place(v, ram);
-    if (status == 0)
-        status = forbid_holes(v);
+    status = v->touched == NULL ? -ENOMEM : -EADDRNOTAVAIL;
+    if (v->touched != NULL && checks != JIT_CHECKS_CODE)
+        status = open_host(v, ram);
+    if (v->touched != NULL && status != 0 && checks != JIT_CHECKS_HOST)
+        status = open_checked(v, ram);
     if (status != 0) {
         snprintf(err, 256, "no place for the translator's view of guest memory: %s",
                  strerror(-status));
@@ -170,10 +217,8 @@ void view_free(struct view *v)
 {
     if (v->uffd >= 0)
         close(v->uffd);
-    if (v->window != 0)
-        release(v, SLICES);
+    release(v);
     free(v->touched);
     v->touched = NULL;
-    v->window = 0;
     v->uffd = -1;
 }

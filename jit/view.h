@@ -6,12 +6,17 @@
  * away from the page that the entry means. So no such place may be mapped: the address space is cut
  * into slices of VIEW_MODULUS bytes, and the place that the view takes in its slice is reserved,
  * inaccessible, in every other slice. What lies outside the host's user half faults by itself, but
- * for the kernel's vsyscall page, whose place is avoided. */
+ * for the kernel's vsyscall page, whose place is avoided.
+ *
+ * Where the host does not allow that (no such place is free, as with sanitizers; userfaultfd is
+ * forbidden), the view is `checked`: it lies anywhere within one slice, and translated code
+ * compares the upper bits of each address, and the bit that leads to a hole, before the access. */
 #ifndef JIT_VIEW_H
 #define JIT_VIEW_H
 
 #include <stdint.h>
 
+#include "jit/config.h"
 #include "jit/jit.h"
 
 #define VIEW_INDEX_BITS 24
@@ -28,7 +33,9 @@
 struct view {
     uint8_t *base;   /* of the RAM mapping: VIEW_GUARD bytes into the window */
     uint64_t window; /* address of the lowest window */
+    uint64_t slices; /* that have a window */
     uint64_t bytes;  /* of a window, guards included */
+    bool checked;    /* accesses are checked by the code that makes them */
     uint64_t ram_bytes;
     const uint8_t *ram_host;
     int uffd;
@@ -36,7 +43,7 @@ struct view {
 };
 
 /* 0 or -errno with a reason. Call it when everything else is mapped. */
-int view_create(struct view *v, const struct jit_ram *ram, char *err);
+int view_create(struct view *v, const struct jit_ram *ram, enum jit_checks checks, char *err);
 void view_free(struct view *v);
 
 /* The view's address of a page that the machine knows by `host`. */
@@ -51,6 +58,14 @@ static inline uint64_t view_of(const struct view *v, const uint8_t *host)
 /* An entry for writes to a page that holds code leads here, two slices above the page: a look at
  * the code map (codemap.h) tells whether the write may be made all the same. */
 #define VIEW_CODE_BIT (VIEW_MODULUS << 1)
+
+/* What pext with VIEW_CHECK makes of an address in a page of the view. */
+#define VIEW_CHECK (VIEW_HOLE_BIT | ~(VIEW_MODULUS - 1))
+
+static inline uint32_t view_checked(const struct view *v)
+{
+    return (uint32_t)((uint64_t)(uintptr_t)v->base / VIEW_MODULUS << 1);
+}
 
 /* Addresses in a page of RAM have this bit clear; those in the hole behind it have it set. */
 #define VIEW_HOLE_BIT (JIT_RAM_STRIDE / 2)

@@ -164,19 +164,19 @@ static uint8_t *emit_code_look(struct xlat *x)
     return touches;
 }
 
-/* Where TEMP is a poisoned entry, or the access may reach into the next page or touch code,
- * interpret the whole instruction; else go on. RCX and the flags are as before. */
-static void emit_page_check(struct xlat *x, bool write)
+/* Where TEMP is a poisoned entry or that of another address, or the access of `bytes` reaches into
+ * the next page or touches code, interpret the whole instruction; else go on. RCX and the flags are
+ * as before. */
+static void emit_page_check(struct xlat *x, unsigned bytes, bool write)
 {
-    int32_t slice = (int32_t)((uint64_t)(uintptr_t)x->j->shadow.view.base / VIEW_MODULUS);
     uint8_t *good, *beside, *refused[2], *done;
     uint8_t fp_ready = x->fp_ready;
     unsigned n = 0;
 
     asm_store(&x->a, kept_rcx(x), HCX);
-    asm_lea(&x->a, true, HCX, rm_index(ADDR, TEMP, 0, MAX_ACCESS - 1));
+    asm_lea(&x->a, true, HCX, rm_index(ADDR, TEMP, 0, (int32_t)bytes - 1));
     emit_pext(x, HCX, HCX, SCRATCH_AT(X_TAG));
-    asm_lea(&x->a, true, HCX, rm_mem(HCX, -2 * slice)); /* bit 0: VIEW_HOLE_BIT */
+    asm_lea(&x->a, true, HCX, rm_mem(HCX, -(int32_t)view_checked(&x->j->shadow.view)));
     good = emit_if_zero(x);
     if (write && x->access != 0) {
         asm_lea(&x->a, true, HCX, rm_mem(HCX, -2 * (int32_t)(VIEW_CODE_BIT / VIEW_MODULUS)));
@@ -213,12 +213,12 @@ void emit_entry(struct xlat *x, unsigned to, unsigned reg, bool write)
     asm_mov(&x->a, to, rm_index(TABLE, (int)to, 3, write ? (int32_t)SHADOW_WR_OFFSET : 0));
 }
 
-/* The entry for the address in ADDR, and the access. */
-static struct rm emit_lookup(struct xlat *x, bool write)
+/* The entry for the address in ADDR, and the access of n bytes. */
+static struct rm emit_lookup(struct xlat *x, unsigned n, bool write)
 {
     emit_entry(x, TEMP, ADDR, write);
     if (is_careful(x))
-        emit_page_check(x, write);
+        emit_page_check(x, n, write);
     return rm_index(ADDR, TEMP, 0, 0);
 }
 
@@ -255,7 +255,7 @@ bool emit_operand(struct xlat *x, const struct insn *i, unsigned n, bool write, 
     }
     if (!emit_address(x, i, n))
         return false;
-    *rm = emit_lookup(x, write);
+    *rm = emit_lookup(x, n, write);
     return true;
 }
 
@@ -278,7 +278,7 @@ bool emit_numbered(struct xlat *x, const struct insn *i, unsigned w, bool write,
     }
     if (class == SEG_BASED)
         emit_add_base(x, i);
-    *rm = emit_lookup(x, write);
+    *rm = emit_lookup(x, 1u << w, write);
     return true;
 }
 
@@ -288,7 +288,7 @@ struct rm emit_stack(struct xlat *x, unsigned guest, int32_t disp, bool write)
     if (is_near(x, x->k, disp))
         return emit_near(x, guest, disp, write);
     asm_lea(&x->a, x->is64, ADDR, rm_mem(host_reg(guest), disp));
-    return emit_lookup(x, write);
+    return emit_lookup(x, x->access, write);
 }
 
 bool stack_is_plain(const struct xlat *x, const struct insn *i)

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* usage: jit_diff [-s seed] [-n cases] [-r mnemonic] [-x]
+/* usage: jit_diff [-s seed] [-n cases] [-r mnemonic] [-x] [-c]
  *
  * The translator against the interpreter: random sequences of instructions (see insn_diff.c) run in
  * both from the same state; all that the sequence can see, and the fault that ended it, must agree.
@@ -7,8 +7,8 @@
  * with accesses that trap because the pages are not in its tables yet, then without.
  *
  * An exception goes through a gate of the guest's to a HLT of its own, so that it is delivered as
- * in a machine. -x: sequences of one instruction only. Status 1: a difference was found; 77: the
- * host can't run the translator. */
+ * in a machine. -x: sequences of one instruction only; -c: with checks in the code. Status 1: a
+ * difference was found; 77: the host can't run the translator. */
 #include <getopt.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -306,7 +306,7 @@ static void run_cases(struct run *t, uint64_t seed, unsigned long cases, unsigne
 
 static int usage(void)
 {
-    fprintf(stderr, "usage: jit_diff [-s seed] [-n cases] [-r mnemonic] [-x]\n");
+    fprintf(stderr, "usage: jit_diff [-s seed] [-n cases] [-r mnemonic] [-x] [-c]\n");
     return 2;
 }
 
@@ -321,12 +321,13 @@ int main(int argc, char **argv)
     char err[256];
     int opt;
 
-    while ((opt = getopt(argc, argv, "s:n:r:x")) != -1) {
+    while ((opt = getopt(argc, argv, "s:n:r:xc")) != -1) {
         switch (opt) {
         case 's': seed = strtoull(optarg, NULL, 0); break;
         case 'n': cases = strtoul(optarg, NULL, 0); break;
         case 'r': t.only = optarg; break;
         case 'x': len = 1; break;
+        case 'c': cfg.checks = JIT_CHECKS_CODE; break;
         default: return usage();
         }
     }

@@ -21,6 +21,8 @@ ways:
         dd      "i", spin_indirect
         dd      "r", spin_return
         dd      "s", spin_strings
+        dd      "o", spin_outs
+        dd      "b", spin_backwards
         dd      "m", spin_modify
         dd      "u", spin_undefined
         dd      "p", spin_page_fault
@@ -124,6 +126,34 @@ spin_strings:
         mov     ecx, 0xfc000000
         mov     al, 0x77
         repne scasb
+        jmp     .again
+
+; Few elements often, until it has been translated, then many.
+spin_outs:
+        call    map_everywhere
+        mov     edx, 0x80
+        mov     ebx, 100
+.again:
+        mov     ecx, 2
+        dec     ebx
+        jns     .few
+        mov     ecx, 0xf0000000
+.few:   mov     esi, EVERYWHERE
+        rep outsb
+        jmp     .again
+
+spin_backwards:
+        call    map_everywhere
+        std
+        mov     ebx, 100
+.again:
+        mov     ecx, 2
+        dec     ebx
+        jns     .few
+        mov     ecx, 0xf0000000
+.few:   mov     esi, 0xfffffff0
+        mov     edi, 0xffffff00
+        rep movsb
         jmp     .again
 
 spin_modify:

@@ -21,7 +21,8 @@ TOP = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))
 # Letter for spin.asm: what it does.
 WAYS = {
     "j": "jump", "w": "walk through memory", "l": "loop", "c": "call", "i": "indirect jump",
-    "r": "return", "s": "string instructions", "m": "self-modifying code",
+    "r": "return", "s": "string instructions", "o": "string to a device",
+    "b": "string instructions backwards", "m": "self-modifying code",
     "u": "undefined instruction", "p": "page fault", "t": "single step", "d": "device",
     "3": "ring 3", "x": "16-bit code", "h": "halt",
 }

@@ -145,6 +145,7 @@ static const struct {
     {"-accel jit,tb-size=1025", "tb-size"},
     {"-accel jit,tb-size=", "tb-size"},
     {"-accel jit,color=1", "tb-size="},
+    {"-accel jit,checks=maybe", "checks=host"},
     {"-accel interp,tb-size=1", "interp,tb-size=1"},
     {"-machine q35", "q35"},
     {"-initrd x", "-kernel"},

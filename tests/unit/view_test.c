@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include "jit/view.h"
@@ -35,7 +36,7 @@ static struct view create(const struct jit_ram *ram)
     struct view v;
     char err[256] = "";
 
-    ck_assert_msg(view_create(&v, ram, err) == 0, "%s", err);
+    ck_assert_msg(view_create(&v, ram, JIT_CHECKS_HOST, err) == 0, "%s", err);
     return v;
 }
 
@@ -152,7 +153,7 @@ START_TEST(beside_vsyscall)
     ck_assert_ptr_eq(mmap(at, VIEW_MODULUS - (12 << 20), PROT_NONE,
                           MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED_NOREPLACE, -1, 0),
                      at);
-    if (view_create(&v, &ram, err) != 0)
+    if (view_create(&v, &ram, JIT_CHECKS_HOST, err) != 0)
         return; /* something else lies there this time */
     require_alone(&v);
     view_free(&v);
@@ -275,6 +276,71 @@ START_TEST(other_slice)
 }
 END_TEST
 
+/* -- Checks by the code ------------------------------------------------------------------------ */
+
+/* What translated code asks of an address: pext with VIEW_CHECK, compared. */
+static bool passes(const struct view *v, uint64_t at)
+{
+    uint32_t bits = 0;
+
+    for (unsigned from = 0, to = 0; from < 64; from++)
+        if (VIEW_CHECK >> from & 1)
+            bits |= (uint32_t)(at >> from & 1) << to++;
+    return bits == view_checked(v);
+}
+
+static void check_view(struct view *v, const struct jit_ram *ram)
+{
+    ck_assert(v->checked);
+    for (unsigned n = 0; n < PAGES; n++) {
+        const uint8_t *host = ram->host + n * JIT_RAM_STRIDE;
+        uint64_t at = view_of(v, host);
+        ck_assert_int_eq(*(const uint8_t *)(uintptr_t)at, (int)n + 1);
+        ck_assert(passes(v, at) && passes(v, at + 4095));
+        ck_assert(!passes(v, at + 4096) && !passes(v, at - 1));
+        for (unsigned bit = VIEW_INDEX_BITS + 12; bit < 64; bit++)
+            ck_assert(!passes(v, at ^ UINT64_C(1) << bit) && !passes(v, at + (UINT64_C(1) << bit)));
+    }
+    for (uint64_t index = 0; index < 1u << VIEW_INDEX_BITS; index += 0xfff)
+        for (unsigned k = 0; k < 4; k += 2) {
+            uint64_t la = index << 12 | k * VIEW_MODULUS;
+            ck_assert(!passes(v, la + view_poison(v, index)));
+        }
+}
+
+START_TEST(checked)
+{
+    struct jit_ram ram = ram_create(PAGES);
+    struct view v[2];
+    char err[256] = "";
+
+    for (unsigned n = 0; n < 2; n++)
+        ck_assert_msg(view_create(&v[n], &ram, JIT_CHECKS_CODE, err) == 0, "%s", err);
+    ck_assert_ptr_ne(v[0].base, v[1].base);
+    for (unsigned n = 0; n < 2; n++) {
+        check_view(&v[n], &ram);
+        view_free(&v[n]);
+    }
+}
+END_TEST
+
+/* Where the host cannot check, or only not in all slices, the code does. */
+START_TEST(checked_where_needed)
+{
+    struct jit_ram ram = ram_create(PAGES);
+    const struct rlimit little = {UINT64_C(200) << 20, UINT64_C(200) << 20};
+    struct view v;
+    char err[256] = "";
+
+    if (!SANITIZED)
+        ck_assert_int_eq(setrlimit(RLIMIT_AS, &little), 0);
+    ck_assert_int_lt(view_create(&v, &ram, JIT_CHECKS_HOST, err), 0);
+    ck_assert_msg(view_create(&v, &ram, JIT_CHECKS_BEST, err) == 0, "%s", err);
+    check_view(&v, &ram);
+    view_free(&v);
+}
+END_TEST
+
 /* -- Failure ----------------------------------------------------------------------------------- */
 
 START_TEST(no_place)
@@ -284,16 +350,20 @@ START_TEST(no_place)
     char err[256] = "";
 
     ram.pages = VIEW_MODULUS / JIT_RAM_STRIDE;
-    ck_assert_int_lt(view_create(&v, &ram, err), 0);
-    ck_assert_str_ne(err, "");
-    ck_assert_ptr_null(strchr(err, '\n'));
-    view_free(&v);
+    for (int checks = JIT_CHECKS_BEST; checks <= JIT_CHECKS_CODE; checks++) {
+        ck_assert_int_lt(view_create(&v, &ram, (enum jit_checks)checks, err), 0);
+        ck_assert_str_ne(err, "");
+        ck_assert_ptr_null(strchr(err, '\n'));
+        view_free(&v);
+    }
 }
 END_TEST
 
 static void add_tests(TCase *tc)
 {
     tcase_add_test(tc, no_place);
+    tcase_add_test(tc, checked);
+    tcase_add_test(tc, checked_where_needed);
     if (SANITIZED) /* the sanitizer's own memory is everywhere */
         return;
     tcase_add_test(tc, same_memory);
