@@ -178,7 +178,8 @@ static void emit_page_check(struct xlat *x, unsigned bytes, bool write)
     emit_pext(x, HCX, HCX, SCRATCH_AT(X_TAG));
     asm_lea(&x->a, true, HCX, rm_mem(HCX, -(int32_t)view_checked(&x->j->shadow.view)));
     good = emit_if_zero(x);
-    if (write && x->access != 0) {
+    /* In 64-bit code the address may be another one's, two slices above. */
+    if (write && x->access != 0 && !x->is64) {
         asm_lea(&x->a, true, HCX, rm_mem(HCX, -2 * (int32_t)(VIEW_CODE_BIT / VIEW_MODULUS)));
         beside = emit_if_zero(x);
         refused[n++] = asm_jmp(&x->a, NULL);
