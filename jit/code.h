@@ -21,13 +21,14 @@ enum seg_class {
 
 /* What translated code depends on besides its bytes. Two translations of one block differ in it. */
 struct code_kind {
-    uint32_t mode;     /* MODE_64, MODE_CS32, MODE_SS32, KIND_* */
+    uint32_t mode;     /* of KIND_MODE, KIND_* */
     uint16_t segs;     /* enum seg_class, 2 bits each, ORDER seg */
     uint16_t writable; /* bit: this segment may be written */
     uint32_t cs_limit; /* without KIND_FLAT_CS; else 0 */
     uint32_t eip_page; /* likewise: EIP of the page's first byte */
 };
 
+#define KIND_MODE    (MODE_64 | MODE_CS32 | MODE_SS32 | MODE_LMA)
 #define KIND_FLAT_CS (1u << 16)
 #define KIND_SSE     (1u << 17) /* SSE instructions raise neither #UD nor #NM */
 #define KIND_X87     (1u << 18) /* x87 and MMX instructions, likewise */

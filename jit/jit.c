@@ -62,7 +62,7 @@ static void kind_segments(const struct cpu *c, unsigned *segs, unsigned *writabl
 
 static struct code_kind kind_now(const struct cpu *c)
 {
-    uint32_t mode = c->mode & (MODE_64 | MODE_CS32 | MODE_SS32), cs_limit = 0, eip_page = 0;
+    uint32_t mode = c->mode & KIND_MODE, cs_limit = 0, eip_page = 0;
     unsigned segs = SEGS_64, writable = ALL_SEGS;
     const struct seg *cs = &c->seg[SEG_CS];
 

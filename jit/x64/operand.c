@@ -239,6 +239,28 @@ static struct rm emit_fixed(struct xlat *x, const struct insn *i, bool write)
     return rm_mem(TEMP, (int32_t)i->disp);
 }
 
+/* Is the operand in an array at a fixed address, a register being the index? Without long mode no
+ * address is so large that their sum would have to wrap: an entry beyond 4 GiB allows nothing. */
+static bool is_array(const struct xlat *x, const struct insn *i, unsigned reg)
+{
+    return reg != REG_NONE && !(x->code->kind.mode & MODE_LMA) && i->disp >= 0x1000 &&
+           i->disp <= INT32_MAX && !is_careful(x) && !(x->code->exact >> x->k & 1);
+}
+
+/* The array's first page tells how far from the register's page the access's page is, if its offset
+ * in that does not make it another one: then it lands beside it and traps. */
+static struct rm emit_array(struct xlat *x, const struct insn *i, unsigned reg, bool write)
+{
+    int32_t disp = (int32_t)i->disp, pages = (int32_t)((i->disp + 0x800) >> 12);
+    int host = host_reg(reg);
+
+    x->code->near |= UINT32_C(1) << x->k;
+    asm_vex(&x->a, 3, true, 2, 0xf7, TEMP, SHIFT, rm_reg(host)); /* shrx */
+    asm_mov(&x->a, TEMP,
+            rm_index(TABLE, TEMP, 3, 8 * pages + (write ? (int32_t)SHADOW_WR_OFFSET : 0)));
+    return rm_index(host, TEMP, 0, disp);
+}
+
 bool emit_operand(struct xlat *x, const struct insn *i, unsigned n, bool write, struct rm *rm)
 {
     unsigned reg = only_register(x, i);
@@ -248,6 +270,10 @@ bool emit_operand(struct xlat *x, const struct insn *i, unsigned n, bool write, 
         return false;
     if (reg != REG_NONE && is_near(x, x->k, i->disp)) {
         *rm = emit_near(x, reg, (int32_t)i->disp, write);
+        return true;
+    }
+    if (is_array(x, i, reg)) {
+        *rm = emit_array(x, i, reg, write);
         return true;
     }
     if (is_fixed(x, i)) {
