@@ -120,7 +120,7 @@ static const struct line lines[] = {
     {M(JRCXZ), emit_loop, 0},
     /* system */
     {M(CLI), emit_cli, RULE_NEXT},
-    {M(STI), emit_sti, RULE_NEXT},
+    {M(STI), emit_sti, 0},
     {M(CLAC), emit_stac, RULE_NEXT},
     {M(STAC), emit_stac, RULE_NEXT},
     {M(PUSHF), emit_pushf, 0},

@@ -81,11 +81,23 @@ bool emit_cli(struct xlat *x, const struct insn *i)
     return true;
 }
 
+/* Does the next instruction follow in this block, and without a poll before it? */
+static bool next_is_shadowed(const struct xlat *x)
+{
+    const struct insn *next = &x->code->block->insn[x->k + 1];
+
+    if (x->k + 1u >= x->code->block->count)
+        return false;
+    return x->j->backend->rules[next->op].emit == NULL ||
+           !(optab[next->op].attr & (ATTR_END | ATTR_STR));
+}
+
 /* Nothing is pending: an interrupt that comes now finds the next poll, which is behind the next
- * instruction. */
+ * instruction. Between the two nothing goes back to C, where it would be delivered: a HLT would
+ * then wait for another one. */
 bool emit_sti(struct xlat *x, const struct insn *i)
 {
-    if (!at_level0(x) || i->prefix & INSN_LOCK)
+    if (!at_level0(x) || !next_is_shadowed(x) || i->prefix & INSN_LOCK)
         return false;
     asm_store(&x->a, SCRATCH_AT(X_T0), HCX);
     asm_mov32(&x->a, HCX, CPU_AT(attention));
