@@ -267,19 +267,21 @@ static void arm_edge(struct pit *s, uint64_t now)
         timer_arm(s->dev.vm, &s->edge, clocks_to_ns(at));
 }
 
-/* An edge has come, or it is time to try one that was owed before: may it interrupt? */
+/* An edge has come, or it is time to try one that was owed before: does the line show it? An edge
+ * that has come always does: the PIC may not be who takes it. */
 static bool count_owed(struct pit *s, uint64_t now)
 {
     const struct pit_chan *c = &s->ch[0];
     uint64_t most = MAX_OWED / c->count;
+    bool has_come = now >= s->edge_at;
 
-    if (now >= s->edge_at)
+    if (has_come)
         s->owed += (now - s->edge_at) / c->count + 1;
     if (s->owed > most)
         s->owed = most;
-    if (s->owed == 0 || pic_is_waiting(s->dev.vm, 0))
-        return false;
-    s->owed--;
+    if (pic_is_waiting(s->dev.vm, 0))
+        return has_come;
+    s->owed -= s->owed != 0;
     return true;
 }
 

@@ -8,6 +8,7 @@
 #include "devices/isa.h"
 #include "devices/lapic.h"
 #include "devices/pic.h"
+#include "devices/pit.h"
 #include "tests/unit/fake_cpu.h"
 #include "vmm/vmm_internal.h"
 
@@ -35,6 +36,14 @@
 static struct vm *vm;
 static struct cpu *c;
 
+static void setup_board(const struct board_row *rows)
+{
+    struct board board = {"apics", rows};
+
+    vm = fake_vm(&board);
+    c = fake_cpu_of(vm);
+}
+
 static void setup(void)
 {
     static const struct board_row rows[] = {{&pic_class, NULL},
@@ -42,10 +51,15 @@ static void setup(void)
                                             {&ioapic_class, NULL},
                                             {&isa_class, NULL},
                                             {NULL, NULL}};
-    static const struct board board = {"apics", rows};
+    setup_board(rows);
+}
 
-    vm = fake_vm(&board);
-    c = fake_cpu_of(vm);
+static void setup_with_pit(void)
+{
+    static const struct board_row rows[] = {{&pic_class, NULL},    {&lapic_class, NULL},
+                                            {&ioapic_class, NULL}, {&isa_class, NULL},
+                                            {&pit_class, NULL},    {NULL, NULL}};
+    setup_board(rows);
 }
 
 static void teardown(void)
@@ -533,6 +547,19 @@ START_TEST(late_expiries_are_made_up_for)
 }
 END_TEST
 
+/* The PIC, which nobody has set up, latches the first edge for ever. */
+START_TEST(the_pits_edges_pass_by_the_pic)
+{
+    put(SVR, 0x1ff);
+    io_put(0x15, 0);
+    io_put(0x14, 0x55); /* input 2 */
+    port_out(c, 0x43, 1, 0x34);
+    port_out(c, 0x40, 1, 11932 & 0xff); /* 10 ms */
+    port_out(c, 0x40, 1, 11932 >> 8);
+    ck_assert_uint_eq(interrupts_in(105000000), 10);
+}
+END_TEST
+
 START_TEST(a_fast_timer_is_held_back)
 {
     unsigned n = 0;
@@ -645,6 +672,10 @@ int main(void)
     tcase_add_test(t, x2apic);
     tcase_add_test(t, relocation);
     tcase_add_test(t, any_traffic_is_harmless);
+    suite_add_tcase(s, t);
+    t = tcase_create("with pit");
+    tcase_add_checked_fixture(t, setup_with_pit, teardown);
+    tcase_add_test(t, the_pits_edges_pass_by_the_pic);
     suite_add_tcase(s, t);
     srunner_run_all(r, CK_NORMAL);
     failed = srunner_ntests_failed(r);
