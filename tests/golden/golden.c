@@ -30,7 +30,8 @@ void golden_put_code(struct golden *g, enum code_size size, const uint8_t *p, un
 {
     struct sequence q = {.size = size, .len = n};
 
-    memcpy(q.code, p, n);
+    if (n > 0)
+        memcpy(q.code, p, n);
     guest_set_mode(g->c, size);
     guest_write_code(g->c, &q);
     for (unsigned sreg = SEG_FS; sreg <= SEG_GS; sreg++) { /* a thread's own data */
@@ -297,27 +298,38 @@ static bool has_all(enum isa isa)
     return true;
 }
 
+/* The exit status. */
+static int do_files(struct golden *g, char **folders, bool write)
+{
+    struct jit_config cfg = {.checks = JIT_CHECKS_HOST}; /* the other form is longer */
+    char err[256];
+    bool good = true;
+
+    if (jit_create(&g->j, g->c, guest_ram(g->c), &cfg, err) != 0) {
+        printf("skipped: %s\n", err);
+        return 77;
+    }
+    if (g->j->backend->restricted) {
+        printf("skipped: the host lacks instructions that others translate to\n");
+        return 77;
+    }
+    for (unsigned k = 0; k < sizeof(files) / sizeof(files[0]); k++)
+        good = do_file(g, &files[k], folders, write) && good;
+    return !good;
+}
+
 int main(int argc, char **argv)
 {
-    bool write = argc == 4 && strcmp(argv[1], "-w") == 0, good = true;
+    bool write = argc == 4 && strcmp(argv[1], "-w") == 0;
     struct golden g = {.c = guest_create(has_all)};
-    char err[256];
+    int status;
 
     if (argc != (write ? 4 : 3) || g.c == NULL) {
         fprintf(stderr, "usage: golden [-w] DIRECTORY BINARIES\n");
         return 2;
     }
-    if (jit_create(&g.j, g.c, guest_ram(g.c), &(struct jit_config){0}, err) != 0) {
-        printf("skipped: %s\n", err);
-        return 77;
-    }
-    if (g.j->backend->restricted) {
-        printf("skipped: the host lacks instructions that others translate to\n");
-        return 77;
-    }
-    for (unsigned k = 0; k < sizeof(files) / sizeof(files[0]); k++)
-        good = do_file(&g, &files[k], argv + argc - 2, write) && good;
+    status = do_files(&g, argv + argc - 2, write);
     jit_free(g.j);
     guest_free(g.c);
-    return !good;
+    return status;
 }
