@@ -9,7 +9,7 @@
 /* For the backend's own code. */
 #define STUB_BYTES (UINT64_C(64) << 10)
 
-/* Less room than any block needs, as executed and as described. */
+/* With less room left, a region is full: the largest block needs less. */
 #define ROOM 32768
 
 /* Bytes of code to a struct code: most blocks have more. */

@@ -123,6 +123,18 @@ static inline void asm_lea(struct asmbuf *a, bool w, unsigned dst, struct rm src
 {
     asm_op(a, w ? P_W : 0, 0, 0x8d, dst, src);
 }
+/* AH = the flags that LAHF gives, AL = OF; and back, which destroys AL. */
+static inline void asm_flags_to_ax(struct asmbuf *a)
+{
+    put8(a, 0x9f);                         /* lahf */
+    asm_op(a, 0, 1, 0x90, 0, rm_reg(HAX)); /* seto al */
+}
+static inline void asm_flags_from_ax(struct asmbuf *a)
+{
+    put8(a, 0x04); /* add al, 7fh: OF */
+    put8(a, 0x7f);
+    put8(a, 0x9e); /* sahf */
+}
 static inline void asm_jmp_mem(struct asmbuf *a, struct rm at)
 {
     asm_op(a, 0, 0, 0xff, 4, at);
@@ -137,6 +149,17 @@ static inline void asm_patch(const struct asmbuf *a, uint8_t *at, const uint8_t 
 {
     int32_t d = (int32_t)(target - (at + a->to_exec + 4));
     memcpy(at, &d, 4);
+}
+/* A short jump forward, to be landed: Jcc is 70h + condition, JRCXZ E3h, JMP EBh. */
+static inline uint8_t *asm_hop(struct asmbuf *a, unsigned opcode)
+{
+    put8(a, opcode);
+    put8(a, 0);
+    return a->p;
+}
+static inline void asm_land(const struct asmbuf *a, uint8_t *from)
+{
+    from[-1] = (uint8_t)(a->p - from);
 }
 /* Where the next instruction will be executed. */
 static inline const uint8_t *asm_here(const struct asmbuf *a)

@@ -4,11 +4,6 @@
  * the same, but from an address that need not be in the page looked up, and slowly. */
 #include "jit/x64/emit.h"
 
-static unsigned size_prefix(const struct insn *i)
-{
-    return i->osz == 1 ? P_66 : i->osz == 3 ? P_W : 0;
-}
-
 /* ADDR = number of the element. */
 static void emit_number(struct xlat *x, const struct insn *i, unsigned index)
 {
@@ -42,7 +37,7 @@ static bool emit_locked(struct xlat *x, const struct insn *i, unsigned guest)
     emit_load_guest(x, TEMP, guest);
     asm_vex(&x->a, 2, true, 2, 0xf5, TEMP, TEMP,
             SCRATCH_AT(i->osz == 3 ? X_BITS64 : X_BITS32)); /* pext */
-    asm_op(&x->a, size_prefix(i) | P_LOCK, 1, i->opc, TEMP, rm_mem(ADDR, 0));
+    asm_op(&x->a, width_prefix(i->osz) | P_LOCK, 1, i->opc, TEMP, rm_mem(ADDR, 0));
     return true;
 }
 
@@ -51,16 +46,16 @@ static void emit_unlocked(struct xlat *x, const struct insn *i, unsigned guest, 
 {
     unsigned index;
 
-    asm_op(&x->a, size_prefix(i), 0, 0x8b, TEMP, rm_mem(ADDR, 0));
+    asm_op(&x->a, width_prefix(i->osz), 0, 0x8b, TEMP, rm_mem(ADDR, 0));
     if (write && host_reg(guest) < 0)
         asm_store(&x->a, SCRATCH_AT(X_T0), ADDR);
     index = index_reg(x, guest, ADDR);
-    asm_op(&x->a, size_prefix(i), 1, i->opc, index, rm_reg(TEMP));
+    asm_op(&x->a, width_prefix(i->osz), 1, i->opc, index, rm_reg(TEMP));
     if (!write)
         return;
     if (index == ADDR)
         asm_mov(&x->a, ADDR, SCRATCH_AT(X_T0));
-    asm_op(&x->a, size_prefix(i), 0, 0x89, TEMP, rm_mem(ADDR, 0));
+    asm_op(&x->a, width_prefix(i->osz), 0, 0x89, TEMP, rm_mem(ADDR, 0));
 }
 
 bool emit_bit_test(struct xlat *x, const struct insn *i)

@@ -69,7 +69,7 @@ static void emit_probe(struct xlat *x, int32_t sp_change)
     struct probe p = emit_probe_begin(x);
 
     if (sp_change != 0)
-        asm_lea(&x->a, x->is64, GSP, rm_mem(GSP, sp_change));
+        emit_move_sp(x, sp_change);
     asm_jmp_mem(&x->a, JUMP_AT(x, code));
     emit_probe_end(x, &p);
 }
@@ -200,8 +200,7 @@ bool emit_loop(struct xlat *x, const struct insn *i)
 /* Write the return address below the stack pointer and move that. */
 static void emit_push_return(struct xlat *x)
 {
-    int32_t bytes = x->is64 ? 8 : 4;
-    struct rm rm = emit_stack(x, RSP, -bytes, true);
+    struct rm rm = emit_stack(x, RSP, -slot_bytes(x), true);
 
     if (rm_uses(rm, ADDR)) {
         asm_lea(&x->a, true, TEMP, rm);
@@ -209,8 +208,8 @@ static void emit_push_return(struct xlat *x)
     }
     asm_mov(&x->a, ADDR, SCRATCH_AT(X_PAGE));
     asm_lea(&x->a, x->is64, ADDR, rm_mem(ADDR, next_offset(x)));
-    asm_op(&x->a, x->is64 ? P_W : 0, 0, 0x89, ADDR, rm);
-    asm_lea(&x->a, x->is64, GSP, rm_mem(GSP, -bytes));
+    asm_op(&x->a, slot_prefix(x), 0, 0x89, ADDR, rm);
+    emit_move_sp(x, -slot_bytes(x));
 }
 
 /* Call the address in ADDR: the target's code is found first, because a miss must have changed
@@ -260,7 +259,7 @@ static bool emit_target(struct xlat *x, const struct insn *i)
     }
     if (!emit_operand(x, i, 1u << i->osz, false, &rm))
         return false;
-    asm_op(&x->a, x->is64 ? P_W : 0, 0, 0x8b, ADDR, rm);
+    asm_op(&x->a, slot_prefix(x), 0, 0x8b, ADDR, rm);
     return true;
 }
 
@@ -283,13 +282,13 @@ bool emit_call_indirect(struct xlat *x, const struct insn *i)
 
 bool emit_ret(struct xlat *x, const struct insn *i)
 {
-    int32_t pops = x->is64 ? 8 : 4;
+    int32_t pops = slot_bytes(x);
 
     if (!is_flat(x) || !stack_is_plain(x, i) || i->prefix & INSN_LOCK)
         return false;
     if (i->opc == 0xc2)
         pops += (int32_t)(i->imm & 0xffff);
-    asm_op(&x->a, x->is64 ? P_W : 0, 0, 0x8b, ADDR, emit_stack(x, RSP, 0, false));
+    asm_op(&x->a, slot_prefix(x), 0, 0x8b, ADDR, emit_stack(x, RSP, 0, false));
     emit_probe(x, pops);
     emit_interpret(x);
     return true;

@@ -98,6 +98,22 @@ struct xlat {
     unsigned nskips;
 };
 
+/* The prefix of an operand of 1 << w bytes. */
+static inline unsigned width_prefix(unsigned w)
+{
+    return w == 1 ? P_66 : w == 3 ? P_W : 0;
+}
+
+/* What a push or pop moves. */
+static inline int32_t slot_bytes(const struct xlat *x)
+{
+    return x->is64 ? 8 : 4;
+}
+static inline unsigned slot_prefix(const struct xlat *x)
+{
+    return x->is64 ? P_W : 0;
+}
+
 /* -- Parts (operand.c) ------------------------------------------------------------------------- */
 
 /* Memory of struct cpu. */
@@ -125,6 +141,8 @@ bool emit_operand(struct xlat *x, const struct insn *i, unsigned n, bool write, 
 bool emit_numbered(struct xlat *x, const struct insn *i, unsigned w, bool write, struct rm *rm);
 /* The same for what is at `disp` from the stack or frame pointer, a guest register. */
 struct rm emit_stack(struct xlat *x, unsigned guest, int32_t disp, bool write);
+/* The stack pointer += by. */
+void emit_move_sp(struct xlat *x, int32_t by);
 /* May the stack be accessed directly, with pushes of this size? */
 bool stack_is_plain(const struct xlat *x, const struct insn *i);
 /* reg = guest register, and back. */

@@ -299,7 +299,7 @@ static bool emit_opcode_register(struct xlat *x, const struct insn *i)
 {
     int h = host_reg(i->dst >> 3);
     bool in_memory = h < 0;
-    unsigned pre = i->osz == 1 ? P_66 : i->osz == 3 ? P_W : 0;
+    unsigned pre = width_prefix(i->osz);
 
     if (i->prefix & INSN_LOCK)
         return false;
@@ -328,7 +328,7 @@ static bool emit_opcode_register(struct xlat *x, const struct insn *i)
 static bool emit_mov_moffs(struct xlat *x, const struct insn *i)
 {
     bool store = i->opc & 2, byte = !(i->opc & 1);
-    unsigned pre = i->osz == 1 ? P_66 : i->osz == 3 ? P_W : 0;
+    unsigned pre = width_prefix(i->osz);
     struct rm rm;
 
     if (!emit_operand(x, i, 1u << i->osz, store, &rm))
@@ -393,11 +393,7 @@ bool emit_lea(struct xlat *x, const struct insn *i)
     if (!i->mem || i->prefix & INSN_LOCK || !emit_effective_address(x, i))
         return false;
     if (h >= 0)
-        asm_op(&x->a,
-               i->osz == 1   ? P_66
-               : i->osz == 3 ? P_W
-                             : 0,
-               0, 0x8b, (unsigned)h, rm_reg(ADDR));
+        asm_op(&x->a, width_prefix(i->osz), 0, 0x8b, (unsigned)h, rm_reg(ADDR));
     else if (i->osz == 1)
         asm_op(&x->a, P_66, 0, 0x89, ADDR, GUEST_REG_AT(guest));
     else {
@@ -409,21 +405,6 @@ bool emit_lea(struct xlat *x, const struct insn *i)
 }
 
 /* -- Stack ------------------------------------------------------------------------------------- */
-
-static void emit_move_sp(struct xlat *x, int32_t by)
-{
-    asm_lea(&x->a, x->is64, GSP, rm_mem(GSP, by));
-}
-
-static int32_t slot_bytes(const struct xlat *x)
-{
-    return x->is64 ? 8 : 4;
-}
-
-static unsigned slot_prefix(const struct xlat *x)
-{
-    return x->is64 ? P_W : 0;
-}
 
 /* reg = stack slot at [rm], and back; the registers are the host's. */
 static void emit_load_slot(struct xlat *x, unsigned reg, struct rm rm)

@@ -130,19 +130,6 @@ static struct rm kept_temp(const struct xlat *x)
     return x->is64 ? SCRATCH_AT(X_T4) : rm_reg(H13);
 }
 
-/* JRCXZ, to be landed within 127 bytes. */
-static uint8_t *emit_if_zero(struct xlat *x)
-{
-    put8(&x->a, 0xe3);
-    put8(&x->a, 0);
-    return x->a.p;
-}
-
-static void land(const struct xlat *x, uint8_t *from)
-{
-    from[-1] = (uint8_t)(x->a.p - from);
-}
-
 /* A write by the entry of a page with code: TEMP = what the entry would be without, if the write
  * touches no code; else jump to what is patched in. */
 static uint8_t *emit_code_look(struct xlat *x)
@@ -156,9 +143,9 @@ static uint8_t *emit_code_look(struct xlat *x)
     asm_mov_imm(&x->a, TEMP, x->rule->how & (RULE_FP | RULE_X87) ? 16 : x->access);
     emit_pext(x, HCX, HCX, rm_reg(TEMP));
     asm_mov(&x->a, TEMP, kept_temp(x));
-    clear = emit_if_zero(x);
+    clear = asm_hop(&x->a, 0xe3);
     touches = asm_jmp(&x->a, NULL);
-    land(x, clear);
+    asm_land(&x->a, clear);
     asm_mov_imm(&x->a, HCX, -VIEW_CODE_BIT);
     asm_lea(&x->a, true, TEMP, rm_index(TEMP, HCX, 0, 0));
     return touches;
@@ -177,18 +164,18 @@ static void emit_page_check(struct xlat *x, unsigned bytes, bool write)
     asm_lea(&x->a, true, HCX, rm_index(ADDR, TEMP, 0, (int32_t)bytes - 1));
     emit_pext(x, HCX, HCX, SCRATCH_AT(X_TAG));
     asm_lea(&x->a, true, HCX, rm_mem(HCX, -(int32_t)view_checked(&x->j->shadow.view)));
-    good = emit_if_zero(x);
+    good = asm_hop(&x->a, 0xe3);
     /* In 64-bit code the address may be another one's, two slices above. */
     if (write && x->access != 0 && !x->is64) {
         asm_lea(&x->a, true, HCX, rm_mem(HCX, -2 * (int32_t)(VIEW_CODE_BIT / VIEW_MODULUS)));
-        beside = emit_if_zero(x);
+        beside = asm_hop(&x->a, 0xe3);
         refused[n++] = asm_jmp(&x->a, NULL);
-        land(x, beside);
+        asm_land(&x->a, beside);
         refused[n++] = emit_code_look(x);
     } else {
         refused[n++] = asm_jmp(&x->a, NULL);
     }
-    land(x, good);
+    asm_land(&x->a, good);
     asm_mov(&x->a, HCX, kept_rcx(x));
     done = asm_jmp(&x->a, NULL);
     while (n > 0)
@@ -316,6 +303,11 @@ struct rm emit_stack(struct xlat *x, unsigned guest, int32_t disp, bool write)
         return emit_near(x, guest, disp, write);
     asm_lea(&x->a, x->is64, ADDR, rm_mem(host_reg(guest), disp));
     return emit_lookup(x, x->access, write);
+}
+
+void emit_move_sp(struct xlat *x, int32_t by)
+{
+    asm_lea(&x->a, x->is64, GSP, rm_mem(GSP, by));
 }
 
 bool stack_is_plain(const struct xlat *x, const struct insn *i)

@@ -58,11 +58,6 @@ static struct string describe(const struct insn *i)
     return s;
 }
 
-static unsigned width_prefix(unsigned w)
-{
-    return w == 1 ? P_66 : w == 3 ? P_W : 0;
-}
-
 /* An instruction on an element: its byte form's opcode in the element's size. */
 static void emit_element(struct xlat *x, const struct string *s, unsigned opcode, unsigned reg,
                          struct rm rm)
@@ -141,19 +136,6 @@ static void shift_imm(struct asmbuf *a, unsigned op, unsigned reg, unsigned by)
     put8(a, by);
 }
 
-/* A short jump forward, to be landed; Jcc: 70h + condition, JRCXZ: E3h, JMP: EBh. */
-static uint8_t *hop(struct asmbuf *a, unsigned opcode)
-{
-    put8(a, opcode);
-    put8(a, 0);
-    return a->p;
-}
-
-static void land(const struct asmbuf *a, uint8_t *from)
-{
-    from[-1] = (uint8_t)(a->p - from);
-}
-
 static void emit_finish(struct xlat *x)
 {
     x->skip[x->nskips++] = asm_jmp(&x->a, NULL);
@@ -162,17 +144,14 @@ static void emit_finish(struct xlat *x)
 static void emit_keep_flags(struct xlat *x)
 {
     asm_store(&x->a, GUEST_RAX, HAX);
-    put8(&x->a, 0x9f);                         /* lahf */
-    asm_op(&x->a, 0, 1, 0x90, 0, rm_reg(HAX)); /* seto al */
+    asm_flags_to_ax(&x->a);
     asm_op(&x->a, 0, 0, 0x89, HAX, FLAGS);
 }
 
 static void emit_flags_back(struct xlat *x)
 {
     asm_mov32(&x->a, HAX, FLAGS);
-    put8(&x->a, 0x04); /* add al, 7fh: OF */
-    put8(&x->a, 0x7f);
-    put8(&x->a, 0x9e); /* sahf */
+    asm_flags_from_ax(&x->a);
     asm_mov(&x->a, HAX, GUEST_RAX);
 }
 
@@ -218,17 +197,17 @@ static void emit_few(struct xlat *x, const struct string *s)
     uint8_t *one, *store;
 
     alu_imm(&x->a, ALU_CMP, false, HCX, 2);
-    one = hop(&x->a, 0x70 | CC_B);
+    one = asm_hop(&x->a, 0x70 | CC_B);
     if (s->count == 2)
         asm_op(&x->a, 0, 1, 0xb7, HAX, tail(TEMP, 2)); /* movzx */
     if (s->count == 2)
         asm_op(&x->a, 0, 1, 0xb6, TEMP, rm_mem(TEMP, 0));
     asm_op(&x->a, P_66, 0, 0x89, HAX, tail(ADDR, 2));
-    store = hop(&x->a, 0xeb);
-    land(&x->a, one);
+    store = asm_hop(&x->a, 0xeb);
+    asm_land(&x->a, one);
     if (s->count == 2)
         asm_op(&x->a, 0, 1, 0xb6, TEMP, rm_mem(TEMP, 0));
-    land(&x->a, store);
+    asm_land(&x->a, store);
     asm_op(&x->a, P_BREG, 0, 0x88, TEMP, rm_mem(ADDR, 0));
 }
 
@@ -281,18 +260,18 @@ static void emit_short_piece(struct xlat *x, const struct string *s)
     }
     shift_imm(&x->a, SHIFT_LEFT, HCX, s->w);
     alu_imm(&x->a, ALU_CMP, false, HCX, 8);
-    small = hop(&x->a, 0x70 | CC_B);
+    small = asm_hop(&x->a, 0x70 | CC_B);
     emit_ends(x, s, 8);
-    done[0] = hop(&x->a, 0xeb);
-    land(&x->a, small);
+    done[0] = asm_hop(&x->a, 0xeb);
+    asm_land(&x->a, small);
     alu_imm(&x->a, ALU_CMP, false, HCX, 4);
-    few = hop(&x->a, 0x70 | CC_B);
+    few = asm_hop(&x->a, 0x70 | CC_B);
     emit_ends(x, s, 4);
-    done[1] = hop(&x->a, 0xeb);
-    land(&x->a, few);
+    done[1] = asm_hop(&x->a, 0xeb);
+    asm_land(&x->a, few);
     emit_few(x, s);
-    land(&x->a, done[0]);
-    land(&x->a, done[1]);
+    asm_land(&x->a, done[0]);
+    asm_land(&x->a, done[1]);
     for (unsigned k = 0; k < s->count; k++) {
         int reg = host_reg(s->at[k].reg);
         asm_lea(&x->a, wide, (unsigned)reg, rm_index(reg, HCX, 0, 0));
@@ -323,11 +302,11 @@ static void emit_limit(struct xlat *x, const struct string *s)
     if (s->w != 0) {
         uint8_t *some;
         shift_imm(&x->a, SHIFT_RIGHT, HAX, s->w);
-        some = hop(&x->a, 0x70 | CC_NZ);
+        some = asm_hop(&x->a, 0x70 | CC_NZ);
         emit_flags_back(x);
         emit_interpret(x);
         emit_finish(x);
-        land(&x->a, some);
+        asm_land(&x->a, some);
     }
     alu(&x->a, ALU_CMP, wide, HAX, rm_reg(HCX));
     asm_op(&x->a, P_W, 1, 0x40 | CC_A, HAX, rm_reg(HCX)); /* cmova */
@@ -431,11 +410,11 @@ static bool emit_repeated(struct xlat *x, const struct string *s)
         wraps_in_page(x, s))
         return false;
     emit_truncate(x, s);
-    none = hop(&x->a, 0xe3); /* jrcxz */
-    some = hop(&x->a, 0xeb);
-    land(&x->a, none);
+    none = asm_hop(&x->a, 0xe3); /* jrcxz */
+    some = asm_hop(&x->a, 0xeb);
+    asm_land(&x->a, none);
     emit_finish(x);
-    land(&x->a, some);
+    asm_land(&x->a, some);
     slots_forget(x); /* the registers change from chunk to chunk */
     again = asm_here(&x->a);
     if (!emit_operands(x, s))
@@ -448,14 +427,14 @@ static bool emit_repeated(struct xlat *x, const struct string *s)
         emit_compare_chunk(x, s);
     else
         emit_chunk(x, s);
-    over = hop(&x->a, 0xe3);
+    over = asm_hop(&x->a, 0xe3);
     if (s->compares) { /* a fault in the next chunk leaves the flags as they were first */
         asm_store(&x->a, GUEST_RAX, HAX);
         emit_flags_back(x);
     }
     emit_poll_between(x);
     asm_jmp(&x->a, again);
-    land(&x->a, over);
+    asm_land(&x->a, over);
     return true;
 }
 

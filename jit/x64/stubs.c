@@ -40,9 +40,7 @@ static void emit_load_state(struct asmbuf *a, bool is64)
 {
     asm_mov(a, TABLE, SCRATCH_AT(X_TABLE));
     asm_mov32(a, HAX, SCRATCH_AT(X_FLAGS));
-    put8(a, 0x04); /* add al, 7fh: OF */
-    put8(a, 0x7f);
-    put8(a, 0x9e); /* sahf */
+    asm_flags_from_ax(a);
     for (unsigned g = 0; g < 16; g++)
         if (is_kept(g, is64))
             asm_op(a, is64 ? P_W : 0, 0, 0x8b, (unsigned)host_reg(g), GUEST_REG_AT(g));
@@ -58,8 +56,7 @@ static void emit_save_state(struct asmbuf *a, bool is64)
     for (unsigned g = 0; g < 16; g++)
         if (is_kept(g, is64))
             asm_store(a, GUEST_REG_AT(g), (unsigned)host_reg(g));
-    put8(a, 0x9f);                         /* lahf */
-    asm_op(a, 0, 1, 0x90, 0, rm_reg(HAX)); /* seto al */
+    asm_flags_to_ax(a);
     asm_op(a, 0, 0, 0x89, HAX, SCRATCH_AT(X_FLAGS));
 }
 

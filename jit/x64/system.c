@@ -60,13 +60,11 @@ static void emit_unless_zero(struct xlat *x)
 {
     uint8_t fp_ready = x->fp_ready, *good;
 
-    put8(&x->a, 0xe3); /* jrcxz */
-    good = x->a.p;
-    put8(&x->a, 0);
+    good = asm_hop(&x->a, 0xe3); /* jrcxz */
     asm_mov(&x->a, HCX, SCRATCH_AT(X_T0));
     emit_interpret(x);
     x->skip[x->nskips++] = asm_jmp(&x->a, NULL);
-    *good = (uint8_t)(x->a.p - good - 1);
+    asm_land(&x->a, good);
     asm_mov(&x->a, HCX, SCRATCH_AT(X_T0));
     x->fp_ready = fp_ready;
 }
@@ -126,21 +124,21 @@ bool emit_stac(struct xlat *x, const struct insn *i)
 
 /* -- EFLAGS on the stack ----------------------------------------------------------------------- */
 
-static unsigned slot_prefix(const struct xlat *x)
+/* AL and AH change places; the upper half of EAX is zero, before and behind. */
+static void emit_swap_al_ah(struct xlat *x)
 {
-    return x->is64 ? P_W : 0;
+    put8(&x->a, 0x0f); /* bswap eax */
+    put8(&x->a, 0xc8);
+    asm_vex(&x->a, 3, false, 3, 0xf0, HAX, 0, rm_reg(HAX)); /* rorx eax, eax, 16 */
+    put8(&x->a, 16);
 }
 
 /* EAX = the flags in RFLAGS, as they stand in EFLAGS; bit 1 is set. */
 static void emit_flags_to_eax(struct xlat *x)
 {
-    put8(&x->a, 0x9f);                         /* lahf */
-    asm_op(&x->a, 0, 1, 0x90, 0, rm_reg(HAX)); /* seto al */
+    asm_flags_to_ax(&x->a);
     emit_movzx(x, 0xb7, HAX, rm_reg(HAX));
-    put8(&x->a, 0x0f); /* bswap eax */
-    put8(&x->a, 0xc8);
-    asm_vex(&x->a, 3, false, 3, 0xf0, HAX, 0, rm_reg(HAX)); /* rorx eax, eax, 16 */
-    put8(&x->a, 16);
+    emit_swap_al_ah(x);
     asm_mov_imm(&x->a, TEMP, LOW_FLAGS);
     emit_pdep32(x, HAX, HAX, TEMP);
 }
@@ -150,23 +148,8 @@ static void emit_flags_from_temp(struct xlat *x)
 {
     asm_mov_imm(&x->a, HAX, LOW_FLAGS);
     emit_pext32(x, HAX, TEMP, HAX);
-    put8(&x->a, 0x0f); /* bswap eax */
-    put8(&x->a, 0xc8);
-    asm_vex(&x->a, 3, false, 3, 0xf0, HAX, 0, rm_reg(HAX)); /* rorx eax, eax, 16 */
-    put8(&x->a, 16);
-    put8(&x->a, 0x04); /* add al, 7fh: OF */
-    put8(&x->a, 0x7f);
-    put8(&x->a, 0x9e); /* sahf */
-}
-
-/* Push a scratch word. */
-static bool emit_push_scratch(struct xlat *x, unsigned word)
-{
-    asm_lea(&x->a, true, ADDR, emit_stack(x, RSP, x->is64 ? -8 : -4, true));
-    asm_mov(&x->a, TEMP, SCRATCH_AT(word));
-    asm_op(&x->a, slot_prefix(x), 0, 0x89, TEMP, rm_mem(ADDR, 0));
-    asm_lea(&x->a, x->is64, GSP, rm_mem(GSP, x->is64 ? -8 : -4));
-    return true;
+    emit_swap_al_ah(x);
+    asm_flags_from_ax(&x->a);
 }
 
 /* In virtual-8086 mode it depends on IOPL. */
@@ -180,7 +163,11 @@ bool emit_pushf(struct xlat *x, const struct insn *i)
     asm_lea(&x->a, false, TEMP, rm_index(HAX, TEMP, 0, -2)); /* bit 1 is in both */
     asm_mov(&x->a, HAX, SCRATCH_AT(X_T0));
     asm_store(&x->a, SCRATCH_AT(X_T1), TEMP);
-    return emit_push_scratch(x, X_T1);
+    asm_lea(&x->a, true, ADDR, emit_stack(x, RSP, -slot_bytes(x), true));
+    asm_mov(&x->a, TEMP, SCRATCH_AT(X_T1));
+    asm_op(&x->a, slot_prefix(x), 0, 0x89, TEMP, rm_mem(ADDR, 0));
+    emit_move_sp(x, -slot_bytes(x));
+    return true;
 }
 
 /* At level 0 all flags come from the stack but VM, VIF and VIP. */
@@ -208,7 +195,7 @@ bool emit_popf(struct xlat *x, const struct insn *i)
     asm_store(&x->a, SCRATCH_AT(X_T0), HAX);
     emit_flags_from_temp(x);
     asm_mov(&x->a, HAX, SCRATCH_AT(X_T0));
-    asm_lea(&x->a, x->is64, GSP, rm_mem(GSP, x->is64 ? 8 : 4));
+    emit_move_sp(x, slot_bytes(x));
     return true;
 }
 
@@ -219,7 +206,6 @@ static struct rm segment_at(unsigned sreg, size_t field)
     return rm_gs((int32_t)(offsetof(struct cpu, seg) + sreg * sizeof(struct seg) + field));
 }
 
-/* Of a doubleword only the lower half is written. */
 /* MOV from a segment register: memory gets 16 bits, a register as many as it has. */
 bool emit_mov_from_segment(struct xlat *x, const struct insn *i)
 {
@@ -245,14 +231,15 @@ bool emit_mov_from_segment(struct xlat *x, const struct insn *i)
     return true;
 }
 
+/* Of a doubleword only the lower half is written. */
 bool emit_push_segment(struct xlat *x, const struct insn *i)
 {
     if (!stack_is_plain(x, i) || i->prefix & INSN_LOCK)
         return false;
-    asm_lea(&x->a, true, ADDR, emit_stack(x, RSP, x->is64 ? -8 : -4, true));
+    asm_lea(&x->a, true, ADDR, emit_stack(x, RSP, -slot_bytes(x), true));
     emit_movzx(x, 0xb7, TEMP, segment_at(i->dst, offsetof(struct seg, sel)));
     asm_op(&x->a, x->is64 ? P_W : P_66, 0, 0x89, TEMP, rm_mem(ADDR, 0));
-    asm_lea(&x->a, x->is64, GSP, rm_mem(GSP, x->is64 ? -8 : -4));
+    emit_move_sp(x, -slot_bytes(x));
     return true;
 }
 
