@@ -19,13 +19,12 @@
 
 #include "devices/ioapic.h"
 #include "devices/pic.h"
+#include "devices/ticks.h"
 #include "vmm/vm.h"
 
 #define VERSION    UINT32_C(0x00050014)
 #define LINTS      2
 #define MIN_PERIOD UINT64_C(20000)
-#define CATCH_UP   8          /* times as fast as usual come those that are late */
-#define MAX_OWED   NS_PER_SEC /* earlier expiries of a periodic timer than these are lost */
 
 #define BASE_BSP  (UINT64_C(1) << 8)
 #define BASE_X2   (UINT64_C(1) << 10)
@@ -407,8 +406,8 @@ static void timer_schedule(struct lapic *s)
     }
     s->expiry = n + 1;
     due = due_after(s, n + 1);
-    if (s->owed != 0 && clock_now(vm) + period_ns(s) / CATCH_UP < due)
-        due = clock_now(vm) + period_ns(s) / CATCH_UP;
+    if (s->owed != 0 && clock_now(vm) + period_ns(s) / TICKS_CATCH_UP < due)
+        due = clock_now(vm) + period_ns(s) / TICKS_CATCH_UP;
     if ((lvt & LVT_PERIODIC) && due < clock_now(vm) + MIN_PERIOD)
         due = clock_now(vm) + MIN_PERIOD;
     timer_arm(vm, &s->timer, due);
@@ -421,20 +420,13 @@ static void timer_update(struct lapic *s)
     timer_schedule(s);
 }
 
-/* A periodic timer's expiry has come, or it is time to try one that was owed before: may it
- * interrupt? */
-static bool count_owed(struct lapic *s)
+/* A periodic timer's expiry has come, or it is time to try one that is owed: may it interrupt? */
+static bool periodic_due(struct lapic *s)
 {
-    uint64_t n = counts(s) / s->initial, most = MAX_OWED / period_ns(s);
+    uint64_t n = counts(s) / s->initial, come = n < s->expiry ? 0 : n + 1 - s->expiry;
 
-    if (n >= s->expiry)
-        s->owed += n + 1 - s->expiry;
-    if (s->owed > most)
-        s->owed = most;
-    if (s->owed == 0 || bit_get(s->irr, (uint8_t)s->lvt[LVT_TIMER]))
-        return false;
-    s->owed--;
-    return true;
+    return ticks_due(&s->owed, come, period_ns(s), NS_PER_SEC,
+                     bit_get(s->irr, (uint8_t)s->lvt[LVT_TIMER]));
 }
 
 static void timer_fire(void *opaque)
@@ -443,7 +435,7 @@ static void timer_fire(void *opaque)
     bool steady = s->lvt[LVT_TIMER] & LVT_PERIODIC && s->initial != 0;
 
     s->deadline = 0;
-    if (!steady || period_ns(s) < MIN_PERIOD || count_owed(s))
+    if (!steady || period_ns(s) < MIN_PERIOD || periodic_due(s))
         local_deliver(s, LVT_TIMER);
     timer_schedule(s);
 }

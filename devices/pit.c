@@ -13,6 +13,7 @@
 
 #include "devices/isa.h"
 #include "devices/pic.h"
+#include "devices/ticks.h"
 #include "vmm/vm.h"
 
 #define PIT_CHANNELS 3
@@ -31,9 +32,7 @@
 #define PORT61_OUT2     0x20
 #define REFRESH_NS      15085 /* the toggle's half period: 18 clocks */
 
-#define MIN_PERIOD 12     /* clocks: channel 0 interrupts at most each 10 us */
-#define CATCH_UP   8      /* times as fast as usual come those that are late */
-#define MAX_OWED   PIT_HZ /* clocks: later edges than these are lost */
+#define MIN_PERIOD 12 /* clocks: channel 0 interrupts at most each 10 us */
 
 enum access { ACCESS_LATCH, ACCESS_LSB, ACCESS_MSB, ACCESS_BOTH };
 
@@ -259,30 +258,21 @@ static void arm_edge(struct pit *s, uint64_t now)
 
     if (!is_steady(&s->ch[0]))
         s->owed = 0;
-    if (s->owed != 0 && now + s->ch[0].count / CATCH_UP < at)
-        at = now + s->ch[0].count / CATCH_UP;
+    if (s->owed != 0 && now + s->ch[0].count / TICKS_CATCH_UP < at)
+        at = now + s->ch[0].count / TICKS_CATCH_UP;
     if (at == NO_EDGE)
         timer_cancel(s->dev.vm, &s->edge);
     else
         timer_arm(s->dev.vm, &s->edge, clocks_to_ns(at));
 }
 
-/* An edge has come, or it is time to try one that was owed before: does the line show it? An edge
- * that has come always does: the PIC may not be who takes it. */
-static bool count_owed(struct pit *s, uint64_t now)
+/* A steady edge has come, or it is time to try one that is owed: does the line show it? */
+static bool steady_edge_due(struct pit *s, uint64_t now)
 {
-    const struct pit_chan *c = &s->ch[0];
-    uint64_t most = MAX_OWED / c->count;
-    bool has_come = now >= s->edge_at;
+    uint32_t count = s->ch[0].count;
+    uint64_t come = now < s->edge_at ? 0 : (now - s->edge_at) / count + 1;
 
-    if (has_come)
-        s->owed += (now - s->edge_at) / c->count + 1;
-    if (s->owed > most)
-        s->owed = most;
-    if (pic_is_waiting(s->dev.vm, 0))
-        return has_come;
-    s->owed -= s->owed != 0;
-    return true;
+    return ticks_due(&s->owed, come, count, PIT_HZ, pic_is_waiting(s->dev.vm, 0));
 }
 
 static void drive_irq0(struct pit *s, bool level)
@@ -295,7 +285,7 @@ static void edge_due(void *opaque)
     struct pit *s = opaque;
     uint64_t now = clocks_now(s);
 
-    if (!is_steady(&s->ch[0]) || count_owed(s, now)) {
+    if (!is_steady(&s->ch[0]) || steady_edge_due(s, now)) {
         if (s->ch[0].mode > 1)
             drive_irq0(s, false);
         drive_irq0(s, true);

@@ -547,6 +547,23 @@ START_TEST(late_expiries_are_made_up_for)
 }
 END_TEST
 
+START_TEST(a_period_may_be_longer_than_what_is_owed)
+{
+    put(SVR, 0x1ff);
+    put(DIVIDE, 0xb);
+    put(TIMER, 0x20040);
+    put(INITIAL, 3000000000u); /* 3 s */
+    for (unsigned k = 0; k < 3; k++) {
+        pass_ns(3 * NS_PER_SEC + 1000);
+        ck_assert(intr());
+        ck_assert_int_eq(intr_ack(c), 0x40);
+        put(EOI, 0);
+    }
+    pass_ns(7 * NS_PER_SEC); /* a little more than two periods */
+    ck_assert_int_eq(intr_ack(c), 0x40);
+}
+END_TEST
+
 /* The PIC, which nobody has set up, latches the first edge for ever. */
 START_TEST(the_pits_edges_pass_by_the_pic)
 {
@@ -668,6 +685,7 @@ int main(void)
     tcase_add_test(t, changing_the_timers_mode_keeps_the_count);
     tcase_add_test(t, a_late_expiry_survives_a_write);
     tcase_add_test(t, late_expiries_are_made_up_for);
+    tcase_add_test(t, a_period_may_be_longer_than_what_is_owed);
     tcase_add_test(t, a_fast_timer_is_held_back);
     tcase_add_test(t, x2apic);
     tcase_add_test(t, relocation);
