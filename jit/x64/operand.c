@@ -201,12 +201,13 @@ void emit_entry(struct xlat *x, unsigned to, unsigned reg, bool write)
     asm_mov(&x->a, to, rm_index(TABLE, (int)to, 3, write ? (int32_t)SHADOW_WR_OFFSET : 0));
 }
 
-/* The entry for the address in ADDR, and the access of n bytes. */
+/* The entry for the address in ADDR, and the access of n bytes; 0: of one byte, to see whether it
+ * can be made. */
 static struct rm emit_lookup(struct xlat *x, unsigned n, bool write)
 {
     emit_entry(x, TEMP, ADDR, write);
     if (is_careful(x))
-        emit_page_check(x, n, write);
+        emit_page_check(x, n != 0 ? n : 1, write);
     return rm_index(ADDR, TEMP, 0, 0);
 }
 

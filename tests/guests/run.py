@@ -30,6 +30,7 @@ CASES = {
     "demo-486": ("demo", 16, ["-append", "selftest", "-cpu", "486"], 0, None),
     "exceptions": ("exceptions", 16, [], PASSED, None),
     "churn": ("churn", 16, [], PASSED, None),
+    "arrays": ("arrays", 16, [], PASSED, None),
     "strings": ("strings", 16, [], PASSED, None),
     "mixed": ("mixed", 16, [], PASSED, None),
     "smc": ("smc", 16, [], PASSED, None),

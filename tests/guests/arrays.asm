@@ -1,0 +1,125 @@
+; SPDX-License-Identifier: MIT
+;
+; Arrays at fixed addresses, a register being the index: whole and odd elements, over the ends of
+; pages, and with an index that is negative, so that its sum with the array's address wraps. Each
+; is also read by a pointer.
+
+%include "lib/image.asm"
+%include "lib/test.asm"
+
+section .strings
+NAME:   db      "arrays", 0
+
+COUNT           equ 3000
+BYTES           equ COUNT * 4
+SUM             equ 9 * COUNT * (COUNT + 1) / 2 + 5 * COUNT
+BEHIND          equ 2 * PAGE_SIZE
+
+section .bss
+        alignb  PAGE_SIZE
+        resb    PAGE_SIZE / 2 - 6               ; nearer to neither end of a page
+array:  resb    BYTES + 4
+
+section .text
+test_main:
+        call    fill
+        call    read
+        call    write
+        call    fill
+        call    odd_elements
+        call    read_wrapped
+        call    write_wrapped
+        jmp     test_end
+
+; The sum of the elements is SUM.
+fill:
+        mov     edi, array
+        mov     ecx, COUNT
+.loop:  lea     eax, [ecx * 8 + ecx + 5]
+        mov     [edi], eax
+        add     edi, 4
+        dec     ecx
+        jnz     .loop
+        ret
+
+; EDX = sum of the elements.
+sum_by_pointer:
+        mov     esi, array
+        xor     edx, edx
+        mov     ecx, COUNT
+.loop:  add     edx, [esi]
+        add     esi, 4
+        dec     ecx
+        jnz     .loop
+        ret
+
+read:
+        call    sum_by_pointer
+        CHECK   "sum by a pointer", edx, SUM
+        xor     ebx, ebx
+        xor     edx, edx
+.loop:  add     edx, [ebx + array]
+        add     ebx, 4
+        cmp     ebx, BYTES
+        jb      .loop
+        CHECK   "sum by an index", edx, SUM
+        ret
+
+write:
+        xor     ebx, ebx
+.loop:  mov     dword [ebx + array], 7
+        inc     dword [ebx + array]
+        add     ebx, 4
+        cmp     ebx, BYTES
+        jb      .loop
+        call    sum_by_pointer
+        CHECK   "written by an index", edx, 8 * COUNT
+        ret
+
+; Of four bytes at each third place, some on two pages.
+odd_elements:
+        xor     ebx, ebx
+        xor     edi, edi                        ; differences
+.loop:  mov     eax, [ebx + array]
+        lea     esi, [ebx]
+        add     esi, array
+        movzx   ecx, byte [esi + 3]
+        shl     ecx, 8
+        mov     cl, [esi + 2]
+        shl     ecx, 8
+        mov     cl, [esi + 1]
+        shl     ecx, 8
+        mov     cl, [esi]
+        cmp     eax, ecx
+        je      .same
+        inc     edi
+.same:  add     ebx, 3
+        cmp     ebx, BYTES
+        jb      .loop
+        CHECK   "odd elements", edi, 0
+        ret
+
+; The index begins at -BEHIND.
+read_wrapped:
+        mov     ebx, -BEHIND
+        xor     edx, edx
+        mov     ecx, COUNT
+.loop:  add     edx, [ebx + array + BEHIND]
+        add     ebx, 4
+        dec     ecx
+        jnz     .loop
+        CHECK   "sum by a negative index", edx, SUM
+        ret
+
+write_wrapped:
+        mov     ebx, -BEHIND
+        mov     ecx, COUNT
+.loop:  mov     [ebx + array + BEHIND], ecx
+        add     ebx, 4
+        dec     ecx
+        jnz     .loop
+        call    sum_by_pointer
+        CHECK   "written by a negative index", edx, COUNT * (COUNT + 1) / 2
+        ret
+
+IMAGE_END
