@@ -347,7 +347,7 @@ int main(int argc, char **argv)
         }
     }
     gen_first_memory(t.mem);
-    t.cpu = guest_create(host_has);
+    t.cpu = guest_create(host_has, GUEST_LONG);
     t.gen = t.cpu != NULL ? gen_create(t.cpu, t.maker == MAKER_AMD ? maker_avoids : NULL) : NULL;
     t.per_row = calloc(optab_count, sizeof(t.per_row[0]));
     t.failed_row = calloc(optab_count, sizeof(t.failed_row[0]));

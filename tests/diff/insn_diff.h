@@ -65,8 +65,19 @@ void gen_first_memory(uint8_t *mem);
 
 /* -- The interpreter's side -------------------------------------------------------------------- */
 
+/* What code runs under. */
+enum guest_system {
+    GUEST_LONG,    /* long mode, CPL 3 */
+    GUEST_PAGED,   /* protected mode with paging, CPL 3 */
+    GUEST_KERNEL,  /* the same, CPL 0 */
+    GUEST_UNPAGED, /* without paging, CPL 3 */
+    GUEST_REAL,
+    GUEST_V86,
+    GUEST_SYSTEMS
+};
+
 /* A processor with the features that has() says. */
-struct cpu *guest_create(bool (*has)(enum isa isa));
+struct cpu *guest_create(bool (*has)(enum isa isa), enum guest_system system);
 void guest_free(struct cpu *c);
 void guest_set_mode(struct cpu *c, enum code_size size);
 /* The row of an instruction that changed flags which its row does not list, or -1. */

@@ -30,7 +30,7 @@ static int find_row(const char *key)
 int main(int argc, char **argv)
 {
     FILE *f = argc == 2 ? fopen(argv[1], "r") : NULL;
-    struct cpu *c = guest_create(has_all);
+    struct cpu *c = guest_create(has_all, GUEST_LONG);
     struct gen *g = c != NULL ? gen_create(c, NULL) : NULL;
     char line[128], key[64];
     unsigned rows = 0, differ = 0;

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* The interpreter's side: a processor in long mode at CPL 3 with flat segments and paging, whose
- * page tables map the test's pages as the host has them mapped. Stands in for vmm/ too.
- * Instructions are decoded and executed one by one, so that a fault is seen before it is delivered.
+/* The interpreter's side: a processor under one of several systems (enum guest_system); in long
+ * mode it is at CPL 3 with flat segments, and its page tables map the test's pages as the host has
+ * them mapped. Physical addresses are linear ones. Stands in for vmm/ too. Instructions are decoded
+ * and executed one by one, so that a fault is seen before it is delivered.
  */
 #include <stdarg.h>
 #include <stdio.h>
@@ -15,60 +16,100 @@
 #include "cpu/segment.h"
 #include "tests/diff/insn_guest.h"
 
-/* Guest-physical pages */
+/* Pages of RAM */
 enum {
     PG_PML4,
     PG_PDPT,
     PG_PD,
     PG_PT,
-    PG_CODE,
+    PG_TABLES,
+    PG_CODE = PG_TABLES,
     PG_DATA,
     PG_SYSTEM = PG_DATA + RW_PAGES + 1,
     PG_COUNT = PG_SYSTEM + SYSTEM_PAGES
 };
 
+/* Where they are, apart from the systems that have all but page tables lower by LOW. */
+#define TABLES_PA UINT64_C(0x100000)
+
+static const struct {
+    uint64_t pa;
+    unsigned page, count;
+} areas[] = {{TABLES_PA, PG_PML4, PG_TABLES},
+             {CODE_LA, PG_CODE, 1},
+             {DATA_LA, PG_DATA, RW_PAGES + 1},
+             {SYSTEM_LA, PG_SYSTEM, SYSTEM_PAGES}};
+
+#define CR4_ALWAYS (CR4_OSFXSR | CR4_OSXMMEXCPT | CR4_UMIP)
+
+/* ORDER guest_system */
+static const struct {
+    uint32_t cr0, cr4, efer;
+    unsigned cpl;
+    bool vm, low;
+} systems[GUEST_SYSTEMS] = {
+    {CR0_PE | CR0_PG, CR4_ALWAYS | CR4_PAE | CR4_FSGSBASE,
+     EFER_SCE | EFER_LME | EFER_LMA | EFER_NXE, 3, false, false},
+    {CR0_PE | CR0_PG, CR4_ALWAYS | CR4_PAE, EFER_NXE, 3, false, false},
+    {CR0_PE | CR0_PG, CR4_ALWAYS | CR4_PAE, EFER_NXE, 0, false, false},
+    {CR0_PE, CR4_ALWAYS, 0, 3, false, false},
+    {0, CR4_ALWAYS, 0, 0, false, true},
+    {CR0_PE | CR0_PG, CR4_ALWAYS | CR4_PAE, EFER_NXE, 3, true, true},
+};
+
 /* struct cpu comes first, so that the functions of the machine find the rest. */
 struct guest {
     struct cpu cpu;
+    enum guest_system system;
     struct jit_ram ram;
     uint8_t *bytes; /* ram.host, to be written */
 };
+
+uint64_t guest_low(const struct cpu *c)
+{
+    return systems[((const struct guest *)c)->system].low ? LOW : 0;
+}
 
 static uint8_t *ram_page(const struct guest *g, uint64_t n)
 {
     return g->bytes + n * JIT_RAM_STRIDE;
 }
 
-static void map_page(struct guest *g, uint64_t la, unsigned page, uint64_t bits)
+/* All lies in 2 MiB, and within them in the same places where it is low. */
+static void map_page(struct guest *g, uint64_t la, uint64_t bits)
 {
-    uint64_t pte = (uint64_t)page << 12 | bits | 0x65; /* dirty, accessed, user, present */
+    uint64_t pte = (la - guest_low(&g->cpu)) | bits | 0x61; /* dirty, accessed, present */
     memcpy(ram_page(g, PG_PT) + (la >> 12 & 511) * 8, &pte, 8);
 }
 
+static uint64_t table_pa(unsigned page)
+{
+    return TABLES_PA + (uint64_t)page * PAGE;
+}
+
+/* Without long mode CR3 leads to a table of the third level's, which has fewer bits. */
 static void build_page_tables(struct guest *g)
 {
-    const uint64_t no_execute = UINT64_C(1) << 63;
-    uint64_t link = PG_PDPT << 12 | 0x67;
-    memcpy(ram_page(g, PG_PML4) + (CODE_LA >> 39 & 511) * 8, &link, 8);
-    link = PG_PD << 12 | 0x67;
-    memcpy(ram_page(g, PG_PDPT) + (CODE_LA >> 30 & 511) * 8, &link, 8);
-    link = PG_PT << 12 | 0x67;
-    memcpy(ram_page(g, PG_PD) + (CODE_LA >> 21 & 511) * 8, &link, 8);
-    map_page(g, CODE_LA, PG_CODE, 2);
+    const uint64_t no_execute = UINT64_C(1) << 63, user = 4;
+    uint64_t base = CODE_LA - guest_low(&g->cpu);
+    uint64_t link = table_pa(PG_PDPT) | 0x67;
+    memcpy(ram_page(g, PG_PML4) + (base >> 39 & 511) * 8, &link, 8);
+    link = table_pa(PG_PD) | 0x67;
+    memcpy(ram_page(g, PG_PDPT) + (base >> 30 & 511) * 8, &link, 8);
+    link = table_pa(PG_PT) | 0x67;
+    memcpy(ram_page(g, PG_PD) + (base >> 21 & 511) * 8, &link, 8);
+    map_page(g, CODE_LA, user | 2);
     for (unsigned k = 0; k < RW_PAGES; k++)
-        map_page(g, DATA_LA + k * PAGE, PG_DATA + k, 2 | no_execute);
-    map_page(g, DATA_LA + RW_PAGES * PAGE, PG_DATA + RW_PAGES, no_execute);
+        map_page(g, DATA_LA + k * PAGE, user | 2 | no_execute);
+    map_page(g, DATA_LA + RW_PAGES * PAGE, user | no_execute);
+    g->cpu.cr3 = table_pa(PG_PML4);
+    g->cpu.pdpte[base >> 30 & 3] = table_pa(PG_PD) | 1;
 }
 
 void guest_map_system(struct cpu *c)
 {
-    const uint64_t user = 4;
-    struct guest *g = (struct guest *)c;
-    for (unsigned k = 0; k < SYSTEM_PAGES; k++) {
-        uint8_t *pte = ram_page(g, PG_PT) + ((SYSTEM_LA >> 12 & 511) + k) * 8;
-        map_page(g, SYSTEM_LA + k * PAGE, PG_SYSTEM + k, 2);
-        *pte = (uint8_t)(*pte & ~user);
-    }
+    for (unsigned k = 0; k < SYSTEM_PAGES; k++)
+        map_page((struct guest *)c, SYSTEM_LA + k * PAGE, 2);
 }
 
 /* As vmm/ has it: a memory object of which every second page is used. */
@@ -86,7 +127,7 @@ static bool create_ram(struct guest *g)
     return true;
 }
 
-struct cpu *guest_create(bool (*has)(enum isa isa))
+struct cpu *guest_create(bool (*has)(enum isa isa), enum guest_system system)
 {
     char err[256];
     struct guest *g = calloc(1, sizeof(*g));
@@ -98,14 +139,14 @@ struct cpu *guest_create(bool (*has)(enum isa isa))
     for (unsigned k = 0; k < ISA_COUNT; k++)
         if (!has((enum isa)k))
             c->isa[k / 64] &= ~(UINT64_C(1) << k % 64);
+    g->system = system;
     build_page_tables(g);
-    c->cr0 = CR0_PE | CR0_PG | CR0_WP | CR0_NE | CR0_MP | CR0_ET | CR0_AM;
-    c->cr4 = CR4_PAE | CR4_OSFXSR | CR4_OSXMMEXCPT | CR4_FSGSBASE | CR4_UMIP;
-    c->efer = EFER_SCE | EFER_LME | EFER_LMA | EFER_NXE;
-    c->cr3 = PG_PML4 << 12;
+    c->cr0 = systems[system].cr0 | CR0_WP | CR0_NE | CR0_MP | CR0_ET | CR0_AM;
+    c->cr4 = systems[system].cr4;
+    c->efer = systems[system].efer;
     c->eflags = EFL_FIXED | EFL_IF;
     c->tr.limit = 0; /* no I/O permission bitmap */
-    guest_set_mode(c, CODE_64);
+    guest_set_mode(c, system == GUEST_LONG ? CODE_64 : CODE_16);
     return c;
 }
 
@@ -128,31 +169,48 @@ uint8_t *guest_system_page(struct cpu *c, unsigned n)
     return ram_page((struct guest *)c, PG_SYSTEM + n);
 }
 
-static struct seg segment(uint16_t sel, uint64_t base, uint32_t limit, unsigned attr)
+static struct seg segment(const struct cpu *c, uint16_t sel, uint64_t base, uint32_t limit,
+                          unsigned attr)
 {
+    unsigned dpl = systems[((const struct guest *)c)->system].cpl << SEG_DPL_SHIFT;
     struct seg s = {.sel = sel,
                     .base = base,
                     .desc_base = (uint32_t)base,
                     .limit = limit,
-                    .attr = (uint16_t)(attr | SEG_P | SEG_DPL | SEG_S | SEG_RW | SEG_A),
+                    .attr = (uint16_t)(attr | SEG_P | dpl | SEG_S | SEG_RW | SEG_A),
                     .usable = true};
     return s;
 }
 
-/* The selectors are those of a Linux process. */
+/* A segment as selectors of real and virtual-8086 mode mean them. */
+static struct seg paragraph(const struct cpu *c, uint64_t base)
+{
+    return segment(c, (uint16_t)(base >> 4), base, 0xffff, 0);
+}
+
+/* The selectors are those of a Linux process. Without long mode, 16-bit code has a 16-bit stack if
+ * there is paging. */
 void guest_set_mode(struct cpu *c, enum code_size size)
 {
-    struct seg data = segment(0x2b, 0, UINT32_MAX, SEG_G | SEG_DB);
-    switch (size) {
-    case CODE_64: c->seg[SEG_CS] = segment(0x33, 0, UINT32_MAX, SEG_G | SEG_CODE | SEG_L); break;
-    case CODE_32: c->seg[SEG_CS] = segment(0x23, 0, UINT32_MAX, SEG_G | SEG_CODE | SEG_DB); break;
-    default:
-        c->seg[SEG_CS] = segment(LDT_CODE, code_base(size), 0xffff, SEG_CODE);
-        data = segment(LDT_DATA, data_base(size), 0xffff, SEG_DB);
-        break;
+    enum guest_system system = ((const struct guest *)c)->system;
+    struct seg *cs = &c->seg[SEG_CS];
+    struct seg data = segment(c, 0x2b, 0, UINT32_MAX, SEG_G | SEG_DB);
+    unsigned stack = system == GUEST_LONG || system == GUEST_UNPAGED ? SEG_DB : 0;
+
+    if (systems[system].low) {
+        *cs = paragraph(c, code_base(size) - LOW);
+        data = paragraph(c, data_base(size) - LOW);
+    } else if (size == CODE_64) {
+        *cs = segment(c, 0x33, 0, UINT32_MAX, SEG_G | SEG_CODE | SEG_L);
+    } else if (size == CODE_32) {
+        *cs = segment(c, 0x23, 0, UINT32_MAX, SEG_G | SEG_CODE | SEG_DB);
+    } else {
+        *cs = segment(c, LDT_CODE, code_base(size), 0xffff, SEG_CODE);
+        data = segment(c, LDT_DATA, data_base(size), 0xffff, stack);
     }
     c->seg[SEG_SS] = c->seg[SEG_DS] = c->seg[SEG_ES] = data;
     c->seg[SEG_FS] = c->seg[SEG_GS] = (struct seg){.sel = 0};
+    c->eflags = (c->eflags & ~EFL_VM) | (systems[system].vm ? EFL_VM : 0);
     cpu_update_mode(c);
     for (unsigned sreg = 0; sreg < SEG_COUNT; sreg++)
         seg_update(c, sreg); /* the mode may be the one that it was */
@@ -163,7 +221,7 @@ void guest_load(struct cpu *c, const struct state *s)
     struct fpu *f = &c->fpu;
     memcpy(c->r, s->r, sizeof(s->r));
     c->r[RIP] = s->rip;
-    eflags_set(c, s->eflags);
+    eflags_set(c, s->eflags | (c->eflags & EFL_VM));
     f->cw = s->fx.fcw;
     f->top = s->fx.fsw >> 11 & 7;
     f->sw = s->fx.fsw & (uint16_t)~FSW_TOP;
@@ -247,7 +305,7 @@ void guest_write_code(struct cpu *c, const struct sequence *q)
     if (memcmp(code, want, PAGE) == 0)
         return;
     memcpy(code, want, PAGE);
-    cpu_code_written(c, PG_CODE << 12, PAGE);
+    cpu_code_written(c, CODE_LA - guest_low(c), PAGE);
 }
 
 void guest_write_data(struct cpu *c, const uint8_t *mem)
@@ -284,9 +342,13 @@ int guest_run(struct cpu *c, const struct sequence *q, struct state *s, uint8_t 
 
 uint8_t *phys_page(struct cpu *c, uint64_t pa, bool write)
 {
-    struct guest *g = (struct guest *)c;
     (void)write;
-    return pa >> 12 < PG_COUNT ? ram_page(g, pa >> 12) : NULL;
+    for (unsigned k = 0; k < sizeof(areas) / sizeof(areas[0]); k++) {
+        uint64_t base = areas[k].pa - (areas[k].page < PG_TABLES ? 0 : guest_low(c));
+        if (pa - base < areas[k].count * PAGE)
+            return ram_page((struct guest *)c, areas[k].page + (pa - base) / PAGE);
+    }
+    return NULL;
 }
 
 uint64_t phys_read(struct cpu *c, uint64_t pa, unsigned n)

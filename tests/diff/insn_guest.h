@@ -11,6 +11,10 @@
 #define SYSTEM_LA    UINT64_C(0x20080000)
 #define SYSTEM_PAGES 2u
 
+/* In real and virtual-8086 mode all is lower by this. */
+#define LOW UINT64_C(0x20000000)
+uint64_t guest_low(const struct cpu *c);
+
 /* Map them, for the supervisor only. */
 void guest_map_system(struct cpu *c);
 uint8_t *guest_system_page(struct cpu *c, unsigned n);

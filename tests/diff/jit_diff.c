@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* usage: jit_diff [-s seed] [-n cases] [-r mnemonic] [-x] [-c]
+/* usage: jit_diff [-s seed] [-n cases] [-r mnemonic] [-m system] [-x] [-c]
  *
  * The translator against the interpreter: random sequences of instructions (see insn_diff.c) run in
  * both from the same state; all that the sequence can see, and the fault that ended it, must agree.
@@ -7,31 +7,29 @@
  * with accesses that trap because the pages are not in its tables yet, then without.
  *
  * An exception goes through a gate of the guest's to a HLT of its own, so that it is delivered as
- * in a machine. -x: sequences of one instruction only; -c: with checks in the code. Status 1: a
+ * in a machine. -m: code of one system only (enum guest_system: long mode, legacy modes); -n: cases
+ * of each system; -x: sequences of one instruction only; -c: with checks in the code. Status 1: a
  * difference was found; 77: the host can't run the translator. */
 #include <getopt.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "tests/diff/insn_guest.h"
+#include "tests/diff/jit_system.h"
 
 #define CASES       60000
 #define ROUNDS      7
 #define MAX_REPORTS 20
 
-/* The first system page; the second one is the stack. */
-enum { AT_IDT = 0, AT_GDT = 0x400, AT_TSS = 0x500, AT_HLT = 0x800 };
-#define STACK_TOP  (SYSTEM_LA + 2 * PAGE)
-#define VECTORS    32u
-#define KERNEL_SEL 8u
-
 struct run {
-    struct cpu *ref, *dut;
+    enum guest_system system;
+    struct cpu *ref, *dut, *decoder;
     struct gen *gen;
+    struct jit *jit;
     const char *only;
     struct sequence seq;
     struct state before, want, got;
+    uint8_t system_page[PAGE];
     uint8_t mem[DATA_SIZE], want_mem[DATA_SIZE], got_mem[DATA_SIZE];
     unsigned long cases, failed;
 };
@@ -42,51 +40,33 @@ static bool has_all(enum isa isa)
     return true;
 }
 
-/* -- The guest's system ------------------------------------------------------------------------ */
+/* -- Systems ----------------------------------------------------------------------------------- */
 
-static void put_gate(uint8_t *idt, unsigned vec)
+static const struct {
+    const char *name;
+    unsigned part; /* of the cases: one in so many */
+    bool level0;   /* CPL 0 */
+    bool sizes[CODE_SIZES];
+} systems[GUEST_SYSTEMS] = {
+    [GUEST_LONG] = {"long", 1, false, {true, true, true}},
+    [GUEST_PAGED] = {"paged", 3, false, {false, true, true}},
+    [GUEST_KERNEL] = {"kernel", 3, true, {false, true, true}},
+    [GUEST_UNPAGED] = {"unpaged", 3, false, {false, true, true}},
+    [GUEST_REAL] = {"real", 6, true, {false, false, true}},
+    [GUEST_V86] = {"v86", 6, false, {false, false, true}},
+};
+
+/* At CPL 0 some instructions take away what the test stands on. */
+static bool is_destructive(const struct gen_choice *choice)
 {
-    uint64_t to = SYSTEM_LA + AT_HLT + vec;
-    uint64_t type = vec == VEC_BP ? 0xee00 : 0x8e00;
-    uint64_t low = (to & 0xffff) | KERNEL_SEL << 16 | (type | (to >> 16 & 0xffff) << 16) << 32;
-    uint64_t high = to >> 32;
-    memcpy(idt + 16 * vec, &low, 8);
-    memcpy(idt + 16 * vec + 8, &high, 8);
-}
+    static const char *const names[] = {"HLT",  "LLDT", "LTR",   "LGDT",
+                                        "LIDT", "LMSW", "WRMSR", "RDMSR"};
+    const struct op_row *row = choice->row;
 
-static void create_system(struct cpu *c)
-{
-    const uint64_t kernel_cs = UINT64_C(0x00af9b000000ffff), rsp0 = STACK_TOP;
-    uint8_t *p = guest_system_page(c, 0);
-
-    guest_map_system(c);
-    for (unsigned vec = 0; vec < VECTORS; vec++)
-        put_gate(p + AT_IDT, vec);
-    memcpy(p + AT_GDT + KERNEL_SEL, &kernel_cs, 8);
-    memcpy(p + AT_TSS + 4, &rsp0, 8);
-    memset(p + AT_HLT, 0xf4, VECTORS);
-    c->idt.base = SYSTEM_LA + AT_IDT;
-    c->idt.limit = 16 * VECTORS - 1;
-    c->gdt.base = SYSTEM_LA + AT_GDT;
-    c->gdt.limit = KERNEL_SEL + 7;
-    c->tr.base = SYSTEM_LA + AT_TSS;
-    c->tr.limit = 103; /* no I/O permission bitmap */
-}
-
-/* What the frame on the stack says of the exception that led to the HLT. */
-static void read_frame(struct cpu *c, struct state *s)
-{
-    static const uint32_t with_error =
-        1u << 8 | 1u << 10 | 1u << 11 | 1u << 12 | 1u << 13 | 1u << 14 | 1u << 17 | 1u << 21;
-    uint64_t frame[6];
-
-    memcpy(frame, guest_system_page(c, 1) + PAGE - sizeof(frame), sizeof(frame));
-    s->vec = (unsigned)(c->r[RIP] - 1 - SYSTEM_LA - AT_HLT);
-    s->err = s->vec < VECTORS && with_error >> s->vec & 1 ? (uint32_t)frame[0] : 0;
-    s->rip = frame[1];
-    s->eflags = (uint32_t)frame[3];
-    s->r[RSP] = frame[4];
-    s->cr2 = c->cr2;
+    for (unsigned k = 0; k < sizeof(names) / sizeof(names[0]); k++)
+        if (strcmp(row->name, names[k]) == 0)
+            return true;
+    return strncmp(row->operands, "Cy", 2) == 0 || strncmp(row->operands, "Dy", 2) == 0;
 }
 
 /* -- One sequence ------------------------------------------------------------------------------ */
@@ -98,31 +78,53 @@ static bool same_pointers(const struct fpu *a, const struct fpu *b)
            a->fds == b->fds;
 }
 
+/* At CPL 0 frames are written to the sequence's own stack, half of one where that faults: with
+ * flags in it that may be undefined. */
+static bool is_memory_defined(const struct run *t)
+{
+    return !systems[t->system].level0 || t->seq.undefined == 0 || t->want.vec == VEC_BP;
+}
+
 static bool differs(struct run *t)
 {
     normalise(&t->seq, &t->got);
     return !same_pointers(&t->ref->fpu, &t->dut->fpu) ||
            memcmp(&t->want, &t->got, sizeof(t->want)) != 0 ||
-           memcmp(t->want_mem, t->got_mem, DATA_SIZE) != 0;
+           (is_memory_defined(t) && memcmp(t->want_mem, t->got_mem, DATA_SIZE) != 0);
 }
 
-static void run_translated(struct run *t)
-{
-    struct cpu *c = t->dut;
+/* To the HLT, the reference instruction by instruction. Wild jumps may lead to a loop. */
+#define MAX_STEPS 2000
 
-    t->got = t->before;
+static enum cpu_exit run_to_halt(const struct run *t, struct cpu *c)
+{
+    enum cpu_exit end = CPU_EXIT_ATTENTION;
+
+    if (c == t->dut)
+        return cpu_run(c);
+    for (unsigned n = 0; n < MAX_STEPS && end == CPU_EXIT_ATTENTION; n++)
+        end = cpu_step(c);
+    return end;
+}
+
+/* False: it does not end. */
+static bool run(const struct run *t, struct cpu *c, struct state *s, uint8_t *mem)
+{
+    *s = t->before;
     guest_write_code(c, &t->seq); /* which it may have overwritten */
     guest_write_data(c, t->mem);
+    system_restore(c, t->system_page);
     c->halted = false;
+    c->cr2 = c->dr[6] = 0; /* CPL 0 may read them */
     guest_set_mode(c, t->seq.size);
-    guest_load(c, &t->got);
-    if (cpu_run(c) == CPU_EXIT_HALT) {
-        guest_save(c, &t->got);
-        read_frame(c, &t->got);
-    } else {
-        t->got.vec = VECTORS;
-    }
-    guest_read_data(c, t->got_mem);
+    guest_load(c, s);
+    enum cpu_exit end = run_to_halt(t, c);
+    guest_save(c, s);
+    s->vec = VECTORS; /* a shutdown */
+    if (end == CPU_EXIT_HALT)
+        system_read_frame(c, s);
+    guest_read_data(c, mem);
+    return end != CPU_EXIT_ATTENTION;
 }
 
 static void show(const char *name, uint64_t before, uint64_t want, uint64_t got)
@@ -151,7 +153,8 @@ static void report(const struct run *t, unsigned round)
     const struct state *b = &t->before, *w = &t->want, *g = &t->got;
     const struct op_row *row = &optab[t->seq.insn[t->seq.count - 1].row];
 
-    printf("%u-bit %s %s, run %u:", 64u >> t->seq.size, row->name, row->operands, round);
+    printf("%s, %u-bit %s %s, run %u:", systems[t->system].name, 64u >> t->seq.size, row->name,
+           row->operands, round);
     for (unsigned k = 0; k < t->seq.len; k++)
         printf(" %02x", t->seq.code[k]);
     printf("\n");
@@ -175,24 +178,16 @@ static void report(const struct run *t, unsigned round)
     report_numbered("mem/8:", t->mem, t->want_mem, t->got_mem, DATA_SIZE / 8);
 }
 
-/* The interpreter's side steps over what TF would trap, and the order in which the parts of an
- * access fault is seen through TF only. */
-static bool is_comparable(const struct run *t)
-{
-    return !(t->want.eflags & EFL_TF) && t->got.vec != VEC_DB;
-}
-
 /* Run t->seq from t->before and t->mem. */
 static void compare(struct run *t)
 {
-    t->want = t->before;
-    memcpy(t->want_mem, t->mem, DATA_SIZE);
-    guest_run(t->ref, &t->seq, &t->want, t->want_mem);
+    if (!run(t, t->ref, &t->want, t->want_mem))
+        return;
     normalise(&t->seq, &t->want);
     t->cases++;
     for (unsigned round = 0; round < ROUNDS; round++) {
-        run_translated(t);
-        if (differs(t) && is_comparable(t)) {
+        run(t, t->dut, &t->got, t->got_mem);
+        if (differs(t)) {
             if (t->failed++ < MAX_REPORTS)
                 report(t, round);
             return;
@@ -292,72 +287,120 @@ static void one_case(struct run *t, enum code_size size, unsigned row, uint64_t 
     compare(t);
 }
 
+static void fixed_cases(struct run *t)
+{
+    for (unsigned size = 0; size < CODE_SIZES; size++)
+        if (systems[t->system].sizes[size])
+            invalid_case(t, (enum code_size)size);
+    for (unsigned n = 0; n < sizeof(runs) / sizeof(runs[0]); n++)
+        for (unsigned size = CODE_64; size <= CODE_32; size++)
+            if (systems[t->system].sizes[size])
+                run_case(t, (enum code_size)size, n);
+}
+
 static void run_cases(struct run *t, uint64_t seed, unsigned long cases, unsigned len)
 {
-    for (unsigned long before = ~0ul; t->cases < cases && t->cases != before; seed++) {
+    unsigned long before = ~0ul;
+
+    fixed_cases(t);
+    for (t->cases = 0; t->cases < cases && t->cases != before; seed++) {
         before = t->cases;
         for (unsigned s = 0; s < CODE_SIZES; s++)
             for (unsigned row = 0; row < optab_count && t->cases < cases; row++)
                 if ((t->only == NULL || strcmp(t->only, optab[row].name) == 0) &&
-                    gen_has_row(t->gen, (enum code_size)s, row))
+                    systems[t->system].sizes[s] && gen_has_row(t->gen, (enum code_size)s, row))
                     one_case(t, (enum code_size)s, row, seed, len);
     }
 }
 
+/* -- All systems ------------------------------------------------------------------------------- */
+
+/* 0, 77 or 2. The generator's processor decodes code of all sizes, so it is in long mode. */
+static int open_system(struct run *t, const struct jit_config *cfg)
+{
+    bool level0 = systems[t->system].level0;
+    char err[256];
+
+    t->ref = guest_create(has_all, t->system);
+    t->dut = guest_create(has_all, t->system);
+    t->decoder = guest_create(has_all, GUEST_LONG);
+    t->gen = t->decoder != NULL ? gen_create(t->decoder, level0 ? is_destructive : NULL) : NULL;
+    if (t->ref == NULL || t->dut == NULL || t->gen == NULL)
+        return 2;
+    gen_together(t->gen);
+    gen_first_memory(t->mem);
+    system_create(t->ref, t->system);
+    system_create(t->dut, t->system);
+    memcpy(t->system_page, guest_system_page(t->ref, 0), PAGE);
+    if (jit_create(&t->jit, t->dut, guest_ram(t->dut), cfg, err) != 0 ||
+        jit_thread_enter(t->jit) != 0) {
+        printf("skipped: %s\n", err);
+        return 77;
+    }
+    return 0;
+}
+
+static void close_system(struct run *t)
+{
+    jit_thread_leave(t->jit);
+    jit_free(t->jit);
+    gen_free(t->gen);
+    guest_free(t->decoder);
+    guest_free(t->ref);
+    guest_free(t->dut);
+}
+
+/* 0: no difference. */
+static int do_system(enum guest_system system, const char *only, const struct jit_config *cfg,
+                     uint64_t seed, unsigned long cases, unsigned len)
+{
+    static struct run t; /* large */
+    int status;
+
+    t = (struct run){.system = system, .only = only};
+    status = open_system(&t, cfg);
+    if (status != 0)
+        return status;
+    run_cases(&t, seed, cases / systems[system].part, len);
+    struct jit_stats s = jit_stats(t.jit);
+    printf("%s: %lu cases, %llu instructions translated, %llu of them declined; %lu differences\n",
+           systems[system].name, t.cases, (unsigned long long)s.insns,
+           (unsigned long long)s.declined, t.failed);
+    close_system(&t);
+    return t.failed != 0 || s.insns == s.declined;
+}
+
 static int usage(void)
 {
-    fprintf(stderr, "usage: jit_diff [-s seed] [-n cases] [-r mnemonic] [-x] [-c]\n");
+    fprintf(stderr, "usage: jit_diff [-s seed] [-n cases] [-r mnemonic] [-m system] [-x] [-c]\n");
     return 2;
 }
 
 int main(int argc, char **argv)
 {
-    static struct run t; /* large */
+    const char *only = NULL, *system = NULL;
     unsigned long cases = CASES;
     uint64_t seed = 1;
     unsigned len = SEQUENCE_MAX;
     struct jit_config cfg = {0};
-    struct jit *j;
-    char err[256];
-    int opt;
+    int opt, status = -1;
 
-    while ((opt = getopt(argc, argv, "s:n:r:xc")) != -1) {
+    while ((opt = getopt(argc, argv, "s:n:r:m:xc")) != -1) {
         switch (opt) {
         case 's': seed = strtoull(optarg, NULL, 0); break;
         case 'n': cases = strtoul(optarg, NULL, 0); break;
-        case 'r': t.only = optarg; break;
+        case 'r': only = optarg; break;
+        case 'm': system = optarg; break;
         case 'x': len = 1; break;
         case 'c': cfg.checks = JIT_CHECKS_CODE; break;
         default: return usage();
         }
     }
-    t.ref = guest_create(has_all);
-    t.dut = guest_create(has_all);
-    t.gen = t.ref != NULL ? gen_create(t.ref, NULL) : NULL;
-    if (t.dut == NULL || t.gen == NULL)
-        return 2;
-    gen_together(t.gen);
-    gen_first_memory(t.mem);
-    create_system(t.ref);
-    create_system(t.dut);
-    if (jit_create(&j, t.dut, guest_ram(t.dut), &cfg, err) != 0 || jit_thread_enter(j) != 0) {
-        printf("skipped: %s\n", err);
-        return 77;
+    for (unsigned n = 0; n < GUEST_SYSTEMS && status <= 1; n++) {
+        if (system != NULL && strcmp(system, systems[n].name) != 0)
+            continue;
+        int s = do_system((enum guest_system)n, only, &cfg, seed, cases, len);
+        status = s > status ? s : status;
     }
-    for (unsigned size = 0; size < CODE_SIZES; size++)
-        invalid_case(&t, (enum code_size)size);
-    for (unsigned n = 0; n < sizeof(runs) / sizeof(runs[0]); n++) {
-        run_case(&t, CODE_64, n);
-        run_case(&t, CODE_32, n);
-    }
-    run_cases(&t, seed, cases, len);
-    struct jit_stats s = jit_stats(j);
-    printf("%lu cases, %llu instructions translated, %llu of them declined; %lu differences\n",
-           t.cases, (unsigned long long)s.insns, (unsigned long long)s.declined, t.failed);
-    jit_thread_leave(j);
-    jit_free(j);
-    gen_free(t.gen);
-    guest_free(t.ref);
-    guest_free(t.dut);
-    return t.failed != 0 || s.insns == s.declined;
+    return status < 0 ? usage() : status;
 }

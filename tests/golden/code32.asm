@@ -315,6 +315,17 @@ sequence "x87: horner's scheme, comparison, rounding to an integer"
 .out:
 end
 
+sequence "Tables at fixed addresses"
+.next:
+    movzx eax, byte [esi]
+    mov al, [eax + 0x9a000]
+    mov [ecx + 0x20b800], al
+    inc esi
+    inc ecx
+    test al, al
+    jne .next
+end
+
 sequence "SSE: scalar loop"
 .next:
     movsd xmm1, [esi + ecx * 8]

@@ -1,0 +1,19 @@
+/* SPDX-License-Identifier: MIT */
+/* The system that exceptions of a sequence go to: each vector leads to a HLT of its own. */
+#ifndef TESTS_DIFF_JIT_SYSTEM_H
+#define TESTS_DIFF_JIT_SYSTEM_H
+
+#include "tests/diff/insn_guest.h"
+
+#define VECTORS 32u
+
+void system_create(struct cpu *c, enum guest_system system);
+
+/* Put the first system page back, which without paging anyone may write to. */
+void system_restore(struct cpu *c, const uint8_t *page);
+
+/* The processor has come to a HLT: which exception led there, and what its frame on the stack says.
+ * Flags that are undefined must not show in memory: those in the frame are cleared. */
+void system_read_frame(struct cpu *c, struct state *s);
+
+#endif
