@@ -17,8 +17,10 @@
 #define MAX_SHARED_CHUNKS 1024u
 #define MAX_CHUNKS        256u
 
-#define LIST_MAX  16384u
-#define JUMPS_MAX 32767u
+/* Pages that a context may know of, those that it has forgotten singly included: 16 GiB. */
+#define LIST_FIRST 1024u
+#define LIST_MAX   (1u << 22)
+#define JUMPS_MAX  32767u
 
 /* What is worth looking at when an address space comes back. */
 #define CHECK_MAX  1024u
@@ -30,13 +32,18 @@ _Static_assert(2 * JUMPS_MAX < 1u << JUMP_BITS, "lists of jumps are too long");
 /* log2 of the size of the guest's page. */
 #define LISTED_SHIFT(listed) ((listed)&63)
 
+/* Linear pages, each with its LISTED_SHIFT in bits 0-11. */
+struct page_list {
+    uint64_t *page;
+    unsigned count, room;
+};
+
 struct shadow_ctx {
     uint64_t *table; /* CTX_BYTES: read table, write table, jump caches */
     const struct view *view;
     uint8_t ready[CHUNKS];
     unsigned nready, max_ready;
-    uint64_t local[LIST_MAX], global[LIST_MAX]; /* linear pages; bits 0-11: LISTED_SHIFT */
-    unsigned nlocal, nglobal;
+    struct page_list pages[2];              /* local and global */
     struct jump_entry *jumps[2][JUMPS_MAX]; /* local and global */
     unsigned njumps[2];
     /* Pages that the local jumps lead to; more than there is room for: unknown ones. */
@@ -138,6 +145,8 @@ void shadow_free(struct shadow *s)
 {
     for (unsigned n = 0; n < s->nctxs; n++) {
         munmap(s->all[n]->table, CTX_BYTES);
+        free(s->all[n]->pages[0].page);
+        free(s->all[n]->pages[1].page);
         free(s->all[n]);
     }
     view_free(&s->view);
@@ -168,25 +177,25 @@ uint64_t shadow_entry(const struct shadow *s, unsigned mmu, uint64_t la, bool wr
     return write ? wr_table(x)[index] : x->table[index];
 }
 
-static void list_forget(struct shadow_ctx *x, const uint64_t *list, unsigned *count)
+static void list_forget(struct shadow_ctx *x, struct page_list *list)
 {
-    for (unsigned k = 0; k < *count; k++)
-        entry_poison(x, list[k]);
-    *count = 0;
+    for (unsigned k = 0; k < list->count; k++)
+        entry_poison(x, list->page[k]);
+    list->count = 0;
 }
 
 static void ctx_forget(struct shadow_ctx *x, bool global_too)
 {
-    list_forget(x, x->local, &x->nlocal);
+    list_forget(x, &x->pages[0]);
     if (global_too)
-        list_forget(x, x->global, &x->nglobal);
+        list_forget(x, &x->pages[1]);
 }
 
 /* Give all chunks back: the guest has touched more of its address space than the tables should
  * hold. */
 static void ctx_drop_chunks(struct shadow_ctx *x)
 {
-    x->nlocal = x->nglobal = x->nready = 0;
+    x->pages[0].count = x->pages[1].count = x->nready = 0;
     memset(x->ready, 0, sizeof(x->ready));
     madvise(x->table, JUMP_OFFSET, MADV_DONTNEED);
     mprotect(x->table, JUMP_OFFSET, PROT_NONE);
@@ -208,12 +217,29 @@ static bool chunk_make_ready(struct shadow_ctx *x, uint64_t chunk)
     return true;
 }
 
-static void list_add(struct shadow_ctx *x, uint64_t listed, bool global)
+static bool list_grow(struct page_list *list)
 {
-    unsigned *count = global ? &x->nglobal : &x->nlocal;
-    if (*count == LIST_MAX)
+    unsigned room = list->room == 0 ? LIST_FIRST : 2 * list->room;
+    uint64_t *page = room > LIST_MAX ? NULL : realloc(list->page, room * sizeof(*page));
+
+    if (page == NULL)
+        return false;
+    list->page = page;
+    list->room = room;
+    return true;
+}
+
+/* False: there is no memory for a list at all. */
+static bool list_add(struct shadow_ctx *x, uint64_t listed, bool global)
+{
+    struct page_list *list = &x->pages[global];
+
+    if (list->count == list->room && !list_grow(list))
         ctx_forget(x, true);
-    (global ? x->global : x->local)[(*count)++] = listed;
+    if (list->room == 0)
+        return false;
+    list->page[list->count++] = listed;
+    return true;
 }
 
 /* A page that nothing has accessed yet would fault in the view: it waits for its first access,
@@ -243,7 +269,8 @@ void shadow_fill(struct shadow *s, unsigned mmu, const struct filled_page *p)
         return;
     if (x->table[index] == r && wr_table(x)[index] == w)
         return;
-    list_add(x, p->la | p->shift, p->global);
+    if (!list_add(x, p->la | p->shift, p->global))
+        return;
     s->fills++;
     x->table[index] = r;
     wr_table(x)[index] = w;
@@ -258,12 +285,11 @@ void shadow_forget(struct shadow *s, bool global_too)
         s->space[n].known = false;
 }
 
-static void list_forget_large(struct shadow_ctx *x, const uint64_t *list, unsigned count,
-                              uint64_t la)
+static void list_forget_large(struct shadow_ctx *x, const struct page_list *list, uint64_t la)
 {
-    for (unsigned k = 0; k < count; k++)
-        if ((list[k] ^ la) >> LISTED_SHIFT(list[k]) == 0)
-            entry_poison(x, list[k]);
+    for (unsigned k = 0; k < list->count; k++)
+        if ((list->page[k] ^ la) >> LISTED_SHIFT(list->page[k]) == 0)
+            entry_poison(x, list->page[k]);
 }
 
 void shadow_forget_page(struct shadow *s, uint64_t la, bool maybe_large)
@@ -272,16 +298,16 @@ void shadow_forget_page(struct shadow *s, uint64_t la, bool maybe_large)
         struct shadow_ctx *x = s->all[n];
         entry_poison(x, la);
         if (maybe_large) {
-            list_forget_large(x, x->local, x->nlocal, la);
-            list_forget_large(x, x->global, x->nglobal, la);
+            list_forget_large(x, &x->pages[0], la);
+            list_forget_large(x, &x->pages[1], la);
         }
     }
 }
 
-static void list_protect(struct shadow_ctx *x, const uint64_t *list, unsigned count, uint64_t view)
+static void list_protect(struct shadow_ctx *x, const struct page_list *list, uint64_t view)
 {
-    for (unsigned k = 0; k < count; k++) {
-        uint64_t page = list[k] & ~UINT64_C(0xfff), index = index_of(page);
+    for (unsigned k = 0; k < list->count; k++) {
+        uint64_t page = list->page[k] & ~UINT64_C(0xfff), index = index_of(page);
         if (wr_table(x)[index] + page == view)
             wr_table(x)[index] += VIEW_CODE_BIT;
     }
@@ -291,8 +317,8 @@ void shadow_protect(struct shadow *s, const uint8_t *host)
 {
     uint64_t view = view_of(&s->view, host);
     for (unsigned n = 0; n < s->nctxs; n++) {
-        list_protect(s->all[n], s->all[n]->local, s->all[n]->nlocal, view);
-        list_protect(s->all[n], s->all[n]->global, s->all[n]->nglobal, view);
+        list_protect(s->all[n], &s->all[n]->pages[0], view);
+        list_protect(s->all[n], &s->all[n]->pages[1], view);
     }
 }
 
@@ -449,13 +475,13 @@ void shadow_forget_space(struct shadow *s, uint64_t tag)
 static void check_pages(struct shadow *s, unsigned mmu, const struct shadow_peek *peek)
 {
     struct shadow_ctx *x = s->ctx[mmu];
-    unsigned count = x->nlocal;
+    struct page_list *list = &x->pages[0];
+    unsigned count = list->count;
 
-    for (unsigned k = 0; k < count; k++)
-        entry_poison(x, x->local[k]);
-    x->nlocal = 0;
+    list_forget(x, list);
+    /* What is filled in is listed at places that have been read. */
     for (unsigned k = 0; k < count && count <= CHECK_MAX; k++) {
-        uint64_t la = x->local[k] & ~UINT64_C(0xfff), index = index_of(la);
+        uint64_t la = list->page[k] & ~UINT64_C(0xfff), index = index_of(la);
         struct filled_page page;
         if (x->table[index] == view_poison(x->view, index) && peek->page(peek->arg, mmu, la, &page))
             shadow_fill(s, mmu, &page);

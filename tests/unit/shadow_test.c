@@ -18,7 +18,7 @@
 #define OTHER    1u
 #define CHUNK    (UINT64_C(2048) << 12) /* bytes of guest memory */
 #define CHUNKS   1024u                  /* accessible at a time */
-#define LISTED   16384u                 /* entries that are remembered */
+#define LISTED   (1u << 22)             /* entries that are remembered */
 #define ALIAS    VIEW_MODULUS           /* distance of addresses with the same entry */
 #define JUMP_GAP (UINT64_C(1) << JUMP_BITS)
 #define PLACE    0x70000u /* code is so much behind its linear address */
@@ -287,16 +287,37 @@ START_TEST(chunks)
 }
 END_TEST
 
+static bool is_remembered(uint64_t la)
+{
+    return *entry_at(CTX, la, false) + la - (uintptr_t)BASE < s.view.ram_bytes;
+}
+
+/* What a program works on stays, though it be a gigabyte. */
+START_TEST(large_working_set)
+{
+    const uint64_t pages = 1 << 18;
+
+    for (uint64_t k = 0; k < pages; k++)
+        fill(CTX, k << 12, 1, 1, 12, k & 1);
+    for (uint64_t k = 0; k < pages; k++)
+        if (!is_remembered(k << 12))
+            ck_abort_msg("page %llu was forgotten", (unsigned long long)k);
+    shadow_forget(&s, false);
+    for (uint64_t k = 0; k < pages; k++)
+        if (is_remembered(k << 12) != (k & 1))
+            ck_abort_msg("page %llu", (unsigned long long)k);
+}
+END_TEST
+
+/* Few pages, which change more often than lists have room for. */
 START_TEST(full_list)
 {
     for (unsigned global = 0; global < 2; global++) {
-        for (uint64_t k = 0; k <= LISTED; k++)
-            fill(CTX, k << 12, 1, 1, 12, global);
-        ck_assert_int_eq(hit(CTX, (uint64_t)LISTED << 12, true), 1);
+        for (unsigned k = 0; k <= LISTED; k++)
+            fill(CTX, (uint64_t)(k & 1) << 12, k >> 1 & 1, 1, 12, global);
+        ck_assert_int_eq(hit(CTX, (LISTED & 1) << 12, true), 1);
         shadow_forget(&s, true);
-        for (uint64_t k = 0; k <= LISTED; k++)
-            if (*entry_at(CTX, k << 12, false) + (k << 12) - (uintptr_t)BASE < s.view.ram_bytes)
-                ck_abort_msg("page %llu is remembered", (unsigned long long)k);
+        ck_assert(!is_remembered(0) && !is_remembered(0x1000));
     }
 }
 END_TEST
@@ -590,6 +611,7 @@ int main(void)
     tcase_add_test(tc, ahead);
     tcase_add_test(tc, poison);
     tcase_add_test(tc, chunks);
+    tcase_add_test(tc, large_working_set);
     tcase_add_test(tc, full_list);
     tcase_add_test(tc, jumps_empty);
     tcase_add_test(tc, jumps);
