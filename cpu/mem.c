@@ -462,7 +462,7 @@ bool sys_read(struct cpu *c, uint64_t la, unsigned n, uint64_t *val)
 bool sys_write(struct cpu *c, uint64_t la, unsigned n, uint64_t val)
 {
     struct tlb_entry *e = &c->tlbs[MMU_KERNEL].e[la >> 12 & (TLB_SIZE - 1)];
-    if (e->wr == (la & PAGE_MASK) && (la & 0xfff) <= 0x1000 - n) {
+    if (e->wr == (la & PAGE_MASK) && (la & 0xfff) <= 0x1000 - n && c->rehearsal == NULL) {
         host_store((uint8_t *)(uintptr_t)(e->host + la), n, val);
         return true;
     }

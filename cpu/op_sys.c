@@ -25,25 +25,6 @@ static void set_edx_eax(struct cpu *c, uint64_t v)
 
 /* -- SYSCALL, SYSRET, SYSENTER, SYSEXIT -------------------------------------------------------- */
 
-/* Flat segments, whatever the descriptor tables say. extra: SEG_L or SEG_DB for code. */
-static void set_flat(struct cpu *c, unsigned sreg, uint16_t sel, unsigned dpl, uint16_t extra)
-{
-    uint16_t type = sreg == SEG_CS ? SEG_CODE | SEG_RW | SEG_A : SEG_RW | SEG_A;
-    struct seg *s = &c->seg[sreg];
-    s->base = s->desc_base = 0;
-    s->limit = 0xffffffff;
-    s->sel = sel;
-    s->attr = (uint16_t)(type | SEG_S | SEG_P | SEG_G | dpl << SEG_DPL_SHIFT | extra);
-    s->usable = true;
-    seg_update(c, sreg);
-}
-
-static void enter_flat(struct cpu *c, uint16_t cs, uint16_t ss, unsigned cpl, bool is64)
-{
-    set_flat(c, SEG_CS, cs, cpl, is64 ? SEG_L : SEG_DB);
-    set_flat(c, SEG_SS, ss, cpl, SEG_DB);
-}
-
 OP_NONE(syscall)
 {
     (void)i;
@@ -54,13 +35,11 @@ OP_NONE(syscall)
     c->r[RCX] = c->r[RIP];
     c->r[R11] = flags;
     c->r[RIP] = c->msr.lstar;
-    enter_flat(c, cs, (uint16_t)(cs + 8), 0, true);
+    seg_set_flat(c, cs, (uint16_t)(cs + 8), 0, true);
     eflags_set(c, flags & ~(uint32_t)c->msr.fmask);
     c->no_step = !(c->eflags & EFL_TF);
     return true;
 }
-
-#define SYSRET_FLAGS 0x003c7fd7u
 
 OP_NONE(sysret)
 {
@@ -73,7 +52,7 @@ OP_NONE(sysret)
         return cpu_raise_gp(c, 0);
     uint16_t base = (uint16_t)(c->msr.star >> 48);
     c->r[RIP] = to64 ? c->r[RCX] : (uint32_t)c->r[RCX];
-    enter_flat(c, (uint16_t)((base + (to64 ? 16 : 0)) | 3), (uint16_t)((base + 8) | 3), 3, to64);
+    seg_set_flat(c, (uint16_t)((base + (to64 ? 16 : 0)) | 3), (uint16_t)((base + 8) | 3), 3, to64);
     eflags_set(c, (uint32_t)c->r[R11] & SYSRET_FLAGS);
     return true;
 }
@@ -87,7 +66,7 @@ OP_NONE(sysenter)
         return cpu_raise_gp(c, 0);
     c->r[RSP] = lma ? c->msr.sysenter_esp : (uint32_t)c->msr.sysenter_esp;
     c->r[RIP] = lma ? c->msr.sysenter_eip : (uint32_t)c->msr.sysenter_eip;
-    enter_flat(c, cs, (uint16_t)(cs + 8), 0, lma);
+    seg_set_flat(c, cs, (uint16_t)(cs + 8), 0, lma);
     c->eflags &= ~(EFL_VM | EFL_IF | EFL_RF);
     cpu_update_mode(c);
     return true;
@@ -104,7 +83,7 @@ OP_NONE(sysexit)
     cs = (uint16_t)(cs + (to64 ? 32 : 16));
     c->r[RSP] = to64 ? c->r[RCX] : (uint32_t)c->r[RCX];
     c->r[RIP] = to64 ? c->r[RDX] : (uint32_t)c->r[RDX];
-    enter_flat(c, cs | 3, (uint16_t)((cs + 8) | 3), 3, to64);
+    seg_set_flat(c, cs | 3, (uint16_t)((cs + 8) | 3), 3, to64);
     cpu_update_mode(c);
     return true;
 }

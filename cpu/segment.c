@@ -237,6 +237,24 @@ void seg_set_null(struct cpu *c, unsigned sreg, uint16_t sel, unsigned dpl)
     seg_update(c, sreg);
 }
 
+static void set_flat(struct cpu *c, unsigned sreg, uint16_t sel, uint16_t attr)
+{
+    struct seg *s = &c->seg[sreg];
+    s->base = s->desc_base = 0;
+    s->limit = 0xffffffff;
+    s->sel = sel;
+    s->attr = SEG_RW | SEG_A | SEG_S | SEG_P | SEG_G | attr;
+    s->usable = true;
+    seg_update(c, sreg);
+}
+
+void seg_set_flat(struct cpu *c, uint16_t cs, uint16_t ss, unsigned cpl, bool is64)
+{
+    unsigned dpl = cpl << SEG_DPL_SHIFT;
+    set_flat(c, SEG_CS, cs, (uint16_t)(dpl | SEG_CODE | (is64 ? SEG_L : SEG_DB)));
+    set_flat(c, SEG_SS, ss, (uint16_t)(dpl | SEG_DB));
+}
+
 #define SEG_ATTR_REAL (SEG_P | SEG_S | SEG_RW | SEG_A)
 
 /* Limit, G and D/B stay, which is what makes "big real mode" work. */

@@ -110,6 +110,9 @@ void seg_load_v86(struct cpu *c, unsigned sreg, uint16_t sel);
 
 /* Put a descriptor into a register, without checks. cpu_update_mode() is left to the caller. */
 void seg_set(struct cpu *c, unsigned sreg, uint16_t sel, const struct desc *d);
+/* The flat CS and SS of fast system calls, whatever the descriptor tables say. cpu_update_mode() is
+ * left to the caller. */
+void seg_set_flat(struct cpu *c, uint16_t cs, uint16_t ss, unsigned cpl, bool is64);
 /* Null selector: unusable, DPL `dpl` (SS only: it is the CPL). */
 void seg_set_null(struct cpu *c, unsigned sreg, uint16_t sel, unsigned dpl);
 /* A segment value from a descriptor. */

@@ -33,6 +33,9 @@ bool msr_write(struct cpu *c, uint32_t msr, uint64_t val);
 /* Power-on values. */
 void msr_reset(struct cpu *c);
 
+/* The flags that SYSRET takes from R11. */
+#define SYSRET_FLAGS 0x003c7fd7u
+
 /* The time-stamp counter as the guest sees it. */
 uint64_t cpu_tsc(struct cpu *c);
 

@@ -7,6 +7,7 @@
 #include <stdio.h>
 
 #include "cpu/block.h"
+#include "jit/assist.h"
 #include "jit/codemap.h"
 #include "jit/jit.h"
 #include "jit/shadow.h"
@@ -156,9 +157,11 @@ struct lockstep;
 
 /* Of the instructions of one row of the table. */
 struct row_facts {
-    uint64_t calls, faults; /* interpreted for translated code, and trapped */
-    bool keeps_flags;       /* arithmetic flags have no part in it, unless it faults */
-    bool loads_segment;     /* MOV or POP to a segment register */
+    uint64_t calls, faults;      /* interpreted for translated code, and trapped */
+    uint64_t assists;            /* executed by its function */
+    const struct assist *assist; /* or NULL */
+    bool keeps_flags;            /* arithmetic flags have no part in it, unless it faults */
+    bool loads_segment;          /* MOV or POP to a segment register */
 };
 
 #define CODE_REGIONS 8
@@ -213,6 +216,8 @@ enum after_call {
     CALL_ON_64, /* the same in 64-bit code */
 };
 enum after_call jit_call(struct cpu *c, struct code *x);
+/* The same for one that has a function (jit/assist.h). */
+enum after_call jit_assist(struct cpu *c, struct code *x);
 
 /* -- Backend ----------------------------------------------------------------------------------- */
 

@@ -477,8 +477,13 @@ static void resume_at(struct jit *j, struct code *x, unsigned k)
 /* Translated code is not to stop any more. Before must_stop(), which sees what had it stop. */
 static void allow_jumps(struct jit *j)
 {
-    atomic_store(&j->cpu->poll, (uint64_t)(uintptr_t)&j->poll_ok);
-    atomic_store(&j->cpu->poll_mask, JUMP_MASK);
+    struct cpu *c = j->cpu;
+
+    if (atomic_load(&c->poll) == (uint64_t)(uintptr_t)&j->poll_ok &&
+        atomic_load(&c->poll_mask) == JUMP_MASK)
+        return;
+    atomic_store(&c->poll, (uint64_t)(uintptr_t)&j->poll_ok);
+    atomic_store(&c->poll_mask, JUMP_MASK);
 }
 
 /* Of a block's instructions, counted when it was entered, the last n were not executed. */
@@ -573,6 +578,47 @@ enum after_call jit_call(struct cpu *c, struct code *x)
     }
     if (!last && !j->flags_in_host)
         resume_at(j, x, n);
+    return c->mode & MODE_64 ? CALL_ON_64 : CALL_ON_32;
+}
+
+/* An instruction of x has changed more than registers; `next`: execution goes on behind it. */
+static enum after_call look_on(struct jit *j, struct code *x, unsigned k, bool next)
+{
+    struct cpu *c = j->cpu;
+
+    if (j->lockstep != NULL) {
+        flags_from_host(c);
+        lockstep_check(j, x, LOCKSTEP_END);
+        return CALL_LEAVE;
+    }
+    if (!next)
+        uncount(j, x->block->count - k - 1);
+    j->flags_in_host = true;
+    if (!go_on_after(j, x, &x->block->insn[k], next))
+        return leave(c);
+    return c->mode & MODE_64 ? CALL_ON_64 : CALL_ON_32;
+}
+
+enum after_call jit_assist(struct cpu *c, struct code *x)
+{
+    struct jit *j = c->jit;
+    unsigned k = (unsigned)c->scratch[X_SITE];
+    const struct insn *i = &x->block->insn[k];
+    const struct assist *assist = j->rows[i->op].assist;
+    uint64_t next = rip_at(c, x, x->guest[k]) + i->len, moves = j->moves;
+
+    if (!(c->mode & MODE_64))
+        next = (uint32_t)next;
+    c->r[RIP] = next;
+    c->run_end = i + 1;
+    finish_notes(c);
+    if (!assist->fn(c, i))
+        return jit_call(c, x);
+    j->stats.assists++;
+    j->rows[i->op].assists++;
+    if (assist->after == AFTER_LOOK || c->run_end == NULL)
+        return look_on(j, x, k,
+                       k + 1u == x->block->count && c->r[RIP] == next && j->moves == moves);
     return c->mode & MODE_64 ? CALL_ON_64 : CALL_ON_32;
 }
 
@@ -849,8 +895,11 @@ static void report_share(struct jit *j)
     uint64_t translated = c->scratch[X_EXECUTED] - s->calls - s->faults;
     uint64_t all = translated + c->icount;
 
-    cpu_log(c, LOG_JIT_STATS, "%llu instructions executed, %.3f %% of them in translated code",
-            (unsigned long long)all, all != 0 ? 100.0 * (double)translated / (double)all : 0.0);
+    cpu_log(c, LOG_JIT_STATS,
+            "%llu instructions executed, %.3f %% of them in translated code; %llu of these by its "
+            "functions for system instructions",
+            (unsigned long long)all, all != 0 ? 100.0 * (double)translated / (double)all : 0.0,
+            (unsigned long long)s->assists);
 }
 
 /* Log the instructions that cost most: those that translated code left to the interpreter. */

@@ -49,6 +49,7 @@ struct jit_stats {
     uint64_t entries;  /* times that translated code was entered from C */
     uint64_t faults;   /* accesses that trapped */
     uint64_t calls;    /* instructions interpreted for translated code */
+    uint64_t assists;  /* executed by functions of jit/assist.h */
     uint64_t cold;     /* blocks run by the interpreter because they are not hot yet */
     uint64_t links, polls;
     uint64_t flushes;   /* times that all code was dropped */

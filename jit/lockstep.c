@@ -50,6 +50,13 @@ struct guest_state {
     const struct fpu *fpu;
 };
 
+/* What only a block's last instruction changes. */
+struct ending {
+    struct seg seg[SEG_COUNT];
+    uint32_t mode;
+    bool nmi_blocked;
+};
+
 /* What matters here of a row of the instruction table. */
 struct effects {
     uint32_t reads, defines, undefines; /* arithmetic flags */
@@ -73,6 +80,7 @@ struct lockstep {
      */
     struct fpu fpu[BLOCK_MAX_INSNS + 1];
     unsigned nfpu;
+    struct ending ending; /* behind the last instruction rehearsed */
     /* Instructions executed. */
     uint64_t compared;         /* by both, with the same result */
     uint64_t declined, handed; /* by the interpreter for translated code: always, or this time */
@@ -125,6 +133,13 @@ static void note_state(const struct cpu *c, struct guest_state *s, uint32_t unde
     s->gs_base = c->seg[SEG_GS].base;
     s->kernel_gs_base = c->msr.kernel_gs_base;
     s->fpu = &c->fpu;
+}
+
+static void note_ending(const struct cpu *c, struct ending *e)
+{
+    memcpy(e->seg, c->seg, sizeof(e->seg));
+    e->mode = c->mode;
+    e->nmi_blocked = c->nmi_blocked;
 }
 
 static void note_fpu(const struct cpu *c, struct lockstep *l)
@@ -248,6 +263,7 @@ static void rehearse(struct cpu *c, struct lockstep *l, const struct code *x)
     note_state(c, &l->state[k], 0);
     while (k < x->block->count && rehearse_insn(c, l, x, k))
         k++;
+    note_ending(c, &l->ending);
     l->mxcsr = c->fpu.mxcsr;
     if (l->nfpu != 0) {
         c->fpu = l->fpu[0];
@@ -264,8 +280,9 @@ struct saved {
     uint64_t r[REG_COUNT];
     struct lazy_flags f;
     uint32_t eflags;
-    bool monitoring, branched, shadow;
-    uint64_t gs_base, kernel_gs_base;
+    bool monitoring, branched, shadow, no_step;
+    uint64_t kernel_gs_base;
+    struct ending ending;
     struct tlb *tlb;
     const struct insn *run_end;
     struct pending_exc exc;
@@ -279,27 +296,31 @@ static void save(const struct cpu *c, struct saved *s)
                         .monitoring = c->monitoring,
                         .branched = c->branched,
                         .shadow = c->shadow,
-                        .gs_base = c->seg[SEG_GS].base,
+                        .no_step = c->no_step,
                         .kernel_gs_base = c->msr.kernel_gs_base,
                         .tlb = c->tlb,
                         .run_end = c->run_end,
                         .exc = c->exc,
                         .db_pending = c->db_pending};
     memcpy(s->r, c->r, sizeof(s->r));
+    note_ending(c, &s->ending);
 }
 
 static void restore(struct cpu *c, const struct saved *s)
 {
+    bool changed = c->eflags != s->eflags || c->mode != s->ending.mode;
+
+    memcpy(c->seg, s->ending.seg, sizeof(c->seg));
+    c->eflags = s->eflags;
+    if (changed)
+        cpu_update_mode(c);
     memcpy(c->r, s->r, sizeof(s->r));
     c->f = s->f;
-    if (c->eflags != s->eflags) {
-        c->eflags = s->eflags;
-        cpu_update_mode(c);
-    }
+    c->nmi_blocked = s->ending.nmi_blocked;
+    c->no_step = s->no_step;
     c->monitoring = s->monitoring;
     c->branched = s->branched;
     c->shadow = s->shadow;
-    c->seg[SEG_GS].base = s->gs_base;
     c->msr.kernel_gs_base = s->kernel_gs_base;
     c->tlb = s->tlb;
     c->run_end = s->run_end;
@@ -371,6 +392,21 @@ static bool state_equal(struct cpu *c, const struct guest_state *want,
            want->gs_base == found->gs_base && want->kernel_gs_base == found->kernel_gs_base &&
            eflags_of(c, want, want->undefined) == eflags_of(c, found, want->undefined) &&
            (want->fpu == found->fpu || fpu_equal(want->fpu, found->fpu));
+}
+
+static bool seg_equal(const struct seg *a, const struct seg *b)
+{
+    return a->base == b->base && a->rd_end == b->rd_end && a->wr_end == b->wr_end &&
+           a->limit == b->limit && a->sel == b->sel && a->attr == b->attr &&
+           a->desc_base == b->desc_base && a->usable == b->usable;
+}
+
+static bool ending_equal(const struct ending *a, const struct ending *b)
+{
+    for (unsigned n = 0; n < SEG_COUNT; n++)
+        if (!seg_equal(&a->seg[n], &b->seg[n]))
+            return false;
+    return a->mode == b->mode && a->nmi_blocked == b->nmi_blocked;
 }
 
 /* Is memory as it was before instruction k? It is afterwards. */
@@ -481,6 +517,20 @@ static void say_states(struct jit *j, const struct guest_state *const s[3])
     say_fpu(j, s);
 }
 
+static void say_ending(struct jit *j, const struct ending *want, const struct ending *found)
+{
+    if (want->mode != found->mode || want->nmi_blocked != found->nmi_blocked)
+        SAY(j, "* mode %x, found %x; NMIs blocked: %u, found %u", want->mode, found->mode,
+            want->nmi_blocked, found->nmi_blocked);
+    for (unsigned n = 0; n < SEG_COUNT; n++) {
+        const struct seg *w = &want->seg[n], *f = &found->seg[n];
+        if (!seg_equal(w, f))
+            SAY(j, "* segment register %u: %04x %llx %x %x, found %04x %llx %x %x", n, w->sel,
+                (unsigned long long)w->base, w->limit, w->attr, f->sel, (unsigned long long)f->base,
+                f->limit, f->attr);
+    }
+}
+
 static void say_memory(struct jit *j, const struct lockstep *l)
 {
     for (unsigned n = 0; n < l->nlines; n++) {
@@ -493,7 +543,8 @@ static void say_memory(struct jit *j, const struct lockstep *l)
     }
 }
 
-static void report(struct jit *j, const struct guest_state *found, unsigned at)
+static void report(struct jit *j, const struct guest_state *found, const struct ending *ending,
+                   unsigned at)
 {
     struct lockstep *l = j->lockstep;
     unsigned last = l->done + l->paused;
@@ -506,6 +557,7 @@ static void report(struct jit *j, const struct guest_state *found, unsigned at)
         l->first, l->done, at);
     say_code(j, l->code);
     say_states(j, s);
+    say_ending(j, &l->ending, ending);
     say_memory(j, l);
 }
 
@@ -521,6 +573,7 @@ bool lockstep_check(struct jit *j, struct code *x, unsigned k)
     struct lockstep *l = j->lockstep;
     unsigned at = k == LOCKSTEP_END ? l->done : k;
     struct guest_state found;
+    struct ending ending;
 
     if (l->code == NULL)
         return true;
@@ -529,13 +582,17 @@ bool lockstep_check(struct jit *j, struct code *x, unsigned k)
     if (k == l->done && l->nfpu != 0 && j->cpu->fpu.mxcsr == l->mxcsr)
         l->fpu[l->nfpu - 1].mxcsr = l->mxcsr;
     note_state(j->cpu, &found, 0);
-    if (memory_equal(l, at) && agrees(l, x, k) && state_equal(j->cpu, &l->state[at], &found)) {
+    note_ending(j->cpu, &ending);
+    if (at < l->done) /* before the last instruction rehearsed */
+        l->ending = ending;
+    if (memory_equal(l, at) && ending_equal(&l->ending, &ending) && agrees(l, x, k) &&
+        state_equal(j->cpu, &l->state[at], &found)) {
         l->compared += (at > l->done ? l->done : at) - l->first;
         l->runs++;
         l->code = NULL;
         return true;
     }
-    report(j, &found, k == LOCKSTEP_END ? x->block->count : at);
+    report(j, &found, &ending, k == LOCKSTEP_END ? x->block->count : at);
     l->code = NULL;
     j->failed = true;
     cpu_attend(j->cpu, ATT_EXIT, 0);

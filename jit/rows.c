@@ -38,6 +38,7 @@ struct row_facts *rows_create(const struct cpu *c)
     struct row_facts *rows = calloc(optab_count, sizeof(*rows));
 
     for (unsigned k = 0; rows != NULL && k < optab_count; k++) {
+        rows[k].assist = assist_of(optab[k].mnemonic, decoder_row(c->decoder, k));
         rows[k].keeps_flags = keeps(&optab[k]);
         rows[k].loads_segment = loads_segment(&optab[k], decoder_row(c->decoder, k));
     }

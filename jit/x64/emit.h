@@ -39,6 +39,7 @@ struct stubs {
     const uint8_t *load[2];    /* all but x87 and SSE from struct cpu; go on at X_RESUME */
     const uint8_t *enter[2];   /* C: unsigned enter(const void *code) */
     const uint8_t *call[2];    /* ADDR = struct code *, TEMP = where to go on: jit_call() */
+    const uint8_t *assist[2];  /* the same: jit_assist() */
     const uint8_t *exit[2][2]; /* ADDR = struct code *: WHY_EXIT, WHY_DEAD */
     const uint8_t *jumped;     /* ADDR = linear address to go on at, for 64-bit code: WHY_JUMPED */
     const uint8_t *leave;      /* all state is in struct cpu; why is in EAX */
@@ -152,6 +153,8 @@ void emit_store_guest(struct xlat *x, unsigned guest, unsigned reg);
 void emit_poll(struct xlat *x);
 /* Interpret the current instruction; execution goes on behind it or leaves. */
 void emit_interpret(struct xlat *x);
+/* Have it executed by its function (jit/assist.h) instead. */
+bool emit_assist(struct xlat *x, const struct insn *i);
 
 /* -- Look-ups for several accesses (slots.c) --------------------------------------------------- */
 
@@ -217,6 +220,7 @@ bool emit_pushf(struct xlat *x, const struct insn *i);
 bool emit_popf(struct xlat *x, const struct insn *i);
 bool emit_push_segment(struct xlat *x, const struct insn *i);
 bool emit_mov_from_segment(struct xlat *x, const struct insn *i);
+bool emit_mov_to_segment(struct xlat *x, const struct insn *i);
 bool emit_swapgs(struct xlat *x, const struct insn *i);
 bool emit_mov_from_cr(struct xlat *x, const struct insn *i);
 bool emit_bit_test(struct xlat *x, const struct insn *i); /* bits.c */

@@ -326,9 +326,9 @@ void emit_poll(struct xlat *x)
     asm_mov32(&x->a, ADDR, rm_mem(ADDR, 0));
 }
 
-void emit_interpret(struct xlat *x)
+/* Call C by a stub that takes the place where to go on. */
+static void emit_call_out(struct xlat *x, const uint8_t *stub)
 {
-    const struct stubs *s = &x->j->backend->stubs;
     uint8_t *resume;
 
     asm_store32_imm(&x->a, SCRATCH_AT(X_SITE), x->k);
@@ -338,8 +338,23 @@ void emit_interpret(struct xlat *x)
     put8(&x->a, 0x1d);
     resume = x->a.p;
     put32(&x->a, 0);
-    asm_jmp(&x->a, s->call[x->is64]);
+    asm_jmp(&x->a, stub);
     asm_patch(&x->a, resume, asm_here(&x->a));
     x->fp_ready = 0;
     slots_forget(x);
+}
+
+void emit_interpret(struct xlat *x)
+{
+    emit_call_out(x, x->j->backend->stubs.call[x->is64]);
+}
+
+bool emit_assist(struct xlat *x, const struct insn *i)
+{
+    const struct assist *assist = x->j->rows[i->op].assist;
+
+    if (i->prefix & INSN_LOCK || (x->j->lockstep != NULL && !assist->repeats))
+        return false;
+    emit_call_out(x, x->j->backend->stubs.assist[x->is64]);
+    return true;
 }

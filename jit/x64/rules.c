@@ -130,6 +130,12 @@ static const struct line lines[] = {
     {M(POPFD), emit_popf, RULE_NEXT},
     {M(POPFQ), emit_popf, RULE_NEXT},
     {M(SWAPGS), emit_swapgs, RULE_NEXT},
+    {M(SYSCALL), emit_assist, 0},
+    {M(SYSRET), emit_assist, 0},
+    {M(SYSENTER), emit_assist, 0},
+    {M(SYSEXIT), emit_assist, 0},
+    {M(RDTSC), emit_assist, 0},
+    {M(RDTSCP), emit_assist, 0},
 };
 
 #define CONDITION(cc)                                                                              \
@@ -174,6 +180,8 @@ static struct rule rule_for(const struct line *l, const struct op_row *row,
         r.emit = emit_mov_from_cr;
     else if (l->emit == emit_general && has_kind(info, K_S) && row->opcode == 0x8c)
         r.emit = emit_mov_from_segment;
+    else if (l->emit == emit_general && has_kind(info, K_S) && row->opcode == 0x8e)
+        r = (struct rule){emit_mov_to_segment, RULE_NEXT};
     else if (l->emit == emit_general && !is_general(info))
         return none;
     if ((l->emit == emit_push || l->emit == emit_pop) && has_kind(info, K_SFIX))

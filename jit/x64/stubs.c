@@ -149,7 +149,8 @@ static void emit_leave_to_c(struct asmbuf *a, const struct stubs *s)
     put8(a, 0xc3);
 }
 
-static void emit_call_c(struct asmbuf *a, const struct stubs *s, bool is64)
+static void emit_call_c(struct asmbuf *a, const struct stubs *s, bool is64,
+                        enum after_call (*function)(struct cpu *c, struct code *x))
 {
     asm_store(a, SCRATCH_AT(X_RESUME), TEMP);
     asm_store(a, SCRATCH_AT(X_CODE), ADDR);
@@ -158,7 +159,7 @@ static void emit_call_c(struct asmbuf *a, const struct stubs *s, bool is64)
     asm_mov(a, HDI, SCRATCH_AT(X_CPU));
     asm_mov(a, HSI, SCRATCH_AT(X_CODE));
     asm_mov(a, HSP, SCRATCH_AT(X_CSP));
-    asm_mov_imm(a, HAX, (uint64_t)(uintptr_t)jit_call);
+    asm_mov_imm(a, HAX, (uint64_t)(uintptr_t)function);
     asm_op(a, 0, 0, 0xff, 2, rm_reg(HAX)); /* call */
     put8(a, 0x3c);                         /* cmp al, ... */
     put8(a, CALL_ON_32);
@@ -208,7 +209,9 @@ void stubs_create(struct jit *j, struct stubs *s)
         s->enter[is64] = asm_here(&a);
         emit_enter(&a, s, is64);
         s->call[is64] = asm_here(&a);
-        emit_call_c(&a, s, is64);
+        emit_call_c(&a, s, is64, jit_call);
+        s->assist[is64] = asm_here(&a);
+        emit_call_c(&a, s, is64, jit_assist);
         s->exit[is64][0] = asm_here(&a);
         emit_exit_to_c(&a, s, is64, WHY_EXIT);
         s->exit[is64][1] = asm_here(&a);

@@ -231,6 +231,14 @@ bool emit_mov_from_segment(struct xlat *x, const struct insn *i)
     return true;
 }
 
+/* MOV to DS, ES, FS or GS. */
+bool emit_mov_to_segment(struct xlat *x, const struct insn *i)
+{
+    bool data = i->dst < SEG_COUNT && i->dst != SEG_CS && i->dst != SEG_SS;
+
+    return data && emit_assist(x, i);
+}
+
 /* Of a doubleword only the lower half is written. */
 bool emit_push_segment(struct xlat *x, const struct insn *i)
 {

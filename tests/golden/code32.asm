@@ -284,6 +284,16 @@ sequence "Kernel: read a flag, save flags and interrupts"
     iret
 end
 
+sequence "Kernel: segment registers, time, fast system call"
+    mov gs, ax
+    mov fs, [esp + 4]
+    pop ds
+    rdtsc
+    sti
+    sysexit
+    sysenter
+end
+
 sequence "x87: scalar product"
     fldz
 .next:

@@ -294,6 +294,16 @@ sequence "Kernel: entry, flags, exit"
     iretq
 end
 
+sequence "Kernel: segment registers, time, fast system call"
+    mov ds, ax
+    mov es, [rsp + 8]
+    pop fs
+    rdtsc
+    swapgs
+    o64 sysret
+    syscall
+end
+
 sequence "SSE2: scalar loop"
 .next:
     movsd xmm1, [rdi + rcx * 8]
