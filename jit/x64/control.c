@@ -121,6 +121,14 @@ static void emit_poll_backwards(struct xlat *x, int32_t offset)
         emit_poll(x);
 }
 
+bool emit_polls_first(const struct backend *be, const struct insn *i)
+{
+    emit_fn emit = be->rules[i->op].emit;
+    bool relative = emit == emit_jmp || emit == emit_jcc || emit == emit_loop || emit == emit_call;
+
+    return relative && (int64_t)i->imm < 0;
+}
+
 /* The branch that the current instruction takes to `offset`; a miss is interpreted. */
 static void emit_branch(struct xlat *x, int32_t offset)
 {

@@ -232,6 +232,9 @@ void rules_create_simd(struct backend *be, const struct cpu *c);
 void rules_create_x87(struct backend *be, const struct cpu *c);
 void rules_restrict(struct backend *be);
 
+/* May the code of this instruction begin with a poll? (control.c) */
+bool emit_polls_first(const struct backend *be, const struct insn *i);
+
 /* Go on at a fixed offset of this page, or beyond it (control.c). */
 void emit_goto(struct xlat *x, int32_t offset);
 

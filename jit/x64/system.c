@@ -79,7 +79,8 @@ bool emit_cli(struct xlat *x, const struct insn *i)
     return true;
 }
 
-/* Does the next instruction follow in this block, and without a poll before it? */
+/* Does the next instruction follow in this block, and without a poll before it? Those are before
+ * repeated instructions and jumps backwards. */
 static bool next_is_shadowed(const struct xlat *x)
 {
     const struct insn *next = &x->code->block->insn[x->k + 1];
@@ -87,7 +88,7 @@ static bool next_is_shadowed(const struct xlat *x)
     if (x->k + 1u >= x->code->block->count)
         return false;
     return x->j->backend->rules[next->op].emit == NULL ||
-           !(optab[next->op].attr & (ATTR_END | ATTR_STR));
+           !(optab[next->op].attr & ATTR_STR || emit_polls_first(x->j->backend, next));
 }
 
 /* Nothing is pending: an interrupt that comes now finds the next poll, which is behind the next
