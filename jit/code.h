@@ -58,15 +58,16 @@ struct code_exit {
 #define MAX_EXITS   3
 #define ENTRY_BYTES 5 /* at most, of what backend_forward() writes over an entry */
 
-/* A look-up that translated code keeps (x64/slots.c): of the page that a guest register pointed to,
- * to which `moved` has been added since, in units of SLOT_UNIT. */
+/* A look-up that translated code keeps (x64/slots.c), of a linear address L. `moved` is what the
+ * registers, r[base] + (r[index] << scale), come to now, less L. */
 struct slot {
-    uint16_t live : 1, write : 1, reg : 4;
-    int16_t moved : 10;
+    uint8_t live : 1, write : 1;
+    uint8_t entry : 1; /* the table's entry is kept, not the host address of L */
+    uint8_t scale : 2;
+    uint8_t base, index; /* or REG_NONE */
+    int32_t moved;
 };
-#define SLOTS          3
-#define SLOT_UNIT      4
-#define SLOT_MOVED_MAX 2040
+#define SLOTS 3
 
 struct code {
     struct block *block;  /* NULL: dropped */

@@ -460,9 +460,14 @@ static void resume_slots(struct jit *j, const struct code *x, unsigned k)
 
     for (unsigned n = 0; n < SLOTS; n++) {
         const struct slot *s = &x->slot[k][n];
-        uint64_t la = (c->r[s->reg] - (uint64_t)(int64_t)(s->moved * SLOT_UNIT)) & c->la_mask;
-        if (s->live)
-            c->scratch[X_SLOT + n] = la + shadow_entry(&j->shadow, c->mmu, la, s->write);
+        uint64_t la, entry;
+        if (!s->live)
+            continue;
+        la = c->r[s->base] + (c->r[s->index] << s->scale) - (uint64_t)(int64_t)s->moved;
+        if (!s->entry) /* accesses are by the registers as they are, beyond 4 GiB, too */
+            la &= c->la_mask;
+        entry = shadow_entry(&j->shadow, c->mmu, la, s->write);
+        c->scratch[X_SLOT + n] = s->entry ? entry : la + entry;
     }
 }
 
@@ -663,9 +668,12 @@ static void retranslate(struct jit *j, struct code *x, unsigned k)
         return;
     if (x->careful & 1u << k)
         x->never |= 1u << k;
+    x->exact |= 1u << k;
     if (!(x->near & 1u << k))
         x->careful |= 1u << k;
-    x->exact |= 1u << k;
+    for (unsigned n = 0; n < b->count; n++) /* these may come to use what it looks up now */
+        if (x->near & 1u << k && x->near & ~x->exact & 1u << n)
+            x->traps[n] = 0;
     y = code_make(j, b, &x->kind, x);
     show_code(j, y, j->cpu->scratch[X_PAGE]);
     if (y != NULL)

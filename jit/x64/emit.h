@@ -17,7 +17,8 @@
  *
  * An access is made through the table's entry in TEMP, say: to the linear address in ADDR as
  * [ADDR + TEMP]; to that in a guest register plus a displacement, by the entry of the register's
- * page, as [register + TEMP + displacement]; or at a displacement from a slot (slots.c).
+ * page or of its own, as [register + TEMP + displacement]; or through a slot (slots.c), which holds
+ * such an entry, or a host address, for instructions to come.
  *
  * A guest instruction changes no guest register before its last access to memory: if an access
  * faults, the interpreter repeats the instruction from the start. */
@@ -128,8 +129,11 @@ int host_reg(unsigned guest);
 int32_t next_offset(const struct xlat *x);
 /* ADDR = effective address without the segment, zero-extended. */
 bool emit_effective_address(struct xlat *x, const struct insn *i);
-/* to = the table's entry for the address in `reg`. */
-void emit_entry(struct xlat *x, unsigned to, unsigned reg, bool write);
+/* ADDR = r[base] + (r[idx] << scale) + disp, of an address of 32 or 64 bits. */
+void emit_sum(struct xlat *x, unsigned base, unsigned idx, unsigned scale, int32_t disp);
+/* to = the table's entry for the address in `reg`; in 32-bit code also for one so many pages above.
+ */
+void emit_entry(struct xlat *x, unsigned to, unsigned reg, int32_t pages, bool write);
 /* Look the memory operand's page up, for an access of n bytes; *rm is where to make it: through
  * TEMP, ADDR or another register. Those that it does not use are free. False: not translatable. */
 static inline bool rm_uses(struct rm rm, int reg)
@@ -165,13 +169,12 @@ bool emit_assist(struct xlat *x, const struct insn *i);
 #define SLOTS_64 2
 /* The host register of slot n. */
 unsigned slot_host(bool is64, unsigned n);
-/* Is instruction k to access what is at `disp` from a register by the entry of the register's page?
- */
-bool is_near(const struct xlat *x, unsigned k, int64_t disp);
-/* The only register in the memory operand's flat address, or REG_NONE. */
-unsigned only_register(const struct xlat *x, const struct insn *i);
-/* Such an access: it lands on the page that was looked up, or beside it and traps. */
-struct rm emit_near(struct xlat *x, unsigned guest, int32_t disp, bool write);
+/* The registers of the memory operand's address, if that is in a flat segment and has some: all but
+ * its displacement. */
+bool find_registers(const struct xlat *x, const struct insn *i, struct slot *at);
+/* An access at `disp` from these registers: it lands on the page that was looked up, or beside it
+ * and traps. */
+struct rm emit_access(struct xlat *x, struct slot at, int32_t disp, bool write);
 /* Before an instruction: write down what is in slots. Behind it: what it left of them. */
 void slots_note(struct xlat *x);
 void slots_step(struct xlat *x, const struct insn *i);

@@ -42,6 +42,15 @@ static bool fits32(int64_t v)
     return v == (int32_t)v;
 }
 
+void emit_sum(struct xlat *x, unsigned base, unsigned idx, unsigned scale, int32_t disp)
+{
+    int b = base == REG_NONE ? H_NONE : address_reg(x, base, ADDR);
+    int n = idx == REG_NONE ? H_NONE : address_reg(x, idx, TEMP);
+
+    if (b != ADDR || n >= 0 || disp != 0)
+        asm_lea(&x->a, x->is64, ADDR, rm_index(b, n, scale, disp));
+}
+
 bool emit_effective_address(struct xlat *x, const struct insn *i)
 {
     int base = H_NONE, index = H_NONE;
@@ -192,20 +201,21 @@ static bool is_careful(const struct xlat *x)
     return x->code->careful >> x->k & 1;
 }
 
-void emit_entry(struct xlat *x, unsigned to, unsigned reg, bool write)
+void emit_entry(struct xlat *x, unsigned to, unsigned reg, int32_t pages, bool write)
 {
     if (x->is64)
         asm_vex(&x->a, 2, true, 2, 0xf5, to, reg, SCRATCH_AT(X_INDEX)); /* pext */
     else
         asm_vex(&x->a, 3, true, 2, 0xf7, to, SHIFT, rm_reg((int)reg)); /* shrx */
-    asm_mov(&x->a, to, rm_index(TABLE, (int)to, 3, write ? (int32_t)SHADOW_WR_OFFSET : 0));
+    asm_mov(&x->a, to,
+            rm_index(TABLE, (int)to, 3, 8 * pages + (write ? (int32_t)SHADOW_WR_OFFSET : 0)));
 }
 
 /* The entry for the address in ADDR, and the access of n bytes; 0: of one byte, to see whether it
  * can be made. */
 static struct rm emit_lookup(struct xlat *x, unsigned n, bool write)
 {
-    emit_entry(x, TEMP, ADDR, write);
+    emit_entry(x, TEMP, ADDR, 0, write);
     if (is_careful(x))
         emit_page_check(x, n != 0 ? n : 1, write);
     return rm_index(ADDR, TEMP, 0, 0);
@@ -227,41 +237,15 @@ static struct rm emit_fixed(struct xlat *x, const struct insn *i, bool write)
     return rm_mem(TEMP, (int32_t)i->disp);
 }
 
-/* Is the operand in an array at a fixed address, a register being the index? Without long mode no
- * address is so large that their sum would have to wrap: an entry beyond 4 GiB allows nothing. */
-static bool is_array(const struct xlat *x, const struct insn *i, unsigned reg)
-{
-    return reg != REG_NONE && !(x->code->kind.mode & MODE_LMA) && i->disp >= 0x1000 &&
-           i->disp <= INT32_MAX && !is_careful(x) && !(x->code->exact >> x->k & 1);
-}
-
-/* The array's first page tells how far from the register's page the access's page is, if its offset
- * in that does not make it another one: then it lands beside it and traps. */
-static struct rm emit_array(struct xlat *x, const struct insn *i, unsigned reg, bool write)
-{
-    int32_t disp = (int32_t)i->disp, pages = (int32_t)((i->disp + 0x800) >> 12);
-    int host = host_reg(reg);
-
-    x->code->near |= UINT32_C(1) << x->k;
-    asm_vex(&x->a, 3, true, 2, 0xf7, TEMP, SHIFT, rm_reg(host)); /* shrx */
-    asm_mov(&x->a, TEMP,
-            rm_index(TABLE, TEMP, 3, 8 * pages + (write ? (int32_t)SHADOW_WR_OFFSET : 0)));
-    return rm_index(host, TEMP, 0, disp);
-}
-
 bool emit_operand(struct xlat *x, const struct insn *i, unsigned n, bool write, struct rm *rm)
 {
-    unsigned reg = only_register(x, i);
+    struct slot at;
 
     x->access = n;
     if (!is_direct(x, i, write))
         return false;
-    if (reg != REG_NONE && is_near(x, x->k, i->disp)) {
-        *rm = emit_near(x, reg, (int32_t)i->disp, write);
-        return true;
-    }
-    if (is_array(x, i, reg)) {
-        *rm = emit_array(x, i, reg, write);
+    if (!is_careful(x) && find_registers(x, i, &at)) {
+        *rm = emit_access(x, at, (int32_t)i->disp, write);
         return true;
     }
     if (is_fixed(x, i)) {
@@ -299,9 +283,11 @@ bool emit_numbered(struct xlat *x, const struct insn *i, unsigned w, bool write,
 
 struct rm emit_stack(struct xlat *x, unsigned guest, int32_t disp, bool write)
 {
+    struct slot at = {.base = (uint8_t)guest, .index = REG_NONE};
+
     x->access = x->is64 ? 8 : 4;
-    if (is_near(x, x->k, disp))
-        return emit_near(x, guest, disp, write);
+    if (!is_careful(x))
+        return emit_access(x, at, disp, write);
     asm_lea(&x->a, x->is64, ADDR, rm_mem(host_reg(guest), disp));
     return emit_lookup(x, x->access, write);
 }

@@ -1,7 +1,12 @@
 /* SPDX-License-Identifier: MIT */
-/* Look-ups that serve several accesses. A slot is a host register that holds the host address of
- * what a guest register pointed to when its page was looked up; accesses at small distances from
- * there, as the code of the block tells, need no look-up of their own.
+/* Accesses by registers and a displacement, and look-ups that serve several of them. A slot is a
+ * host register that keeps what the page's look-up gave, for an address that guest registers came
+ * to then: accesses at small distances from there, as the code of the block tells, need no look-up
+ * of their own.
+ *
+ * It keeps the table's entry where the host can add that to the guest's register at each access:
+ * always where this is one register of 64 bits, in 32-bit code as long as the register does not
+ * change, for what it comes to then may wrap. Else it keeps the host address.
  *
  * Slots live between instructions of one block. Where execution goes back to C and on behind the
  * instruction that it stopped at, C works them out anew (resume_slots()), for what is mapped may
@@ -33,34 +38,52 @@ void slots_forget(struct xlat *x)
     memset(x->slot, 0, sizeof(x->slot));
 }
 
-/* -- Distances --------------------------------------------------------------------------------- */
+/* -- Addresses --------------------------------------------------------------------------------- */
 
-/* May an access be this far from where the page was looked up? */
+/* May an access be this far from the address that was looked up? */
 static bool in_reach(int64_t distance)
 {
     return distance >= -VIEW_REACH && distance <= VIEW_REACH - MAX_ACCESS;
 }
 
-bool is_near(const struct xlat *x, unsigned k, int64_t disp)
+/* Is instruction k to look its own page up? */
+static bool is_exact(const struct xlat *x, unsigned k)
 {
-    return !(x->code->exact >> k & 1) && in_reach(disp);
+    return x->code->exact >> k & 1;
 }
 
-unsigned only_register(const struct xlat *x, const struct insn *i)
+bool find_registers(const struct xlat *x, const struct insn *i, struct slot *at)
 {
     if (kind_seg(&x->code->kind, i->seg) != SEG_FLAT || i->asz != (x->is64 ? 3 : 2) ||
-        i->base == RIP)
-        return REG_NONE;
-    if (i->idx == REG_NONE)
-        return i->base;
-    return i->base == REG_NONE && i->scale == 0 ? i->idx : REG_NONE;
+        i->base == RIP || (i->base == REG_NONE && i->idx == REG_NONE) ||
+        (int64_t)i->disp < -INT32_MAX || (int64_t)i->disp > INT32_MAX)
+        return false;
+    if (i->base == REG_NONE && i->scale == 0)
+        *at = (struct slot){.base = i->idx, .index = REG_NONE};
+    else if (i->idx == REG_NONE)
+        *at = (struct slot){.base = i->base, .index = REG_NONE};
+    else
+        *at = (struct slot){.base = i->base, .index = i->idx, .scale = i->scale & 3};
+    return true;
+}
+
+static bool same_registers(const struct slot *a, const struct slot *b)
+{
+    return a->base == b->base && a->index == b->index && a->scale == b->scale;
+}
+
+/* The host register of the only one in an address, or H_NONE: there are more, or it is scaled, or
+ * in memory. */
+static int lone_register(const struct slot *at)
+{
+    return at->index == REG_NONE ? host_reg(at->base) : H_NONE;
 }
 
 /* The constant that the instruction adds to a register that it writes. False: something else. */
 static bool find_sum(const struct xlat *x, const struct rule *r, const struct insn *i, unsigned reg,
                      int64_t *by)
 {
-    bool add = optab[i->op].mnemonic == M(ADD), sub = optab[i->op].mnemonic == M(SUB);
+    unsigned mnemonic = optab[i->op].mnemonic;
     const struct row_info *row = decoder_row(x->j->cpu->decoder, i->op);
     bool full = i->osz == (x->is64 ? 3 : 2);
     int64_t bytes = x->is64 ? 8 : 4;
@@ -78,27 +101,62 @@ static bool find_sum(const struct xlat *x, const struct rule *r, const struct in
         return full && i->asz == i->osz && i->base == reg && i->idx == REG_NONE &&
                i->dst >> 3 == reg;
     }
-    if ((!add && !sub) || i->mem || !full || row->operand[1].kind != K_I)
+    if (i->mem || !full || i->dst >> 3 != reg)
         return false;
-    *by = sub ? -(int64_t)i->imm : (int64_t)i->imm;
-    return i->dst >> 3 == reg;
+    if (mnemonic == M(INC) || mnemonic == M(DEC)) {
+        *by = mnemonic == M(INC) ? 1 : -1;
+        return true;
+    }
+    *by = mnemonic == M(SUB) ? -(int64_t)i->imm : (int64_t)i->imm;
+    return (mnemonic == M(ADD) || mnemonic == M(SUB)) && row->operand[1].kind == K_I;
+}
+
+/* What an instruction leaves of a slot. */
+static void follow(const struct xlat *x, struct slot *s, const struct rule *r, const struct insn *i)
+{
+    unsigned written = regs_written(r, decoder_row(x->j->cpu->decoder, i->op), i);
+    unsigned at[2] = {s->base, s->index};
+    int64_t moved = s->moved, by;
+
+    for (unsigned n = 0; n < 2; n++) {
+        if (at[n] == REG_NONE || !(written >> at[n] & 1))
+            continue;
+        if (!find_sum(x, r, i, at[n], &by) || (s->entry && !x->is64)) {
+            s->live = 0;
+            return;
+        }
+        moved += by * (n == 1 ? 1 << s->scale : 1);
+    }
+    s->live &= moved == (int32_t)moved;
+    s->moved = (int32_t)moved;
 }
 
 /* -- Is a slot worth it? ----------------------------------------------------------------------- */
 
-static bool uses_stack(emit_fn emit, bool *write)
+/* An access of an instruction that may come. */
+struct access {
+    struct slot at;
+    int64_t disp;
+    bool write, known; /* known: all but its registers, it may be anywhere */
+};
+
+static bool find_stack_access(const struct xlat *x, const struct rule *r, struct access *a)
 {
     static const struct {
         emit_fn emit;
+        uint8_t reg;
         bool write;
     } stack[] = {
-        {emit_push, true}, {emit_push_segment, true}, {emit_pop, false},
-        {emit_call, true}, {emit_ret, false},
+        {emit_push, RSP, true}, {emit_push_segment, RSP, true}, {emit_pop, RSP, false},
+        {emit_call, RSP, true}, {emit_ret, RSP, false},         {emit_leave, RBP, false},
     };
 
     for (unsigned k = 0; k < sizeof(stack) / sizeof(stack[0]); k++)
-        if (stack[k].emit == emit) {
-            *write = stack[k].write;
+        if (stack[k].emit == r->emit) {
+            a->at = (struct slot){.base = stack[k].reg, .index = REG_NONE};
+            a->disp = stack[k].write ? -slot_bytes(x) : 0;
+            a->write = stack[k].write;
+            a->known = true;
             return true;
         }
     return false;
@@ -113,59 +171,70 @@ static bool writes_memory(const struct xlat *x, const struct rule *r, const stru
                                         kind != K_V && kind != K_P && kind != K_ACC);
 }
 
-/* Will an instruction behind this one make an access by the page of this register, before that is
- * changed or the slot's own register is needed? */
-static bool is_wanted(const struct xlat *x, unsigned reg, bool write)
+static bool find_access(const struct xlat *x, const struct rule *r, const struct insn *i,
+                        struct access *a)
+{
+    if (!i->mem)
+        return find_stack_access(x, r, a);
+    if (r->emit == emit_lea || r->emit == emit_nothing)
+        return false;
+    a->known = find_registers(x, i, &a->at);
+    a->disp = i->disp;
+    a->write = writes_memory(x, r, i);
+    return true;
+}
+
+/* Can this access use what the slot holds? */
+static bool serves(const struct slot *s, const struct slot *at, int64_t disp, bool write)
+{
+    return s->live && same_registers(s, at) && (s->write || !write) && in_reach(s->moved + disp);
+}
+
+/* Will instructions behind this one use a slot, before what it is of is changed or, in 64-bit code,
+ * its own register is needed; and any where registers of the address have moved? */
+enum use { UNUSED, USED_UNMOVED, USED_MOVED };
+
+static enum use find_use(const struct xlat *x, struct slot s)
 {
     const struct block *b = x->code->block;
+    int32_t first = s.moved;
+    enum use use = UNUSED;
+    struct access a;
 
-    for (unsigned k = x->k + 1; k < b->count && has_rule(x, k); k++) {
+    s.entry = 0;
+    follow(x, &s, x->rule, &b->insn[x->k]);
+    for (unsigned k = x->k + 1; k < b->count && s.live && has_rule(x, k); k++) {
         const struct insn *i = &b->insn[k];
         const struct rule *r = &x->j->backend->rules[i->op];
-        bool is_write;
-        int64_t by;
-        if (uses_stack(r->emit, &is_write) && !i->mem) {
-            if (reg == RSP && is_near(x, k, 0))
-                return write || !is_write;
-            if (x->is64)
-                return false;
-        } else if (i->mem && r->emit != emit_lea) {
-            if (only_register(x, i) == reg && is_near(x, k, i->disp))
-                return write || !writes_memory(x, r, i);
-            if (x->is64)
-                return false;
+        if (find_access(x, r, i, &a)) {
+            if (a.known && !is_exact(x, k) && serves(&s, &a.at, a.disp, a.write)) {
+                if (s.moved != first)
+                    return USED_MOVED;
+                use = USED_UNMOVED;
+            } else if (x->is64 && (!a.known || lone_register(&a.at) < 0)) {
+                return use;
+            }
         }
-        if (regs_written(r, decoder_row(x->j->cpu->decoder, i->op), i) >> reg & 1 &&
-            !find_sum(x, r, i, reg, &by))
-            return false;
+        follow(x, &s, r, i);
     }
-    return false;
+    return use;
 }
 
 /* -- Accesses ---------------------------------------------------------------------------------- */
 
-/* The slot that an access at this displacement from a guest register can use, or -1. */
-static int find_slot(const struct xlat *x, unsigned reg, int32_t disp, bool write)
+/* A slot to be filled: one that holds nothing, or nothing that another look-up by these registers
+ * does not serve as well, or nothing that will be used, or the one that has not been used for
+ * longest. */
+static unsigned choose_slot(const struct xlat *x, const struct slot *at)
 {
-    for (unsigned n = 0; n < slot_count(x); n++) {
-        const struct slot *s = &x->slot[n];
-        if (is_intact(x, n) && s->reg == reg && (s->write || !write) &&
-            in_reach((int64_t)s->moved * SLOT_UNIT + disp))
-            return (int)n;
-    }
-    return -1;
-}
+    unsigned best = 0;
 
-/* A slot to be filled, not in host register `except`: one that holds nothing, or this register, or
- * the one that has not been used for longest. */
-static unsigned choose_slot(const struct xlat *x, unsigned reg, int except)
-{
-    unsigned best = slot_host(x->is64, 0) == (unsigned)except ? 1 : 0;
-
+    for (unsigned n = 0; n < slot_count(x); n++)
+        if (!is_intact(x, n) ||
+            (same_registers(&x->slot[n], at) && in_reach((int64_t)at->moved - x->slot[n].moved)))
+            return n;
     for (unsigned n = 0; n < slot_count(x); n++) {
-        if ((int)slot_host(x->is64, n) == except)
-            continue;
-        if (!is_intact(x, n) || x->slot[n].reg == reg)
+        if (find_use(x, x->slot[n]) == UNUSED)
             return n;
         if (x->used[n] < x->used[best])
             best = n;
@@ -173,47 +242,110 @@ static unsigned choose_slot(const struct xlat *x, unsigned reg, int except)
     return best;
 }
 
-/* A register for an entry that is used once: not one with a slot if possible. */
-static unsigned choose_temp(const struct xlat *x, int except)
+/* An access at `disp` from the registers that slot n is of. */
+static struct rm in_slot(const struct xlat *x, unsigned n, int32_t disp)
 {
-    return x->is64 && except != ADDR && is_intact(x, 0) && !is_intact(x, 1) ? ADDR : TEMP;
+    const struct slot *s = &x->slot[n];
+    int host = (int)slot_host(x->is64, n);
+
+    return s->entry ? rm_index(lone_register(s), host, 0, disp) : rm_mem(host, s->moved + disp);
 }
 
-struct rm emit_near(struct xlat *x, unsigned guest, int32_t disp, bool write)
+static struct rm fill_slot(struct xlat *x, unsigned n, const struct slot *s, int32_t disp)
 {
-    int n = find_slot(x, guest, disp, write), reg;
-    unsigned to;
+    unsigned host = slot_host(x->is64, n);
 
-    x->code->near |= UINT32_C(1) << x->k;
-    if (n >= 0) {
-        x->used[n] = x->k;
-        return rm_mem((int)slot_host(x->is64, (unsigned)n), x->slot[n].moved * SLOT_UNIT + disp);
-    }
-    reg = host_reg(guest);
-    if (reg < 0) {
-        emit_load_guest(x, ADDR, guest);
-        reg = ADDR;
-    }
-    if (!is_wanted(x, guest, write)) {
-        to = choose_temp(x, reg);
-        emit_entry(x, to, (unsigned)reg, write);
-        return rm_index(reg, (int)to, 0, disp);
-    }
-    n = (int)choose_slot(x, guest, reg);
-    to = slot_host(x->is64, (unsigned)n);
-    emit_entry(x, to, (unsigned)reg, write);
-    asm_lea(&x->a, true, to, rm_index((int)to, reg, 0, 0));
-    x->a.touched &= ~(1u << to);
-    x->slot[n] = (struct slot){.live = 1, .write = write, .reg = guest & 15};
+    x->a.touched &= ~(1u << host);
+    x->slot[n] = *s;
+    x->slot[n].live = 1;
     x->used[n] = x->k;
-    return rm_mem((int)to, disp);
+    return in_slot(x, n, disp);
+}
+
+/* An access by the one register of its address and an entry, which may be all that it takes. The
+ * entry is that of the access's own page (64-bit code only), or at->moved from the register's. */
+static struct rm emit_lone(struct xlat *x, struct slot at, int32_t disp, bool own)
+{
+    unsigned reg = (unsigned)lone_register(&at), n, to;
+    enum use use = x->is64 ? USED_UNMOVED : find_use(x, at);
+
+    if (use == UNUSED) {
+        emit_entry(x, TEMP, reg, -at.moved >> 12, at.write);
+        return rm_index((int)reg, TEMP, 0, disp);
+    }
+    n = choose_slot(x, &at);
+    to = slot_host(x->is64, n);
+    at.entry = use == USED_UNMOVED;
+    if (own)
+        asm_lea(&x->a, true, to, rm_mem((int)reg, disp));
+    emit_entry(x, to, own ? to : reg, own ? 0 : -at.moved >> 12, at.write);
+    if (!at.entry)
+        asm_lea(&x->a, true, to, rm_index((int)to, (int)reg, 0, -at.moved));
+    return fill_slot(x, n, &at, disp);
+}
+
+/* An access by an address that is worked out first. */
+static struct rm emit_summed(struct xlat *x, struct slot at, int32_t disp)
+{
+    unsigned n = 0, to = TEMP;
+    bool used = find_use(x, at) != UNUSED;
+
+    emit_sum(x, at.base, at.index, at.scale, -at.moved);
+    if (used && !x->is64) {
+        n = choose_slot(x, &at);
+        to = slot_host(false, n);
+    }
+    emit_entry(x, to, ADDR, 0, at.write);
+    if (!used)
+        return rm_index(ADDR, (int)to, 0, at.moved + disp);
+    asm_lea(&x->a, true, to, rm_index((int)to, ADDR, 0, 0));
+    return fill_slot(x, n, &at, disp);
+}
+
+/* Is this in an array at a fixed address, a register being the index? Without long mode no address
+ * is so large that the sum would have to wrap: an entry beyond 4 GiB allows nothing. */
+static bool is_array(const struct xlat *x, const struct slot *at, int32_t disp)
+{
+    return lone_register(at) >= 0 && !(x->code->kind.mode & MODE_LMA) && disp >= 0x1000 &&
+           disp < INT32_MAX - 0x1000;
+}
+
+struct rm emit_access(struct xlat *x, struct slot at, int32_t disp, bool write)
+{
+    bool exact = is_exact(x, x->k), own = false;
+
+    for (unsigned n = 0; n < slot_count(x) && !exact; n++) {
+        const struct slot *s = &x->slot[n];
+        if (!is_intact(x, n) || !serves(s, &at, disp, write))
+            continue;
+        x->code->near |= UINT32_C(1) << x->k;
+        x->used[n] = x->k;
+        return in_slot(x, n, disp);
+    }
+    at.live = 1;
+    at.write = write;
+    if (!exact && at.index == REG_NONE && in_reach(disp))
+        at.moved = 0;
+    else if (!exact && is_array(x, &at, disp))
+        /* The array's first page tells how far from the register's page the access's page is, if
+         * its offset in that does not make it another one: then it lands beside it and traps. */
+        at.moved = -(int32_t)(((int64_t)disp + 0x800) & ~INT64_C(0xfff));
+    else
+        own = true;
+    if (own)
+        at.moved = -disp;
+    else
+        x->code->near |= UINT32_C(1) << x->k;
+    if (lone_register(&at) >= 0 && (x->is64 || !own))
+        return emit_lone(x, at, disp, own);
+    return emit_summed(x, at, disp);
 }
 
 unsigned slots_spare(const struct xlat *x)
 {
     unsigned n = 0;
 
-    while (n + 1 < SLOTS && is_intact(x, n) && x->slot[n].reg == RSP)
+    while (n + 1 < SLOTS && is_intact(x, n) && x->slot[n].base == RSP)
         n++;
     return slot_host(false, n);
 }
@@ -226,31 +358,12 @@ void slots_note(struct xlat *x)
     x->a.touched = 0;
 }
 
-/* The register has changed: by a constant that the slot can take into account? */
-static void slot_move(struct xlat *x, struct slot *s, const struct insn *i)
-{
-    int64_t by = 0, moved;
-
-    if (!find_sum(x, x->rule, i, s->reg, &by)) {
-        s->live = 0;
-        return;
-    }
-    moved = s->moved * SLOT_UNIT + by;
-    if (moved % SLOT_UNIT != 0 || moved < -SLOT_MOVED_MAX || moved > SLOT_MOVED_MAX)
-        s->live = 0;
-    else
-        s->moved = (int16_t)(moved / SLOT_UNIT);
-}
-
 void slots_step(struct xlat *x, const struct insn *i)
 {
-    unsigned written = regs_written(x->rule, x->row, i);
-
     for (unsigned n = 0; n < slot_count(x); n++) {
-        struct slot *s = &x->slot[n];
         if (!is_intact(x, n))
-            s->live = 0;
-        else if (written >> s->reg & 1)
-            slot_move(x, s, i);
+            x->slot[n].live = 0;
+        else
+            follow(x, &x->slot[n], x->rule, i);
     }
 }

@@ -19,6 +19,7 @@ section .bss
         alignb  PAGE_SIZE
         resb    PAGE_SIZE / 2 - 6               ; nearer to neither end of a page
 array:  resb    BYTES + 4
+copied: resb    BYTES + 4
 
 section .text
 test_main:
@@ -29,6 +30,9 @@ test_main:
         call    odd_elements
         call    read_wrapped
         call    write_wrapped
+        call    fill
+        call    copy
+        call    read_pairs
         jmp     test_end
 
 ; The sum of the elements is SUM.
@@ -42,10 +46,10 @@ fill:
         jnz     .loop
         ret
 
-; EDX = sum of the elements.
+; EDX = sum of the elements; of those at ESI.
 sum_by_pointer:
         mov     esi, array
-        xor     edx, edx
+sum_at: xor     edx, edx
         mov     ecx, COUNT
 .loop:  add     edx, [esi]
         add     esi, 4
@@ -120,6 +124,40 @@ write_wrapped:
         jnz     .loop
         call    sum_by_pointer
         CHECK   "written by a negative index", edx, COUNT * (COUNT + 1) / 2
+        ret
+
+; Four accesses to each array whose page is the same but where the ends of pages are between them.
+copy:
+        xor     ebx, ebx
+.loop:  mov     eax, [ebx + array]
+        add     ebx, 16
+        mov     [ebx + copied - 16], eax
+        mov     eax, [ebx + array - 12]
+        mov     [ebx + copied - 12], eax
+        mov     eax, [ebx + array - 8]
+        mov     [ebx + copied - 8], eax
+        mov     eax, [ebx + array - 4]
+        mov     [ebx + copied - 4], eax
+        cmp     ebx, BYTES
+        jb      .loop
+        mov     esi, copied
+        call    sum_at
+        CHECK   "copied", edx, SUM
+        ret
+
+; By a register and another one, scaled, that moves between accesses.
+read_pairs:
+        mov     esi, array
+        xor     ecx, ecx
+        xor     edx, edx
+.loop:  add     edx, [esi + ecx * 4]
+        add     edx, [esi + ecx * 4 + 4]
+        inc     ecx
+        add     ecx, 2
+        add     edx, [esi + ecx * 4 - 4]
+        cmp     ecx, COUNT
+        jb      .loop
+        CHECK   "sum by two registers", edx, SUM
         ret
 
 IMAGE_END

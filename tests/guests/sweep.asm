@@ -45,14 +45,23 @@ GATE_IST        equ 4                           ; in a 64-bit gate
 
 ; Bits, bytes, what, delta, base, instruction before and after it or nothing, instruction.
 %macro TEMPLATE 7+
+        AROUND  %1, %2, %3, %4, %5, {%6}, {%6}, %7
+%endmacro
+
+; The same with an instruction behind it only.
+%macro BEFORE 7+
+        AROUND  %1, %2, %3, %4, %5,, {%6}, %7
+%endmacro
+
+%macro AROUND 8+
     [section .strings]
-%%name: db      %str(%7), 0
+%%name: db      %str(%8), 0
     [section .user]
         bits    %1
 %%begin:
         %6
-%%at:   %7
-        %6
+%%at:   %8
+        %7
     %if %1 == 16
         o32 retf
     %else
@@ -67,6 +76,11 @@ GATE_IST        equ 4                           ; in a 64-bit gate
 ;
 ; rBX, rSI and rDI hold the address minus delta, in 64-bit code RBP and R10 too; rCX is 1, rDX 1111h.
 
+%macro MOVE_CMP 3                               ; register, by, address
+        add     %1, %2
+        cmp     eax, [%3]
+%endmacro
+
 section .data
         align   8
 %macro COMMON_TEMPLATES 2                       ; bits, letter of the address registers
@@ -76,6 +90,13 @@ section .data
         TEMPLATE %1, 4, 0, 0, 0,, mov eax, [%2bx]
         TEMPLATE %1, 2, 0, 0, 0,, movzx eax, word [%2bx]
         TEMPLATE %1, 4, 0, 0x1111 * 8 + 0x7fff0000, 0,, mov eax, [%2bx + %2dx * 8 + 0x7fff0000]
+        BEFORE %1, 4, 0, 0, 0, {cmp eax, [%2bx + 4]}, mov eax, [%2bx]
+        BEFORE %1, 4, 0, 0, 0, {MOVE_CMP %2bx, 4, %2bx}, mov eax, [%2bx]
+        BEFORE %1, 4, W, 0x12345800, 0, {cmp [%2bx + 0x12345804], eax}, mov [%2bx + 0x12345800], eax
+        BEFORE %1, 4, 0, 0x12345012, 0, {MOVE_CMP %2bx, 4, %2bx + 0x12345012}, mov eax, [%2bx + 0x12345012]
+        BEFORE %1, 4, W, -0x7fff0ff0, 0, {cmp [%2bx - 0x7fff0fec], eax}, mov [%2bx - 0x7fff0ff0], eax
+        BEFORE %1, 4, 0, 0x1111 * 8 + 16, 0, {cmp [%2bx + %2dx * 8 + 20], eax}, mov eax, [%2bx + %2dx * 8 + 16]
+        BEFORE %1, 4, W, 0x1111 * 4, 0, {MOVE_CMP %2dx, 1, %2bx + %2dx * 4}, mov [%2bx + %2dx * 4], eax
         TEMPLATE %1, 4, 0, -0x80, 0,, mov eax, [%2bx - 0x80]
         TEMPLATE %1, 1, W, 0, 0,, mov [%2bx], al
         TEMPLATE %1, 1, W, 0, 0,, mov [%2bx], dh
@@ -115,6 +136,9 @@ table64:
         TEMPLATE 64, 8, W, 0, 0,, mov [rbx], r11
         TEMPLATE 64, 8, W, 0, 0,, mov [r10], rax
         TEMPLATE 64, 8, RMW, 0, 0,, add [r10], r11
+        BEFORE 64, 8, W, 0x12345800, 0, {cmp [r10 + 0x12345808], rax}, mov [r10 + 0x12345800], rax
+        BEFORE 64, 8, W, 0x1111, 0, {cmp [r10 + rdx + 8], r11}, mov [r10 + rdx], r11
+        BEFORE 64, 8, W | STACK, -0x1000, 0, {cmp [rbp - 0xff8], rcx}, mov [rbp - 0x1000], rcx
         TEMPLATE 64, 8, W | STACK, 8, 0, {xchg rsp, rbx}, mov [rsp + 8], rax
         TEMPLATE 64, 8, W | STACK, -8, 0, {xchg rsp, rbx}, push rax
         TEMPLATE 64, 8, W | STACK, -8, 0, {xchg rsp, rbx}, push r11
