@@ -21,8 +21,6 @@ enum {
     MSR_PKRS = 0x6e1,
     MSR_X2APIC = 0x800,
     MSR_X2APIC_END = 0x900,
-    MSR_FS_BASE = 0xc0000100,
-    MSR_GS_BASE = 0xc0000101,
 };
 #define MSR_EFER 0xc0000080u
 
@@ -85,7 +83,7 @@ static const struct msr_row rows[] = {
     {0xc0000082, ISA_LM, RULE_CANONICAL, FIELD_OF(lstar), 0},
     {0xc0000083, ISA_LM, RULE_CANONICAL, FIELD_OF(cstar), 0},
     {0xc0000084, ISA_SYSCALL, RULE_STORE, FIELD_OF(fmask), 0xffffffff},
-    {0xc0000102, ISA_LM, RULE_CANONICAL, FIELD_OF(kernel_gs_base), 0},
+    {MSR_KERNEL_GS_BASE, ISA_LM, RULE_CANONICAL, FIELD_OF(kernel_gs_base), 0},
     {0xc0000103, ISA_RDTSCP, RULE_STORE, FIELD_OF(tsc_aux), 0xffffffff},
 };
 

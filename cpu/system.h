@@ -27,6 +27,10 @@ struct cpu_model {
 /* Family, model and stepping as CPUID and RESET (in EDX) report them. */
 uint32_t cpuid_signature(const struct cpu_model *m);
 
+#define MSR_FS_BASE        0xc0000100u
+#define MSR_GS_BASE        0xc0000101u
+#define MSR_KERNEL_GS_BASE 0xc0000102u
+
 /* RDMSR and WRMSR without the privilege check. False: #GP(0) is recorded. */
 bool msr_read(struct cpu *c, uint32_t msr, uint64_t *val);
 bool msr_write(struct cpu *c, uint32_t msr, uint64_t val);

@@ -29,4 +29,9 @@ struct assist {
 /* That of a row of the instruction table, or NULL. */
 const struct assist *assist_of(uint16_t mnemonic, const struct row_info *row);
 
+/* EFLAGS at such a function: c->eflags and X_FLAGS; and set both, but for what depends on them
+ * (cpu_update_mode()). */
+uint32_t assist_flags(const struct cpu *c);
+void assist_set_flags(struct cpu *c, uint32_t v);
+
 #endif

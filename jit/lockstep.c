@@ -61,6 +61,7 @@ struct ending {
 struct effects {
     uint32_t reads, defines, undefines; /* arithmetic flags */
     bool fp;                            /* belongs to x87, MMX or SSE */
+    bool iret;                          /* IRETD, IRETQ: with NT set a task switch */
 };
 
 struct lockstep {
@@ -237,7 +238,8 @@ static bool rehearse_insn(struct cpu *c, struct lockstep *l, const struct code *
     struct guest_state *s = &l->state[k];
     unsigned n = l->nlines;
 
-    if (x->declined & UINT32_C(1) << k)
+    /* A task switch can't be taken back. */
+    if (x->declined & UINT32_C(1) << k || (e->iret && c->eflags & EFL_NT))
         return false;
     l->insn = k;
     if (e->fp && l->nfpu == 0)
@@ -667,6 +669,8 @@ static void effects_create(struct effects *e)
         e[k] = (struct effects){.reads = flags_of_set(row->fl_read),
                                 .defines = may_keep_flags(row->mnemonic) ? 0 : writes,
                                 .undefines = flags_of_set(row->fl_undef),
+                                .iret = row->mnemonic == ZYDIS_MNEMONIC_IRETD ||
+                                        row->mnemonic == ZYDIS_MNEMONIC_IRETQ,
                                 .fp = row->attr & ATTR_X87 || is_fp(row->isa)};
     }
 }

@@ -223,7 +223,7 @@ bool emit_pushf(struct xlat *x, const struct insn *i);
 bool emit_popf(struct xlat *x, const struct insn *i);
 bool emit_push_segment(struct xlat *x, const struct insn *i);
 bool emit_mov_from_segment(struct xlat *x, const struct insn *i);
-bool emit_mov_to_segment(struct xlat *x, const struct insn *i);
+bool emit_load_segment(struct xlat *x, const struct insn *i);
 bool emit_swapgs(struct xlat *x, const struct insn *i);
 bool emit_mov_from_cr(struct xlat *x, const struct insn *i);
 bool emit_bit_test(struct xlat *x, const struct insn *i); /* bits.c */

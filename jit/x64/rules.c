@@ -134,6 +134,16 @@ static const struct line lines[] = {
     {M(SYSRET), emit_assist, 0},
     {M(SYSENTER), emit_assist, 0},
     {M(SYSEXIT), emit_assist, 0},
+    {M(IRETD), emit_assist, 0},
+    {M(IRETQ), emit_assist, 0},
+    {M(RDMSR), emit_assist, 0},
+    {M(WRMSR), emit_assist, RULE_NEXT},
+    {M(RDFSBASE), emit_assist, 0},
+    {M(RDGSBASE), emit_assist, 0},
+    {M(WRFSBASE), emit_assist, 0},
+    {M(WRGSBASE), emit_assist, 0},
+    {M(IN), emit_assist, 0},
+    {M(OUT), emit_assist, RULE_NEXT},
     {M(RDTSC), emit_assist, 0},
     {M(RDTSCP), emit_assist, 0},
 };
@@ -181,11 +191,12 @@ static struct rule rule_for(const struct line *l, const struct op_row *row,
     else if (l->emit == emit_general && has_kind(info, K_S) && row->opcode == 0x8c)
         r.emit = emit_mov_from_segment;
     else if (l->emit == emit_general && has_kind(info, K_S) && row->opcode == 0x8e)
-        r = (struct rule){emit_mov_to_segment, RULE_NEXT};
+        r = (struct rule){emit_load_segment, RULE_NEXT};
     else if (l->emit == emit_general && !is_general(info))
         return none;
     if ((l->emit == emit_push || l->emit == emit_pop) && has_kind(info, K_SFIX))
-        return l->emit == emit_push ? (struct rule){emit_push_segment, 0} : none;
+        return l->emit == emit_push ? (struct rule){emit_push_segment, 0}
+                                    : (struct rule){emit_load_segment, RULE_NEXT};
     if ((l->emit == emit_jmp || l->emit == emit_call) && !has_kind(info, K_J)) {
         if (!has_kind(info, K_E))
             return none;

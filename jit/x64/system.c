@@ -232,8 +232,8 @@ bool emit_mov_from_segment(struct xlat *x, const struct insn *i)
     return true;
 }
 
-/* MOV to DS, ES, FS or GS. */
-bool emit_mov_to_segment(struct xlat *x, const struct insn *i)
+/* MOV and POP to DS, ES, FS or GS. */
+bool emit_load_segment(struct xlat *x, const struct insn *i)
 {
     bool data = i->dst < SEG_COUNT && i->dst != SEG_CS && i->dst != SEG_SS;
 
