@@ -903,11 +903,12 @@ static void report_share(struct jit *j)
     uint64_t translated = c->scratch[X_EXECUTED] - s->calls - s->faults;
     uint64_t all = translated + c->icount;
 
-    cpu_log(c, LOG_JIT_STATS,
-            "%llu instructions executed, %.3f %% of them in translated code; %llu of these by its "
-            "functions for system instructions",
-            (unsigned long long)all, all != 0 ? 100.0 * (double)translated / (double)all : 0.0,
-            (unsigned long long)s->assists);
+    cpu_log(
+        c, LOG_JIT_STATS,
+        "%llu instructions executed, %llu of them not translated: %.3f %% were, %llu of these by "
+        "functions of theirs",
+        (unsigned long long)all, (unsigned long long)c->icount,
+        all != 0 ? 100.0 * (double)translated / (double)all : 0.0, (unsigned long long)s->assists);
 }
 
 /* Log the instructions that cost most: those that translated code left to the interpreter. */

@@ -37,7 +37,7 @@ COMPILE = ("gcc -std=gnu17 -O2 -ffreestanding -nostdlib -static -fno-pie -no-pie
            "-fno-tree-loop-distribute-patterns -Wno-psabi").split()
 GUESTS = {"amd64": ["-m64", "-mno-red-zone"], "686-pae": ["-m32", "-march=i686"]}
 
-SETS = ["boot", "mips", "translate", "compute", "system", "tools"]
+SETS = ["boot", "mips", "translate", "compute", "system", "tools", "share"]
 SIDES = ["native", "jit", "interp", "qemu"]
 # Where no others are asked for; the interpreter is too slow for every kernel.
 USUAL_SIDES = {"boot": ["jit", "interp", "qemu"], "mips": SIDES}
@@ -64,6 +64,8 @@ INTERP_MIPS_BAR = 60
 INTERP_BOOT_BAR = 59
 # Million guest instructions a second, decoded and translated.
 TRANSLATE_BAR = 3
+# Percent of the executed instructions that ran translated.
+SHARE_BAR = 99.5
 
 BOOT_SECONDS = 600
 KERNEL_SECONDS = 300
@@ -294,6 +296,41 @@ class Bench:
                 rates.setdefault(step, []).append(float(rate))
         return rates
 
+    def count(self, command):
+        """Instructions executed by a boot and a command, and those that did not run translated."""
+        folder = f"{TOP}/build/bench/{self.guest}"
+        side = Guest("share", self.guest,
+                     shlex.split(self.options.calque) +
+                     ["-accel", "jit", "-d", "jit-stats", "-D", f"{folder}/share.stats"],
+                     f"{folder}/initrd.gz", f"{folder}/share.log")
+        try:
+            side.boot()
+            side.console.shell(f"dmesg -n 1; cd /tmp; bench text {TEXT_KILOBYTES} >text; true",
+                               KERNEL_SECONDS)
+            side.shell(command)
+            side.console.send("poweroff -f")
+            side.console.wait_end(BOOT_SECONDS)
+        finally:
+            side.close()
+        with open(f"{folder}/share.stats", encoding="utf-8") as file:
+            match = re.search(r"(\d+) instructions executed, (\d+) of them not translated",
+                              file.read())
+        return int(match.group(1)), int(match.group(2))
+
+    def measure_share(self):
+        """By kernel and for the boot, instructions executed and those that did not run translated.
+
+        Those of a kernel are what a boot without it is subtracted from."""
+        boot = self.count("true")
+        counts = {"boot": boot}
+        jit = self.all_sides["jit"]
+        for group in ("compute", "system", "tools"):
+            for name in self.kernels[group]:
+                if re.search(self.options.kernels, name):
+                    both = self.count(self.command(jit, group, name))
+                    counts[name] = (both[0] - boot[0], max(0, both[1] - boot[1]))
+        return counts
+
     def measure_boot(self):
         """By side, seconds of the boots."""
         times = {side.name: [] for side in self.sides[1:]}
@@ -400,6 +437,17 @@ def print_translate(guest, rates):
                   statistics.median(rates["translate"]), TRANSLATE_BAR, True)
 
 
+def print_share(guest, counts):
+    print(f"\n{guest}, instructions that ran translated:\n")
+    shares = {name: 100 - 100 * rest / executed for name, (executed, rest) in counts.items()}
+    print_table([["kernel", "instructions, millions", "translated, %"]] +
+                [[name, cell(counts[name][0] / 1e6, ".0f"), cell(shares[name], ".3f")]
+                 for name in counts])
+    print()
+    worst = min(shares, key=shares.get)
+    print_bar(f"least share ({worst}), %", shares[worst], SHARE_BAR, True)
+
+
 def comma_list(known):
     def parse(text):
         names = text.split(",")
@@ -444,6 +492,9 @@ def main():
             for group in options.sets:
                 if group == "translate":
                     print_translate(guest, bench.measure_translate())
+                    continue
+                if group == "share":
+                    print_share(guest, bench.measure_share())
                     continue
                 sides = bench.choose_sides(group)
                 if group == "boot":
