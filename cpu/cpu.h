@@ -177,7 +177,9 @@ struct cpu {
     uint64_t isa[2]; /* bit set of enum isa */
 
     /* The translator, or NULL: the interpreter runs alone. `poll` is a pointer that translated code
-     * follows at loops; a bad one makes it stop there. */
+     * follows where it is entered and when it repeats an instruction; a bad one makes it stop
+     * there.
+     */
     const struct translator *translator;
     void *jit;
     _Atomic uint64_t poll;

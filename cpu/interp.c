@@ -17,8 +17,10 @@ void cpu_attend(struct cpu *c, unsigned set, unsigned clear)
         atomic_fetch_and_explicit(&c->attention, ~clear, memory_order_acq_rel);
     if (set != 0) {
         atomic_fetch_or_explicit(&c->attention, set, memory_order_acq_rel);
-        atomic_store_explicit(&c->poll, CPU_POLL_STOP, memory_order_release);
-        atomic_store_explicit(&c->poll_mask, 0, memory_order_release);
+        bool first = atomic_exchange(&c->poll, CPU_POLL_STOP) != CPU_POLL_STOP;
+        atomic_store(&c->poll_mask, 0);
+        if (first && c->translator != NULL)
+            c->translator->nudge(c);
     }
 }
 

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* What the processor tells the translator that runs it, if one does. The interpreter stays the
  * reference: a translator takes over where cpu_run() would run a decoded block, executes as much as
- * it can, and calls back for everything else. All calls come on the processor's own thread. */
+ * it can, and calls back for everything else. All calls but nudge() come on the processor's own
+ * thread. */
 #ifndef CPU_TRANSLATOR_H
 #define CPU_TRANSLATOR_H
 
@@ -55,6 +56,9 @@ struct translator {
     void (*block_killed)(struct cpu *c, struct block *b);
     void (*block_dropped)(struct cpu *c, struct block *b);
     void (*blocks_cleared)(struct cpu *c);
+    /* cpu_attend() has made c->poll bad, on any thread: translated code is to stop soon.
+     * async-signal-safe. */
+    void (*nudge)(struct cpu *c);
 };
 
 #endif

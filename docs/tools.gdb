@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
 # For GDB: faults of translated code are not errors. gdb -x docs/tools.gdb --args build/calque ...
-handle SIGSEGV SIGBUS SIGFPE SIGILL nostop noprint pass
+handle SIGSEGV SIGBUS SIGFPE SIGILL SIGURG nostop noprint pass
 break pass_on
 
 # $gs_base is the vCPU: see jit/x64/emit.h for where its registers are.

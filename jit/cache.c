@@ -151,6 +151,17 @@ void cache_link(struct jit *j, struct code_exit *exit, struct code *to)
     backend_link(j, exit, to);
 }
 
+/* async-signal-safe, while C is not executing on the processor's thread */
+void cache_unlink(struct jit *j, struct code *x)
+{
+    for (unsigned n = 0; n < x->nexits; n++) {
+        if (x->exit[n].to == NULL)
+            continue;
+        exit_unlink(&x->exit[n]);
+        backend_link(j, &x->exit[n], NULL);
+    }
+}
+
 void cache_forward(struct jit *j, struct code *x, const uint8_t *to)
 {
     /* A branch that is the first instruction is overwritten by that and must not be patched. */

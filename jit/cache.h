@@ -33,8 +33,9 @@ void cache_make_room(struct jit *j);
 struct code *cache_next(const struct jit *j);
 void cache_add(struct jit *j, struct code *x);
 
-/* Let an exit go directly to other code of the same kind. */
+/* Let an exit go directly to other code of the same kind; let all exits lead to C. */
 void cache_link(struct jit *j, struct code_exit *exit, struct code *to);
+void cache_unlink(struct jit *j, struct code *x);
 /* Let the entry of code that is no longer good lead elsewhere: out, or to newer code. */
 void cache_forward(struct jit *j, struct code *x, const uint8_t *to);
 

@@ -111,6 +111,7 @@ enum code_why {
     WHY_FAULT,  /* instruction scratch[X_SITE] could not complete */
     WHY_POLL,   /* before instruction scratch[X_SITE] */
     WHY_JUMPED, /* r[RIP] is where to go on */
+    WHY_NUDGED, /* nothing was executed: likewise */
 };
 
 /* struct cpu's scratch words, ORDER none */
@@ -187,6 +188,7 @@ struct jit {
     unsigned nkinds;
     const uint8_t *jumped;     /* code that leaves with WHY_JUMPED */
     uint64_t poll_ok;          /* what cpu.poll points to */
+    atomic_bool in_code;       /* translated code runs, or C for it */
     struct code *left;         /* the dead code whose entry was run into last, or NULL */
     uint64_t moves;            /* times that code may have moved in linear memory */
     bool flags_in_host;        /* X_FLAGS has the arithmetic flags, struct cpu does not */
@@ -248,5 +250,9 @@ const char *backend_disassembler(void);
 /* Handle faults in translated code on this thread. */
 int backend_thread_enter(struct jit *j);
 void backend_thread_leave(struct jit *j);
+
+/* On any thread, async-signal-safe: unlink what translated code is executing, and what it may go on
+ * with without a look at c->poll or c->poll_mask, which are bad: it will come back to C. */
+void backend_nudge(struct jit *j);
 
 #endif

@@ -300,6 +300,13 @@ static void on_blocks_cleared(struct cpu *c)
     codemap_clear(&j->codemap);
 }
 
+static void on_nudge(struct cpu *c)
+{
+    struct jit *j = c->jit;
+    if (atomic_load(&j->in_code))
+        backend_nudge(j);
+}
+
 /* -- Running ----------------------------------------------------------------------------------- */
 
 static uint64_t rip_at(const struct cpu *c, const struct code *x, int64_t offset)
@@ -471,14 +478,6 @@ static void resume_slots(struct jit *j, const struct code *x, unsigned k)
     }
 }
 
-/* Translated code is to go on before instruction k of x. */
-static void resume_at(struct jit *j, struct code *x, unsigned k)
-{
-    if (j->lockstep != NULL)
-        lockstep_begin(j, x, k);
-    flags_to_host(j->cpu);
-}
-
 /* Translated code is not to stop any more. Before must_stop(), which sees what had it stop. */
 static void allow_jumps(struct jit *j)
 {
@@ -489,6 +488,29 @@ static void allow_jumps(struct jit *j)
         return;
     atomic_store(&c->poll, (uint64_t)(uintptr_t)&j->poll_ok);
     atomic_store(&c->poll_mask, JUMP_MASK);
+}
+
+/* In lockstep: rehearse x from instruction k on. What asks for attention in that has asked for
+ * nothing; another thread that does waits for the end of the block. */
+static void rehearse(struct jit *j, struct code *x, unsigned k)
+{
+    if (j->lockstep == NULL)
+        return;
+    lockstep_begin(j, x, k);
+    allow_jumps(j);
+}
+
+/* Translated code is to go on before instruction k of x. */
+static void resume_at(struct jit *j, struct code *x, unsigned k)
+{
+    rehearse(j, x, k);
+    flags_to_host(j->cpu);
+}
+
+/* Shall it stop? Where it is entered, translated code looks too, but this is cheaper. */
+static bool is_nudged(const struct cpu *c)
+{
+    return atomic_load(&c->poll) == CPU_POLL_STOP;
 }
 
 /* Of a block's instructions, counted when it was entered, the last n were not executed. */
@@ -577,6 +599,10 @@ enum after_call jit_call(struct cpu *c, struct code *x)
         uncount(j, count - k - 1);
     if (last && !go_on_after(j, x, i, n != ELSEWHERE && j->moves == moves))
         return leave(c);
+    if (!last && is_nudged(c)) {
+        uncount(j, count - n);
+        return leave(c);
+    }
     if (n == k) {
         c->scratch[X_RESUME] = (uint64_t)(uintptr_t)insn_host(j, x, k);
         resume_slots(j, x, k);
@@ -697,10 +723,9 @@ static unsigned after_fault(struct jit *j, struct code *x, unsigned k)
         retranslate(j, x, k);
     if (n == ELSEWHERE || n == x->block->count)
         return ELSEWHERE;
-    if (must_stop(c) || cache_is_full(j)) {
-        c->r[RIP] = rip_at(c, x, x->guest[n]);
+    c->r[RIP] = rip_at(c, x, x->guest[n]);
+    if (must_stop(c) || cache_is_full(j))
         return ELSEWHERE;
-    }
     resume_at(j, x, n);
     resume_slots(j, x, n);
     return n;
@@ -792,6 +817,10 @@ static struct code_exit *run_code(struct jit *j, const uint8_t *at, uint64_t *fr
         at = NULL;
         if (why == WHY_STATE)
             return NULL;
+        if (why == WHY_NUDGED) {
+            flags_from_host(c);
+            return NULL;
+        }
         unsigned count = x->block != NULL ? x->block->count : site;
         finish_notes(c);
         if (why == WHY_JUMPED) {
@@ -880,9 +909,10 @@ static bool jit_run(struct cpu *c)
         if (exit != NULL)
             link_exit(j, exit, from, drops, x);
         drops = j->drops;
-        if (j->lockstep != NULL)
-            lockstep_begin(j, x, 0);
+        rehearse(j, x, 0);
+        atomic_store(&j->in_code, true); /* before code looks at c->poll where it is entered */
         exit = run_code(j, at, &from);
+        atomic_store(&j->in_code, false);
         if (j->shutdown) {
             j->shutdown = false;
             return false;
@@ -957,6 +987,7 @@ static const struct translator translator = {
     .block_killed = on_block_killed,
     .block_dropped = on_block_dropped,
     .blocks_cleared = on_blocks_cleared,
+    .nudge = on_nudge,
 };
 
 static int open_all(struct jit *j, const struct jit_ram *ram, const struct jit_config *cfg,

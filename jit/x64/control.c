@@ -114,21 +114,6 @@ static bool branch_offset(const struct xlat *x, const struct insn *i, int32_t *o
     return eip <= x->code->kind.cs_limit;
 }
 
-/* Jumps that are looked up need no poll. */
-static void emit_poll_backwards(struct xlat *x, int32_t offset)
-{
-    if (offset <= x->code->guest[x->k] && in_page(offset))
-        emit_poll(x);
-}
-
-bool emit_polls_first(const struct backend *be, const struct insn *i)
-{
-    emit_fn emit = be->rules[i->op].emit;
-    bool relative = emit == emit_jmp || emit == emit_jcc || emit == emit_loop || emit == emit_call;
-
-    return relative && (int64_t)i->imm < 0;
-}
-
 /* The branch that the current instruction takes to `offset`; a miss is interpreted. */
 static void emit_branch(struct xlat *x, int32_t offset)
 {
@@ -147,7 +132,6 @@ bool emit_jmp(struct xlat *x, const struct insn *i)
 
     if (!branch_offset(x, i, &offset))
         return false;
-    emit_poll_backwards(x, offset);
     emit_branch(x, offset);
     return true;
 }
@@ -160,7 +144,6 @@ bool emit_jcc(struct xlat *x, const struct insn *i)
 
     if (!branch_offset(x, i, &offset))
         return false;
-    emit_poll_backwards(x, offset);
     if (in_page(offset)) {
         jump = asm_jcc(&x->a, cc, NULL);
         leave_through(x, jump, offset, true);
@@ -184,7 +167,6 @@ bool emit_loop(struct xlat *x, const struct insn *i)
     if (i->asz == 1 || (i->opc != 0xe3 && !is_loop) || !branch_offset(x, i, &offset) ||
         !in_page(offset))
         return false;
-    emit_poll_backwards(x, offset);
     if (is_loop)
         asm_lea(&x->a, i->asz == 3, HCX, rm_mem(HCX, -1));
     if (i->asz == 2)
@@ -243,7 +225,6 @@ bool emit_call(struct xlat *x, const struct insn *i)
 
     if (!is_flat(x) || !stack_is_plain(x, i) || !branch_offset(x, i, &offset))
         return false;
-    emit_poll_backwards(x, offset);
     if (!in_page(offset)) {
         emit_page_address(x, offset);
         emit_call_address(x);

@@ -25,6 +25,8 @@
 #ifndef JIT_X64_EMIT_H
 #define JIT_X64_EMIT_H
 
+#include <stdatomic.h>
+
 #include "cpu/operands.h"
 #include "jit/code.h"
 #include "jit/x64/asm.h"
@@ -75,6 +77,7 @@ struct backend {
     struct rule *rules;  /* by row of the instruction table */
     bool restricted;     /* the host lacks instructions that there are rules for */
     size_t disassembler; /* text.c's, or 0 */
+    atomic_int thread;   /* to be nudged: its number, or 0 */
 };
 
 /* A block being translated. */
@@ -154,7 +157,7 @@ bool stack_is_plain(const struct xlat *x, const struct insn *i);
 void emit_load_guest(struct xlat *x, unsigned reg, unsigned guest);
 void emit_store_guest(struct xlat *x, unsigned guest, unsigned reg);
 /* A flag-free look at cpu.poll. */
-void emit_poll(struct xlat *x);
+void emit_poll(struct asmbuf *a);
 /* Interpret the current instruction; execution goes on behind it or leaves. */
 void emit_interpret(struct xlat *x);
 /* Have it executed by its function (jit/assist.h) instead. */
@@ -234,9 +237,6 @@ void rules_create(struct backend *be, const struct cpu *c);
 void rules_create_simd(struct backend *be, const struct cpu *c);
 void rules_create_x87(struct backend *be, const struct cpu *c);
 void rules_restrict(struct backend *be);
-
-/* May the code of this instruction begin with a poll? (control.c) */
-bool emit_polls_first(const struct backend *be, const struct insn *i);
 
 /* Go on at a fixed offset of this page, or beyond it (control.c). */
 void emit_goto(struct xlat *x, int32_t offset);

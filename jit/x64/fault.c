@@ -1,9 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /* Faults in translated code. The guest's registers are in the signal's context; they go into struct
  * cpu, and execution goes on in the exit stub as if translated code had left by itself. All of it
- * happens at a known instruction of our own code, so that nothing of C's state is half changed. */
+ * happens at a known instruction of our own code, so that nothing of C's state is half changed.
+ *
+ * And stopping translated code: see on_nudge(). */
 #include <asm/prctl.h>
 #include <errno.h>
+#include <pthread.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -11,12 +14,16 @@
 #include <ucontext.h>
 #include <unistd.h>
 
+#include "jit/cache.h"
 #include "jit/x64/emit.h"
 
 #define ALT_STACK_BYTES 65536
 
+/* Nobody minds one that comes too late. */
+#define NUDGE SIGURG
+
 /* SIGILL: an instruction of the guest's that this host lacks. */
-static const int caught[] = {SIGSEGV, SIGBUS, SIGFPE, SIGILL};
+static const int caught[] = {SIGSEGV, SIGBUS, SIGFPE, SIGILL, NUDGE};
 #define CAUGHT (sizeof(caught) / sizeof(caught[0]))
 
 /* At the lowest address of the alternate stack. */
@@ -24,6 +31,7 @@ struct alt_stack {
     struct jit *j;
     struct sigaction before[CAUGHT];
     stack_t stack_before;
+    sigset_t mask_before;
 };
 
 static const int greg_of_host[16] = {REG_RAX, REG_RCX, REG_RDX, REG_RBX, REG_RSP, REG_RBP,
@@ -57,7 +65,63 @@ static bool is_poll(const uint8_t *rip, const greg_t *regs)
            memcmp(rip, load, sizeof(load)) == 0;
 }
 
-static void on_fault(int sig, siginfo_t *info, void *context)
+static bool in_code_memory(const struct jit *j, const uint8_t *host)
+{
+    return (uint64_t)(host - (j->rw + j->to_exec)) < j->code_bytes;
+}
+
+/* Unlink the code that a host address is in, and what its entry leads to where it is dead: that may
+ * be dead itself by now. */
+static void unlink_at(struct jit *j, uint64_t host)
+{
+    struct code *x = code_at(j, (const uint8_t *)(uintptr_t)host), *last = NULL;
+
+    while (x != NULL && x != last) {
+        const uint8_t *entry = x->entry_patch + j->to_exec;
+        int32_t to;
+        cache_unlink(j, x);
+        last = x;
+        memcpy(&to, entry + 1, sizeof(to));
+        x = entry[0] == 0xe9 ? code_at(j, entry + 5 + to) : NULL;
+    }
+}
+
+/* The guest's loops are made of direct jumps, which look at nothing, and of jumps that are looked
+ * up, which c->poll_mask stops. So direct jumps are taken back, those that may be next: of the code
+ * that is executing, and of the code that it is about to go to, be it after a look-up, from a stub,
+ * or through what dead code was replaced by. Which of that it is need not be found out: what is
+ * unlinked for nothing is linked again when it comes to C. If C is executing, it will look at
+ * c->poll, or enter code by a stub, which does. */
+static void on_nudge(struct jit *j, const greg_t *regs)
+{
+    const struct cpu *c = j->cpu;
+    uint64_t rip = (uint64_t)regs[REG_RIP], temp = (uint64_t)regs[greg_of_host[TEMP]];
+    const struct code *x;
+
+    if (!in_code_memory(j, (const uint8_t *)(uintptr_t)rip))
+        return;
+    x = code_at(j, (const uint8_t *)(uintptr_t)rip);
+    if (x != NULL && temp < JUMP_CACHE_BYTES && temp % sizeof(struct jump_entry) == 0) {
+        const uint8_t *cache = (const uint8_t *)(uintptr_t)c->scratch[X_TABLE] + JUMP_OFFSET +
+                               x->cache * JUMP_CACHE_BYTES;
+        struct jump_entry e;
+        memcpy(&e, cache + temp, sizeof(e));
+        unlink_at(j, e.code);
+    }
+    unlink_at(j, rip);
+    unlink_at(j, temp);
+    unlink_at(j, c->scratch[X_RESUME]);
+    unlink_at(j, c->scratch[X_T0]);
+    unlink_at(j, c->scratch[X_T1]);
+}
+
+/* By the look at c->poll where translated code is entered: nothing has been loaded yet. */
+static bool is_refused(const struct jit *j, const uint8_t *rip, const greg_t *regs)
+{
+    return in_code_memory(j, rip) && is_poll(rip, regs);
+}
+
+static void on_signal(int sig, siginfo_t *info, void *context)
 {
     greg_t *regs = ((ucontext_t *)context)->uc_mcontext.gregs;
     const uint8_t *rip = (const uint8_t *)(uintptr_t)regs[REG_RIP];
@@ -67,7 +131,17 @@ static void on_fault(int sig, siginfo_t *info, void *context)
     (void)info;
     if (sigaltstack(NULL, &now) == 0 && now.ss_flags & SS_ONSTACK && now.ss_size == ALT_STACK_BYTES)
         s = now.ss_sp;
+    if (sig == NUDGE) {
+        if (s != NULL)
+            on_nudge(s->j, regs);
+        return;
+    }
     struct code *x = s != NULL ? code_at(s->j, rip) : NULL;
+    if (x == NULL && s != NULL && is_refused(s->j, rip, regs)) {
+        regs[REG_RAX] = WHY_NUDGED;
+        regs[REG_RIP] = (greg_t)(uintptr_t)s->j->backend->stubs.leave;
+        return;
+    }
     if (x == NULL) {
         pass_on(s, sig);
         return;
@@ -80,9 +154,21 @@ static void on_fault(int sig, siginfo_t *info, void *context)
     regs[REG_RIP] = (greg_t)(uintptr_t)s->j->backend->stubs.leave;
 }
 
+/* -- Threads ----------------------------------------------------------------------------------- */
+
+/* A thread that has ended since is not there, or ignores it. */
+void backend_nudge(struct jit *j)
+{
+    int thread = atomic_load(&j->backend->thread);
+
+    if (thread != 0 && thread != (int)syscall(SYS_gettid))
+        syscall(SYS_tgkill, getpid(), thread, NUDGE);
+}
+
 int backend_thread_enter(struct jit *j)
 {
-    struct sigaction act = {.sa_sigaction = on_fault, .sa_flags = SA_SIGINFO | SA_ONSTACK};
+    struct sigaction act = {.sa_sigaction = on_signal,
+                            .sa_flags = SA_SIGINFO | SA_ONSTACK | SA_RESTART};
     struct alt_stack *s = aligned_alloc(4096, ALT_STACK_BYTES);
     stack_t stack = {.ss_sp = s, .ss_size = ALT_STACK_BYTES};
 
@@ -98,10 +184,15 @@ int backend_thread_enter(struct jit *j)
     }
     for (unsigned k = 0; k < CAUGHT; k++) {
         sigaction(caught[k], &act, &s->before[k]);
-        if (s->before[k].sa_sigaction == on_fault) /* another machine's */
+        if (s->before[k].sa_sigaction == on_signal) /* another machine's */
             s->before[k] = (struct sigaction){.sa_handler = SIG_DFL};
     }
+    sigset_t nudge;
+    sigemptyset(&nudge);
+    sigaddset(&nudge, NUDGE);
+    pthread_sigmask(SIG_UNBLOCK, &nudge, &s->mask_before);
     j->alt_stack = s;
+    atomic_store(&j->backend->thread, (int)syscall(SYS_gettid));
     return 0;
 }
 
@@ -111,6 +202,8 @@ void backend_thread_leave(struct jit *j)
 
     if (s == NULL)
         return;
+    atomic_store(&j->backend->thread, 0);
+    pthread_sigmask(SIG_SETMASK, &s->mask_before, NULL);
     for (unsigned k = 0; k < CAUGHT; k++)
         if (s->before[k].sa_handler != SIG_DFL)
             sigaction(caught[k], &s->before[k], NULL);

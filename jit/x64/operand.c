@@ -306,10 +306,10 @@ bool stack_is_plain(const struct xlat *x, const struct insn *i)
            k->writable >> SEG_SS & 1;
 }
 
-void emit_poll(struct xlat *x)
+void emit_poll(struct asmbuf *a)
 {
-    asm_mov(&x->a, ADDR, CPU_AT(poll));
-    asm_mov32(&x->a, ADDR, rm_mem(ADDR, 0));
+    asm_mov(a, ADDR, CPU_AT(poll));
+    asm_mov32(a, ADDR, rm_mem(ADDR, 0));
 }
 
 /* Call C by a stub that takes the place where to go on. */

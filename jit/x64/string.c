@@ -394,7 +394,7 @@ static bool wraps_in_page(const struct xlat *x, const struct string *s)
 static void emit_poll_between(struct xlat *x)
 {
     if (x->j->lockstep == NULL) {
-        emit_poll(x);
+        emit_poll(&x->a);
         return;
     }
     asm_mov_imm(&x->a, ADDR, CPU_POLL_STOP);

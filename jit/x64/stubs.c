@@ -36,8 +36,10 @@ static void emit_load_slots(struct asmbuf *a, bool is64)
         asm_mov(a, slot_host(is64, n), SCRATCH_AT(X_SLOT + n));
 }
 
+/* With a look at cpu.poll behind whatever has C do this, and before anything is changed. */
 static void emit_load_state(struct asmbuf *a, bool is64)
 {
+    emit_poll(a);
     asm_mov(a, TABLE, SCRATCH_AT(X_TABLE));
     asm_mov32(a, HAX, SCRATCH_AT(X_FLAGS));
     asm_flags_from_ax(a);

@@ -79,19 +79,18 @@ bool emit_cli(struct xlat *x, const struct insn *i)
     return true;
 }
 
-/* Does the next instruction follow in this block, and without a poll before it? Those are before
- * repeated instructions and jumps backwards. */
+/* Does the next instruction follow in this block, and does it look at c->poll only when it is over?
+ * Repeated ones do so before. */
 static bool next_is_shadowed(const struct xlat *x)
 {
     const struct insn *next = &x->code->block->insn[x->k + 1];
 
     if (x->k + 1u >= x->code->block->count)
         return false;
-    return x->j->backend->rules[next->op].emit == NULL ||
-           !(optab[next->op].attr & ATTR_STR || emit_polls_first(x->j->backend, next));
+    return x->j->backend->rules[next->op].emit == NULL || !(optab[next->op].attr & ATTR_STR);
 }
 
-/* Nothing is pending: an interrupt that comes now finds the next poll, which is behind the next
+/* Nothing is pending: an interrupt that comes now stops translated code behind the next
  * instruction. Between the two nothing goes back to C, where it would be delivered: a HLT would
  * then wait for another one. */
 bool emit_sti(struct xlat *x, const struct insn *i)

@@ -3,6 +3,8 @@
  * by whatever jumps the loop is made. */
 #include <check.h>
 #include <pthread.h>
+#include <sched.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -29,6 +31,12 @@ static const struct {
     {"pop ecx; call eax", {0x59, 0xff, 0xd0}, 0},
     {"pop ecx; call back", {0x59, 0xe8, 0xfa, 0xff, 0xff, 0xff}, 0},
     {"push eax; pop ecx; jmp [esp-4]", {0x50, 0x59, 0xff, 0x64, 0x24, 0xfc}, 0},
+    {"two blocks: jz forward, jmp back", {0x83, 0xc3, 0x02, 0x74, 0x00, 0xeb, 0xf9}, 0},
+    {"a block with x87, one without", {0xd9, 0xee, 0xdd, 0xd8, 0x74, 0x01, 0x90, 0xeb, 0xf7}, 0},
+    {"a block with SSE, one without", {0x0f, 0x57, 0xc0, 0x74, 0x01, 0x90, 0xeb, 0xf8}, 0},
+    {"call of a ret", {0xe8, 0x02, 0x00, 0x00, 0x00, 0xeb, 0xf9, 0xc3}, 0},
+    {"call of a ret that pops", {0x51, 0xe8, 2, 0, 0, 0, 0xeb, 0xf8, 0xc2, 4, 0}, 0},
+    {"loop to itself", {0x41, 0x41, 0xe2, 0xfc}, 0},
     {"jmp to another page, which jumps back", {0}, 0x1000},
 };
 
@@ -43,6 +51,9 @@ static void setup(void)
     m = fake_machine_create(NULL);
     fake_machine_spread(m);
     fake_machine_enter32(m, CODE, STACK);
+    m->cpu.cr0 &= ~(CR0_EM | CR0_TS);
+    m->cpu.cr4 |= CR4_OSFXSR;
+    m->cpu.fpu.valid = 0;
     ram = (struct jit_ram){.fd = m->ram_fd, .host = m->spread, .pages = FAKE_RAM_BYTES >> 12};
     ck_assert_msg(jit_create(&j, &m->cpu, &ram, &(struct jit_config){0}, err) == 0, "%s", err);
     ck_assert_int_eq(jit_thread_enter(j), 0);
@@ -73,12 +84,24 @@ static void put_far(int32_t offset)
     put(CODE + (uint32_t)offset, jump, sizeof(jump));
 }
 
+/* Each loop is to be stopped so many times, at times that are hardly related to it. */
+#define STOPS 100
+
+static atomic_uint runs; /* how often the loop was entered */
+
 static void *stop(void *arg)
 {
-    struct timespec t = {.tv_nsec = 20000000};
+    uint32_t seed = 1;
 
-    nanosleep(&t, NULL);
-    cpu_attend(arg, ATT_EXIT, 0);
+    for (unsigned n = 1; n <= STOPS; n++) {
+        while (atomic_load(&runs) < n)
+            sched_yield();
+        seed = seed * 1664525 + 1013904223;
+        nanosleep(&(struct timespec){.tv_nsec = n == 1 ? 20000000 : seed >> 14}, NULL);
+        for (volatile unsigned k = seed >> 8 & 1023; k > 0; k--)
+            ;
+        cpu_attend(arg, ATT_EXIT, 0);
+    }
     return NULL;
 }
 
@@ -86,12 +109,18 @@ START_TEST(stops)
 {
     pthread_t thread;
 
+    atomic_store(&runs, 0);
+
     put(CODE, loops[_i].code, sizeof(loops[_i].code));
     if (loops[_i].far_offset != 0)
         put_far(loops[_i].far_offset);
     m->cpu.r[RAX] = CODE;
     ck_assert_int_eq(pthread_create(&thread, NULL, stop, &m->cpu), 0);
-    cpu_run(&m->cpu); /* and comes back */
+    for (unsigned n = 1; n <= STOPS; n++) {
+        atomic_store(&runs, n);
+        ck_assert_int_eq(cpu_run(&m->cpu), CPU_EXIT_ATTENTION); /* it comes back */
+        cpu_attend(&m->cpu, 0, ATT_EXIT);
+    }
     pthread_join(thread, NULL);
     ck_assert_uint_gt(jit_stats(j).blocks, 0);
 }
@@ -106,6 +135,7 @@ int main(void)
 
     __builtin_cpu_init();
     if (!SANITIZED && __builtin_cpu_supports("bmi2")) {
+        tcase_set_timeout(tc, 60); /* of a busy host */
         tcase_add_checked_fixture(tc, setup, teardown);
         tcase_add_loop_test(tc, stops, 0, sizeof(loops) / sizeof(loops[0]));
     }
