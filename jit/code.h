@@ -90,7 +90,8 @@ struct code {
     uint64_t near_trap; /* when an instruction of `near` trapped last */
     uint32_t near;      /* bit: this one is by the entry of a page that it may leave */
     uint32_t exact;     /* bit: it did so often, look its own page up */
-    uint8_t fp_used;    /* bits: FP_* that this block uses */
+    uint8_t fp_used;    /* bits: FP_* that this block makes sure of at its start */
+    uint8_t fp_kept;    /* bits: those of them that it does not use, but code on both sides does */
     uint8_t fp_ready[BLOCK_MAX_INSNS]; /* bits: FP_* that an instruction expects in the host */
     uint8_t note[BLOCK_MAX_INSNS];     /* last x87 instruction before it not in struct cpu; + 1 */
     uint8_t note_mem[BLOCK_MAX_INSNS]; /* and the last one with an operand in memory; 0: none */

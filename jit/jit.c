@@ -164,6 +164,7 @@ static struct code *code_make(struct jit *j, struct block *b, const struct code_
         x->exact = before->exact;
         x->careful = before->careful;
         x->never = before->never;
+        x->fp_kept = before->fp_kept;
     }
     for (unsigned n = 0; n < b->count; n++) {
         x->guest[n] = at;
@@ -672,15 +673,22 @@ static void supersede(struct jit *j, struct code *y)
     }
 }
 
+/* Translate the block of x anew, by what has become known. */
+static void replace(struct jit *j, struct code *x)
+{
+    struct code *y = code_make(j, x->block, &x->kind, x);
+
+    show_code(j, y, j->cpu->scratch[X_PAGE]);
+    if (y != NULL)
+        supersede(j, y);
+}
+
 /* An instruction that traps again and again, because it means a device or a page with code or is
  * where a program touches new pages, is translated anew: a look and a call cost less than a
  * signal. */
 static void retranslate(struct jit *j, struct code *x, unsigned k)
 {
-    struct block *b = x->block;
-    struct code *y;
-
-    if (b->dead || x->traps[k] >= MAX_TRAPS || cache_is_full(j) ||
+    if (x->block->dead || x->traps[k] >= MAX_TRAPS || cache_is_full(j) ||
         (j->raised && x->careful & 1u << k))
         return;
     if (x->near & 1u << k && !j->raised) {
@@ -697,13 +705,10 @@ static void retranslate(struct jit *j, struct code *x, unsigned k)
     x->exact |= 1u << k;
     if (!(x->near & 1u << k))
         x->careful |= 1u << k;
-    for (unsigned n = 0; n < b->count; n++) /* these may come to use what it looks up now */
+    for (unsigned n = 0; n < x->block->count; n++) /* these may come to use what it looks up now */
         if (x->near & 1u << k && x->near & ~x->exact & 1u << n)
             x->traps[n] = 0;
-    y = code_make(j, b, &x->kind, x);
-    show_code(j, y, j->cpu->scratch[X_PAGE]);
-    if (y != NULL)
-        supersede(j, y);
+    replace(j, x);
 }
 
 /* Instruction k of x could not complete: the page is not in the tables, it faults, or the access is
@@ -855,11 +860,27 @@ static struct code_exit *run_code(struct jit *j, const uint8_t *at, uint64_t *fr
     return NULL;
 }
 
+/* x does not use floating point, but what leads to it does, and what its exit is linked to now: the
+ * registers are to stay in the host meanwhile, which x can tell of only if it makes sure itself. */
+static void keep_fp(struct jit *j, struct code *x, const struct code_exit *exit)
+{
+    unsigned lost = exit->to->fp_used & ~exit->fp_ready & ~x->fp_used;
+    bool had = false;
+
+    for (const struct code_exit *in = x->in; in != NULL && !had; in = in->next_in)
+        had = (lost & ~in->fp_ready) == 0;
+    if (lost == 0 || !had || x->declined != 0 || x->block == NULL || x->block->dead ||
+        cache_is_full(j))
+        return;
+    x->fp_kept |= (uint8_t)lost;
+    replace(j, x);
+}
+
 /* The exit that led here stays within its page and is not linked yet: link it. */
 static void link_exit(struct jit *j, struct code_exit *exit, uint64_t from, uint64_t drops,
                       struct code *x)
 {
-    const struct code *leaving;
+    struct code *leaving;
 
     if (exit->patch == NULL || j->lockstep != NULL || j->drops != drops ||
         j->cpu->scratch[X_PAGE] != from)
@@ -870,6 +891,7 @@ static void link_exit(struct jit *j, struct code_exit *exit, uint64_t from, uint
         return;
     cache_link(j, exit, x);
     j->stats.links++;
+    keep_fp(j, leaving, exit);
 }
 
 /* Let the entry of dead code lead to its successor: code for the same place. */

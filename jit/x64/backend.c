@@ -213,7 +213,7 @@ void backend_translate(struct jit *j, struct code *code)
     }
     code->inside = asm_here(&x.a);
     code->entry_patch = x.a.p;
-    code->fp_used = (uint8_t)fp_used(&x);
+    code->fp_used = (uint8_t)(fp_used(&x) | code->fp_kept);
     emit_fp_enter_all(&x, code->fp_used);
     code->ready = asm_here(&x.a);
     code->ready_patch = x.a.p;
