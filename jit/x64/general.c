@@ -198,6 +198,7 @@ static unsigned access_bytes(const struct xlat *x, const struct insn *i, const s
     case SIZE_W: return 2;
     case SIZE_D: return 4;
     case SIZE_Q: return 8;
+    case SIZE_Y: return i->osz == 3 ? 8 : 4;
     default: return 1u << i->osz;
     }
 }

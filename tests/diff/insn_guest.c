@@ -312,6 +312,7 @@ void guest_write_data(struct cpu *c, const uint8_t *mem)
 {
     for (unsigned k = 0; k <= RW_PAGES; k++)
         memcpy(ram_page((struct guest *)c, PG_DATA + k), mem + k * PAGE, PAGE);
+    cpu_code_written(c, DATA_LA - guest_low(c), DATA_SIZE); /* wild jumps may have led there */
 }
 
 void guest_read_data(const struct cpu *c, uint8_t *mem)
@@ -343,7 +344,8 @@ int guest_run(struct cpu *c, const struct sequence *q, struct state *s, uint8_t 
 uint8_t *phys_page(struct cpu *c, uint64_t pa, bool write)
 {
     (void)write;
-    for (unsigned k = 0; k < sizeof(areas) / sizeof(areas[0]); k++) {
+    /* Page tables are out of reach where they are not used. */
+    for (unsigned k = c->cr0 & CR0_PG ? 0 : 1; k < sizeof(areas) / sizeof(areas[0]); k++) {
         uint64_t base = areas[k].pa - (areas[k].page < PG_TABLES ? 0 : guest_low(c));
         if (pa - base < areas[k].count * PAGE)
             return ram_page((struct guest *)c, areas[k].page + (pa - base) / PAGE);

@@ -207,7 +207,7 @@ static void invalid_case(struct run *t, enum code_size size)
 }
 
 /* What several accesses by one look-up must not get wrong. RBX and RSP are this far into the data;
- * the first instruction is for 64-bit code. */
+ * the first instruction is for 64-bit code, but for the last. */
 static const struct {
     const char *what;
     unsigned rbx, rsp, len;
@@ -253,12 +253,20 @@ static const struct {
      PAGE + 64,
      14,
      {0x48, 0x8b, 0x03, 0x83, 0xc3, 0x10, 0x8b, 0x4b, 0xf4, 0x89, 0x03, 0x8b, 0x53, 0xf8}},
+    /* cvtsi2sd xmm0, [bx]: has 4 bytes there in all code */
+    {"a size of its own", DATA_SIZE - 2, PAGE, 4, {0xf2, 0x0f, 0x2a, 0x07}},
 };
+
+/* In 16-bit code its registers mean something else: the last is for that, the others not. */
+static bool run_is_for(unsigned n, enum code_size size)
+{
+    return (n == sizeof(runs) / sizeof(runs[0]) - 1) == (size == CODE_16);
+}
 
 static void run_case(struct run *t, enum code_size size, unsigned n)
 {
     struct rng r = {n + 1, data_base(size)};
-    unsigned rex = size == CODE_64 ? 0 : 1;
+    unsigned rex = size == CODE_32;
     uint64_t base = DATA_LA - data_base(size);
 
     t->seq = (struct sequence){.size = size, .len = runs[n].len - rex, .count = 1};
@@ -293,8 +301,8 @@ static void fixed_cases(struct run *t)
         if (systems[t->system].sizes[size])
             invalid_case(t, (enum code_size)size);
     for (unsigned n = 0; n < sizeof(runs) / sizeof(runs[0]); n++)
-        for (unsigned size = CODE_64; size <= CODE_32; size++)
-            if (systems[t->system].sizes[size])
+        for (unsigned size = 0; size < CODE_SIZES; size++)
+            if (systems[t->system].sizes[size] && run_is_for(n, (enum code_size)size))
                 run_case(t, (enum code_size)size, n);
 }
 

@@ -40,6 +40,7 @@ static void put_tss(const struct cpu *c, uint8_t *tss, enum guest_system system)
     const uint16_t ss0 = STACK_SEL;
 
     memcpy(tss + 4, &rsp0, 8);
+    memset(tss + 102, 0xff, 2); /* no I/O permission bitmap */
     if (system != GUEST_LONG)
         memcpy(tss + 8, &ss0, 2);
 }
@@ -63,7 +64,7 @@ void system_create(struct cpu *c, enum guest_system system)
     c->gdt.base = system_la(c) + AT_GDT;
     c->gdt.limit = STACK_SEL + 7;
     c->tr.base = system_la(c) + AT_TSS;
-    c->tr.limit = 103; /* no I/O permission bitmap */
+    c->tr.limit = 103;
     c->tr.attr = SEG_P | 0xb;
 }
 
@@ -71,6 +72,7 @@ void system_restore(struct cpu *c, const uint8_t *page)
 {
     uint8_t *p = guest_system_page(c, 0);
 
+    memset(guest_system_page(c, 1), 0, PAGE);
     if (memcmp(p, page, PAGE) == 0)
         return;
     memcpy(p, page, PAGE);

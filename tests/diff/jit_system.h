@@ -9,7 +9,8 @@
 
 void system_create(struct cpu *c, enum guest_system system);
 
-/* Put the first system page back, which without paging anyone may write to. */
+/* Put the system pages back, which without paging anyone may read and write; `page` is the first.
+ */
 void system_restore(struct cpu *c, const uint8_t *page);
 
 /* The processor has come to a HLT: which exception led there, and what its frame on the stack says.
