@@ -885,9 +885,9 @@ static void link_exit(struct jit *j, struct code_exit *exit, uint64_t from, uint
     if (exit->patch == NULL || j->lockstep != NULL || j->drops != drops ||
         j->cpu->scratch[X_PAGE] != from)
         return;
-    /* The guest may have mapped another page there. */
+    /* The guest may have mapped another page there, or may yet map one where x ends. */
     leaving = code_at(j, exit->patch + j->to_exec);
-    if (leaving == NULL || (leaving->pa ^ x->pa) >> 12 != 0)
+    if (leaving == NULL || (leaving->pa ^ x->pa) >> 12 != 0 || x->block->pa2 != NO_PAGE)
         return;
     cache_link(j, exit, x);
     j->stats.links++;
@@ -900,7 +900,8 @@ static void forward_dead(struct jit *j, const struct code *x)
     struct code *dead = j->left;
 
     j->left = NULL;
-    if (dead != NULL && dead->pa == x->pa && kind_equal(&dead->kind, &x->kind))
+    if (dead != NULL && dead->pa == x->pa && x->block->pa2 == NO_PAGE &&
+        kind_equal(&dead->kind, &x->kind))
         cache_forward(j, dead, x->inside);
 }
 

@@ -469,6 +469,21 @@ remapping:
         dec     ecx
         jnz     .across
         CHECK   "an instruction whose second page changes", ebx, (-(HOT / 2) * 0x01010100) & 0xffffffff
+        ; Code on its first page jumps to it.
+        mov     word [code_b - 4], 0x00eb       ; jmp to the next instruction
+        mov     ecx, HOT / 2
+        xor     ebx, ebx
+        mov     esi, ALIAS + PAGE_SIZE - 4
+.jump_across:
+        MAP     ALIAS + PAGE_SIZE, code_b, PTE_ALL
+        call    esi
+        add     ebx, eax
+        MAP     ALIAS + PAGE_SIZE, code_c, PTE_ALL
+        call    esi
+        sub     ebx, eax
+        dec     ecx
+        jnz     .jump_across
+        CHECK   "and which code on its first page jumps to", ebx, (-(HOT / 2) * 0x01010100) & 0xffffffff
         ret
 
 ; -- Strings, stacks, odd stores ------------------------------------------------------------------------------
