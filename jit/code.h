@@ -129,7 +129,6 @@ enum {
     X_T1,
     X_T2,
     X_T3,
-    X_INDEX,                            /* mask of the page index in a linear address */
     X_BIT16,                            /* 10000h */
     X_TAG,                              /* VIEW_CHECK */
     X_GUEST_FP,                         /* [FP_PARTS]: 1: the host's registers hold the guest's */

@@ -1055,7 +1055,6 @@ int jit_create(struct jit **out, struct cpu *c, const struct jit_ram *ram,
         jit_free(j);
         return status;
     }
-    c->scratch[X_INDEX] = (SHADOW_ENTRIES - 1) << 12;
     c->scratch[X_BIT16] = 0x10000;
     c->scratch[X_BITS32] = 31;
     c->scratch[X_BITS64] = 63;

@@ -8,6 +8,8 @@
 #include <sys/mman.h>
 
 #define CTX_BYTES (JUMP_OFFSET + JUMP_CACHES * JUMP_CACHE_BYTES)
+/* In front of them: constants. */
+#define FRONT_BYTES 4096u
 
 /* A table becomes accessible in chunks. */
 #define CHUNK_BITS    11 /* entries */
@@ -39,7 +41,7 @@ struct page_list {
 };
 
 struct shadow_ctx {
-    uint64_t *table; /* CTX_BYTES: read table, write table, jump caches */
+    uint64_t *table; /* CTX_BYTES: read table, write table, jump caches; FRONT_BYTES before it */
     const struct view *view;
     uint8_t ready[CHUNKS];
     unsigned nready, max_ready;
@@ -78,21 +80,38 @@ static void reserve_first(const struct shadow_ctx *x, const uint8_t *stop)
         jump_cache(x, k)[0] = (struct jump_entry){1, (uint64_t)(uintptr_t)stop};
 }
 
+/* The memory of a context, or NULL. */
+static uint64_t *map_tables(void)
+{
+    uint8_t *p = mmap(NULL, FRONT_BYTES + CTX_BYTES, PROT_NONE,
+                      MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    uint64_t *table = (uint64_t *)(void *)(p + FRONT_BYTES);
+
+    if (p == MAP_FAILED)
+        return NULL;
+    if (mprotect(p, FRONT_BYTES, PROT_READ | PROT_WRITE) < 0 ||
+        mprotect(p + FRONT_BYTES + JUMP_OFFSET, CTX_BYTES - JUMP_OFFSET, PROT_READ | PROT_WRITE) <
+            0) {
+        munmap(p, FRONT_BYTES + CTX_BYTES);
+        return NULL;
+    }
+    table[SHADOW_INDEX_MASK] = (SHADOW_ENTRIES - 1) << 12;
+    mprotect(p, FRONT_BYTES, PROT_READ);
+    return table;
+}
+
 static struct shadow_ctx *ctx_create(const struct view *v)
 {
     struct shadow_ctx *x = calloc(1, sizeof(*x));
-    void *p;
 
     if (x == NULL)
         return NULL;
-    p = mmap(NULL, CTX_BYTES, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-    if (p == MAP_FAILED ||
-        mprotect((uint8_t *)p + JUMP_OFFSET, CTX_BYTES - JUMP_OFFSET, PROT_READ | PROT_WRITE) < 0) {
+    x->table = map_tables();
+    x->view = v;
+    if (x->table == NULL) {
         free(x);
         return NULL;
     }
-    x->table = p;
-    x->view = v;
     return x;
 }
 
@@ -144,7 +163,7 @@ int shadow_open(struct shadow *s, const struct jit_ram *ram, enum jit_checks che
 void shadow_free(struct shadow *s)
 {
     for (unsigned n = 0; n < s->nctxs; n++) {
-        munmap(s->all[n]->table, CTX_BYTES);
+        munmap((uint8_t *)s->all[n]->table - FRONT_BYTES, FRONT_BYTES + CTX_BYTES);
         free(s->all[n]->pages[0].page);
         free(s->all[n]->pages[1].page);
         free(s->all[n]);

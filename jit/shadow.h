@@ -24,6 +24,9 @@
 
 #define SHADOW_ENTRIES   (UINT64_C(1) << VIEW_INDEX_BITS)
 #define SHADOW_WR_OFFSET (SHADOW_ENTRIES * 8)
+/* The word before the read table is the mask of the page index in a linear address, where code that
+ * has the table's address in a register reaches it with a short instruction. */
+#define SHADOW_INDEX_MASK (-1)
 
 /* Jump caches, one for each kind of code (see struct code_kind); indexed by the low bits of the
  * address. */

@@ -204,7 +204,7 @@ static bool is_careful(const struct xlat *x)
 void emit_entry(struct xlat *x, unsigned to, unsigned reg, int32_t pages, bool write)
 {
     if (x->is64)
-        asm_vex(&x->a, 2, true, 2, 0xf5, to, reg, SCRATCH_AT(X_INDEX)); /* pext */
+        emit_pext(x, to, reg, rm_mem(TABLE, 8 * SHADOW_INDEX_MASK));
     else
         asm_vex(&x->a, 3, true, 2, 0xf7, to, SHIFT, rm_reg((int)reg)); /* shrx */
     asm_mov(&x->a, to,

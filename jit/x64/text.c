@@ -39,7 +39,6 @@ static const struct {
     SCRATCH(X_T1),
     SCRATCH(X_T2),
     SCRATCH(X_T3),
-    SCRATCH(X_INDEX),
     SCRATCH(X_BIT16),
     SCRATCH(X_TAG),
     SCRATCH(X_CODEMAP),
