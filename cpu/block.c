@@ -427,12 +427,23 @@ static void hash_remove(struct block_cache *bc, struct block *b)
     *link = b->hash_next;
 }
 
+static struct fetch_entry *fetch_entry(struct cpu *c, uint64_t la)
+{
+    return &c->blocks->fetch[la >> 12 & (FETCH_SIZE - 1)];
+}
+
+static bool fetch_hits(const struct cpu *c, const struct fetch_entry *e, uint64_t la)
+{
+    return e->la == (la & PAGE_MASK) && e->gen == c->blocks->gen[e->global] &&
+           e->user == (c->cpl == 3);
+}
+
 static bool translate_code(struct cpu *c, uint64_t la, uint64_t *pa)
 {
     struct block_cache *bc = c->blocks;
-    struct fetch_entry *e = &bc->fetch[la >> 12 & (FETCH_SIZE - 1)];
+    struct fetch_entry *e = fetch_entry(c, la);
     bool user = c->cpl == 3;
-    if (e->la != (la & PAGE_MASK) || e->gen != bc->gen[e->global] || e->user != user) {
+    if (!fetch_hits(c, e, la)) {
         struct translation tr;
         if (!mem_fetch_translate(c, la, &tr))
             return false;
@@ -669,12 +680,18 @@ static struct block *block_decode(struct cpu *c, uint64_t la, uint64_t pa)
 
 /* -- Look-up ----------------------------------------------------------------------------------- */
 
-static struct block *block_by_pa(struct cpu *c, uint64_t la, uint64_t pa)
+static struct block *block_find(const struct cpu *c, uint64_t pa)
 {
     uint32_t mode = c->mode & DECODE_MODE;
     struct block *b = *hash_bucket(c->blocks, pa, mode);
     while (b != NULL && (b->pa != pa || b->mode != mode))
         b = b->hash_next;
+    return b;
+}
+
+static struct block *block_by_pa(struct cpu *c, uint64_t la, uint64_t pa)
+{
+    struct block *b = block_find(c, pa);
     if (b != NULL && b->pa2 != NO_PAGE) {
         /* The tail's page may be another one in this address space. */
         uint64_t pa2;
@@ -693,6 +710,27 @@ static struct block *block_by_pa(struct cpu *c, uint64_t la, uint64_t pa)
 static bool runs_over_limit(const struct cpu *c, const struct block *b)
 {
     return !(c->mode & MODE_64) && c->r[RIP] + b->len - 1 > c->seg[SEG_CS].limit;
+}
+
+static bool peek_code(struct cpu *c, uint64_t la, uint64_t *pa)
+{
+    const struct fetch_entry *e = fetch_entry(c, la);
+    struct translation tr;
+    if (fetch_hits(c, e, la)) {
+        *pa = e->pa | (la & ~PAGE_MASK);
+        return true;
+    }
+    if (!page_peek(c, la, ACCESS_FETCH, c->cpl == 3, false, &tr))
+        return false;
+    *pa = (tr.pa & PAGE_MASK) | (la & ~PAGE_MASK);
+    return true;
+}
+
+struct block *block_peek(struct cpu *c)
+{
+    uint64_t la = (c->seg[SEG_CS].base + c->r[RIP]) & c->la_mask, pa;
+    struct block *b = peek_code(c, la, &pa) ? block_find(c, pa) : NULL;
+    return b != NULL && b->pa2 == NO_PAGE && !runs_over_limit(c, b) ? b : NULL;
 }
 
 struct block *block_lookup(struct cpu *c)

@@ -42,6 +42,9 @@ void blocks_free(struct block_cache *bc);
  */
 struct block *block_lookup(struct cpu *c);
 
+/* The same, if it is known: nothing is decoded, and nothing changes. Else NULL. */
+struct block *block_peek(struct cpu *c);
+
 /* Linear-to-physical mappings or rights have changed. */
 void blocks_forget_translations(struct cpu *c, bool global_too);
 /* The address space is another one; the translator is told otherwise. */

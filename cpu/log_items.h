@@ -17,7 +17,8 @@
     LOG_ITEM(OUT_ASM, "out_asm", "-accel jit: guest instructions, their host code below")          \
     LOG_ITEM(JIT_STATS, "jit-stats", "what the translator did, at the end")                        \
     LOG_ITEM(LOCKSTEP, "lockstep", "-accel jit: stop where translated code errs (slow)")           \
-    LOG_ITEM(LOCKSTEP_SOME, "lockstep-some", "the same, often-run code only now and then")
+    LOG_ITEM(LOCKSTEP_SOME, "lockstep-some", "the same, often-run code only now and then")         \
+    LOG_ITEM(LOCKSTEP_LINKS, "lockstep-links", "the same, some blocks in a row now and then")
 
 enum log_bit {
 #define LOG_ITEM(id, name, desc) LOG_BIT_##id,
@@ -30,5 +31,7 @@ enum log_item {
     LOG_ITEMS(LOG_ITEM)
 #undef LOG_ITEM
 };
+
+#define LOG_ANY_LOCKSTEP (LOG_LOCKSTEP | LOG_LOCKSTEP_SOME | LOG_LOCKSTEP_LINKS)
 
 #endif

@@ -3,6 +3,8 @@
  * here are the operands, the register stack and the exceptions. */
 #include "cpu/x87.h"
 
+#include "cpu/rehearsal.h"
+
 bool x87_available(struct cpu *c)
 {
     if (c->cr0 & (CR0_EM | CR0_TS))
@@ -15,6 +17,10 @@ bool x87_report(struct cpu *c)
 {
     if (c->cr0 & CR0_NE)
         return cpu_raise(c, VEC_MF, 0);
+    if (c->rehearsal != NULL) {
+        c->rehearsal->refused = true;
+        return false;
+    }
     if (!c->ferr) {
         c->ferr = true;
         ferr_set(c, true);

@@ -2,7 +2,8 @@
 /* Executing instructions to see what they would do, and taking it back. Whoever rehearses restores
  * the registers; memory reports its writes here before they are made, and makes no access that
  * can't be taken back: to devices and ROM, and writes of bytes that belong to a decoded block. Such
- * an access fails without an exception. Only what goes the slow way is seen, so c->tlb must be one
+ * an access fails without an exception; so does an instruction that would assert FERR#, and there
+ * is no rehearsal while it is asserted. Only what goes the slow way is seen, so c->tlb must be one
  * that never hits; the slow way itself uses what accesses have filled. */
 #ifndef CPU_REHEARSAL_H
 #define CPU_REHEARSAL_H

@@ -146,6 +146,7 @@ enum {
     X_BITS64,
     X_CODEMAP, /* from the view with VIEW_CODE_BIT to the code map */
     X_T4,      /* temporary of a look at the code map */
+    X_BUDGET,  /* where lockstep stops linked blocks: counted down, by pointers */
     X_COUNT,
 };
 
@@ -210,6 +211,9 @@ unsigned code_insn(const struct jit *j, const struct code *x, const uint8_t *hos
 /* The code of a block for the processor's present state, made if need be. NULL: there is no room.
  */
 struct code *code_translate(struct jit *j, struct block *b);
+
+/* The same, if it has been made: else NULL. Nothing changes. */
+struct code *code_peek(struct jit *j);
 
 /* Called by translated code for an instruction that the backend declined; the processor's state is
  * in struct cpu. */

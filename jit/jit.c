@@ -493,18 +493,18 @@ static void allow_jumps(struct jit *j)
 
 /* In lockstep: rehearse x from instruction k on. What asks for attention in that has asked for
  * nothing; another thread that does waits for the end of the block. */
-static void rehearse(struct jit *j, struct code *x, unsigned k)
+static void rehearse(struct jit *j, struct code *x, unsigned k, bool entered)
 {
     if (j->lockstep == NULL)
         return;
-    lockstep_begin(j, x, k);
+    lockstep_begin(j, x, k, entered);
     allow_jumps(j);
 }
 
 /* Translated code is to go on before instruction k of x. */
 static void resume_at(struct jit *j, struct code *x, unsigned k)
 {
-    rehearse(j, x, k);
+    rehearse(j, x, k, false);
     flags_to_host(j->cpu);
 }
 
@@ -760,6 +760,17 @@ struct code *code_translate(struct jit *j, struct block *b)
     return x;
 }
 
+struct code *code_peek(struct jit *j)
+{
+    struct block *b = j->cpu->mmu != MMU_NONE ? block_peek(j->cpu) : NULL;
+    struct code_kind k;
+
+    if (b == NULL)
+        return NULL;
+    k = kind_now(j->cpu);
+    return code_find(b, &k);
+}
+
 static bool is_hot(const struct jit *j, const struct block *b)
 {
     return b->code != NULL || b->heat >= HOT || j->lockstep != NULL;
@@ -849,7 +860,7 @@ static struct code_exit *run_code(struct jit *j, const uint8_t *at, uint64_t *fr
             return check_at(j, x, LOCKSTEP_END) ? &x->exit[site] : NULL;
         } else {
             c->r[RIP] = rip_at(c, x, x->guest[why == WHY_DEAD ? 0 : site]);
-            j->left = why == WHY_DEAD && j->lockstep == NULL ? x : NULL;
+            j->left = why == WHY_DEAD && runs_linked(j) ? x : NULL;
             if (why == WHY_POLL) {
                 j->stats.polls++;
                 uncount(j, count - site);
@@ -882,7 +893,7 @@ static void link_exit(struct jit *j, struct code_exit *exit, uint64_t from, uint
 {
     struct code *leaving;
 
-    if (exit->patch == NULL || j->lockstep != NULL || j->drops != drops ||
+    if (exit->patch == NULL || !runs_linked(j) || j->drops != drops ||
         j->cpu->scratch[X_PAGE] != from)
         return;
     /* The guest may have mapped another page there, or may yet map one where x ends. */
@@ -932,7 +943,7 @@ static bool jit_run(struct cpu *c)
         if (exit != NULL)
             link_exit(j, exit, from, drops, x);
         drops = j->drops;
-        rehearse(j, x, 0);
+        rehearse(j, x, 0, true);
         atomic_store(&j->in_code, true); /* before code looks at c->poll where it is entered */
         exit = run_code(j, at, &from);
         atomic_store(&j->in_code, false);
@@ -1027,7 +1038,7 @@ static int open_all(struct jit *j, const struct jit_ram *ram, const struct jit_c
         status = cache_create(j, bytes);
     if (status == 0 && !blocks_resize(j->cpu, bytes))
         status = -ENOMEM;
-    if (status == 0 && j->cpu->log_items & (LOG_LOCKSTEP | LOG_LOCKSTEP_SOME))
+    if (status == 0 && j->cpu->log_items & LOG_ANY_LOCKSTEP)
         status = lockstep_create(j);
     if (status != 0) {
         snprintf(err, 256, "no memory for the translator");

@@ -10,12 +10,19 @@
  * were there in the rehearsal; it must not get further than the rehearsal did. Then it goes on
  * from its own state: undefined flags never add up to a difference.
  *
- * What is not seen: a write far from all that the interpreter wrote; and what two linked blocks
- * would do, because here each block comes back to C. */
+ * Plain lockstep does this block by block: each comes back to C. With -d lockstep-links blocks run
+ * linked, as they do otherwise: the rehearsal follows the path over a random number of blocks that
+ * have code, and each block that is entered takes one from a budget of as many, so that translated
+ * code stops where the rehearsal did, unless it comes back before. How many it has entered tells
+ * where on the path it is; it must be in the block that the rehearsal was in. When it got to the
+ * end, it runs for a while without being watched.
+ *
+ * What is not seen: a write far from all that the interpreter wrote. */
 #include "jit/lockstep.h"
 
 #include <Zydis/Zydis.h>
 #include <errno.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -26,6 +33,12 @@
 
 #define LINE      64
 #define MAX_LINES 1024
+
+/* With -d lockstep-links: blocks and instructions that are rehearsed at most, and blocks that run
+ * unwatched. */
+#define MAX_PARTS  48
+#define MAX_INSNS  512
+#define MAX_BUDGET 4096
 
 /* With -d lockstep-some, code is compared so many times, and then once in so many. */
 #define OFTEN  1000
@@ -64,24 +77,43 @@ struct effects {
     bool iret;                          /* IRETD, IRETQ: with NT set a task switch */
 };
 
+/* A block of the path. */
+struct part {
+    struct code *code;
+    unsigned start;        /* number of its first instruction */
+    unsigned nlines, nfpu; /* when it began */
+};
+
+/* Instructions are numbered along the path: from 0 in the first block, though the rehearsal may
+ * begin in its middle. */
 struct lockstep {
     struct rehearsal rehearsal;
     struct effects *effects; /* by row */
-    struct code *code;       /* rehearsed, or NULL */
+    struct part part[MAX_PARTS];
+    unsigned nparts;         /* 0: nothing was rehearsed */
+    const struct block *end; /* where the path goes on behind its last block; NULL: not known */
     unsigned first;          /* instruction that the rehearsal began with */
     unsigned done;           /* instruction that it stopped before, or the number of all */
-    bool completed;          /* it came to the end of the block */
+    bool completed;          /* it came to the end of a block */
+    bool beyond;             /* it came to what cannot be compared: that block is left out */
     bool paused;             /* in the middle of a repeated instruction: state[done + 1] */
     uint32_t mxcsr;          /* as it left it: an instruction that faults may set flags there */
     unsigned insn;           /* being executed */
     unsigned nlines;
     struct line line[MAX_LINES];
-    struct guest_state state[BLOCK_MAX_INSNS + 1];
+    struct guest_state state[MAX_INSNS + 1];
     /* x87 and SSE states: before the first instruction that has to do with them, and behind each.
      */
-    struct fpu fpu[BLOCK_MAX_INSNS + 1];
+    struct fpu fpu[MAX_INSNS + 1];
     unsigned nfpu;
-    struct ending ending; /* behind the last instruction rehearsed */
+    struct ending ending;        /* behind the last instruction rehearsed */
+    struct ending ending_before; /* before the last block */
+    /* Of linked blocks. */
+    uint64_t stops[MAX_BUDGET + 1]; /* what polls read through: the first is nowhere */
+    uint64_t budget;                /* X_BUDGET as it was given */
+    unsigned entered;               /* blocks, before any took from that */
+    bool at_end;                    /* the last comparison was at the path's end */
+    uint64_t random;
     /* Instructions executed. */
     uint64_t compared;         /* by both, with the same result */
     uint64_t declined, handed; /* by the interpreter for translated code: always, or this time */
@@ -100,8 +132,10 @@ static bool on_write(struct rehearsal *r, uint8_t *host, unsigned n)
         struct line *line = &l->line[l->nlines];
         if (l->nlines > 0 && line[-1].host == p && line[-1].insn == l->insn)
             continue;
-        if (l->nlines == MAX_LINES)
+        if (l->nlines == MAX_LINES) {
+            l->beyond = true;
             return false;
+        }
         line->host = p;
         line->insn = l->insn;
         memcpy(line->before, p, LINE);
@@ -216,6 +250,7 @@ static bool execute(struct cpu *c, struct lockstep *l, const struct insn *i, str
         truncate_repeated(s, i);
     do {
         bool done;
+        c->tlb = &c->tlbs[MMU_NONE]; /* the instruction before may have changed the mode */
         c->run_end = i + 1;
         c->r[RIP] = c->mode & MODE_64 ? next : (uint32_t)next;
         c->single = repeated;
@@ -230,18 +265,21 @@ static bool execute(struct cpu *c, struct lockstep *l, const struct insn *i, str
     return true;
 }
 
-/* Execute instruction k. False: it must not be, or it faults. */
-static bool rehearse_insn(struct cpu *c, struct lockstep *l, const struct code *x, unsigned k)
+/* Execute instruction k of part p. False: it must not be, or it faults. */
+static bool rehearse_insn(struct cpu *c, struct lockstep *l, const struct part *p, unsigned k)
 {
-    const struct insn *i = &x->block->insn[k];
+    const struct insn *i = &p->code->block->insn[k];
     const struct effects *e = &l->effects[i->op];
-    struct guest_state *s = &l->state[k];
+    struct guest_state *s = &l->state[p->start + k];
     unsigned n = l->nlines;
 
     /* A task switch can't be taken back. */
-    if (x->declined & UINT32_C(1) << k || (e->iret && c->eflags & EFL_NT))
+    if (p->code->declined & UINT32_C(1) << k || (e->iret && c->eflags & EFL_NT))
         return false;
-    l->insn = k;
+    l->beyond = e->reads & s->undefined; /* of a block before */
+    if (l->beyond)
+        return false;
+    l->insn = p->start + k;
     if (e->fp && l->nfpu == 0)
         note_fpu(c, l);
     if (!execute(c, l, i, s))
@@ -256,25 +294,66 @@ static bool rehearse_insn(struct cpu *c, struct lockstep *l, const struct code *
     return !l->paused;
 }
 
-static void rehearse(struct cpu *c, struct lockstep *l, const struct code *x)
+/* From instruction k of x on, which is number `start` + k. */
+static void rehearse_part(struct cpu *c, struct lockstep *l, struct code *x, unsigned start,
+                          unsigned k)
 {
-    unsigned k = l->first;
+    struct part *p = &l->part[l->nparts++];
 
-    l->nlines = l->nfpu = l->rehearsal.nwalked = 0;
-    l->rehearsal.refused = l->paused = false;
-    note_state(c, &l->state[k], 0);
-    while (k < x->block->count && rehearse_insn(c, l, x, k))
+    *p = (struct part){x, start, l->nlines, l->nfpu};
+    while (k < x->block->count && rehearse_insn(c, l, p, k))
         k++;
-    note_ending(c, &l->ending);
-    l->mxcsr = c->fpu.mxcsr;
-    if (l->nfpu != 0) {
-        c->fpu = l->fpu[0];
-        for (unsigned n = l->first; n <= k && l->state[n].fpu == &c->fpu; n++)
-            l->state[n].fpu = &l->fpu[0];
-    }
-    l->done = k;
+    l->done = start + k;
     l->completed = k == x->block->count;
+}
+
+/* What cannot be compared was not meant to be rehearsed: the path ends before that block. */
+static void leave_out_last(struct lockstep *l)
+{
+    const struct part *p = &l->part[--l->nparts];
+
+    l->done = p->start;
+    l->ending = l->ending_before;
+    l->nlines = p->nlines;
+    l->nfpu = p->nfpu;
+    l->completed = true;
+    l->paused = false;
+    l->mxcsr = l->state[l->done].fpu->mxcsr;
+    l->end = p->code->block;
+}
+
+/* For another block. */
+static bool has_room(const struct lockstep *l)
+{
+    return l->done <= MAX_INSNS - BLOCK_MAX_INSNS && l->nlines <= MAX_LINES / 2;
+}
+
+/* `parts` blocks at most, up to where translated code comes back to C because the processor's mode
+ * may be another one. */
+static void rehearse(struct jit *j, struct code *x, unsigned parts)
+{
+    struct lockstep *l = j->lockstep;
+    struct cpu *c = j->cpu;
+
+    l->nlines = l->nfpu = l->nparts = l->rehearsal.nwalked = 0;
+    l->rehearsal.refused = l->paused = l->beyond = false;
+    note_state(c, &l->state[l->first], 0);
+    rehearse_part(c, l, x, 0, l->first);
+    while (l->completed && l->nparts < parts && has_room(l) && c->run_end != NULL &&
+           (x = code_peek(j)) != NULL) {
+        note_ending(c, &l->ending_before);
+        rehearse_part(c, l, x, l->done, 0);
+    }
+    note_ending(c, &l->ending);
+    l->end = l->completed && runs_linked(j) ? block_peek(c) : NULL;
+    l->mxcsr = c->fpu.mxcsr;
+    if (l->nfpu != 0)
+        c->fpu = l->fpu[0];
     undo_memory(l);
+    if (l->beyond && l->nparts > 1)
+        leave_out_last(l);
+    for (unsigned n = l->first; l->nfpu != 0 && n <= l->done && l->state[n].fpu == &c->fpu; n++)
+        l->state[n].fpu = &l->fpu[0];
 }
 
 /* What a rehearsal changes in struct cpu beside x87 and SSE state. */
@@ -336,26 +415,62 @@ static bool is_due(const struct jit *j, struct code *x)
     return j->cpu->log_items & LOG_LOCKSTEP || n < OFTEN || n % SELDOM == 0;
 }
 
-void lockstep_begin(struct jit *j, struct code *x, unsigned k)
+static unsigned random_below(struct lockstep *l, unsigned n)
+{
+    l->random = l->random * UINT64_C(6364136223846793005) + 1442695040888963407;
+    return (unsigned)((l->random >> 32) % n);
+}
+
+/* Translated code stops at the entry of a block when it has entered n more. */
+static void set_budget(struct jit *j, unsigned n, bool entered)
 {
     struct lockstep *l = j->lockstep;
 
+    l->entered = !entered;
+    l->budget = (uint64_t)(uintptr_t)&l->stops[n + 1];
+    j->cpu->scratch[X_BUDGET] = l->budget;
+}
+
+/* Blocks of the path that translated code has entered. */
+static unsigned blocks_entered(const struct jit *j)
+{
+    const struct lockstep *l = j->lockstep;
+    return l->entered + (unsigned)((l->budget - j->cpu->scratch[X_BUDGET]) / sizeof(uint64_t));
+}
+
+/* How many blocks to rehearse; 0: none, this run is not watched. */
+static unsigned parts_due(const struct jit *j, struct code *x)
+{
+    struct lockstep *l = j->lockstep;
+
+    if (!runs_linked(j))
+        return is_due(j, x);
+    if (!l->at_end)
+        return 1 + random_below(l, MAX_PARTS);
+    l->at_end = false;
+    return 0;
+}
+
+void lockstep_begin(struct jit *j, struct code *x, unsigned k, bool entered)
+{
+    struct lockstep *l = j->lockstep;
     struct cpu *c = j->cpu;
+    unsigned parts = c->ferr ? 0 : parts_due(j, x);
     struct saved before;
 
-    l->code = NULL;
-    if (!is_due(j, x)) {
+    l->nparts = 0;
+    if (parts == 0) {
         l->skipped++;
+        set_budget(j, c->ferr ? 1 : 1 + random_below(l, MAX_BUDGET - 1), entered);
         return;
     }
-    l->code = x;
     l->first = k;
     save(c, &before);
     c->rehearsal = &l->rehearsal;
-    c->tlb = &c->tlbs[MMU_NONE];
-    rehearse(c, l, x);
+    rehearse(j, x, parts);
     c->rehearsal = NULL;
     restore(c, &before);
+    set_budget(j, l->nparts - !entered, entered);
     /* The tables know pages as accessed and dirty that are not so any more. */
     if (l->rehearsal.nwalked == REHEARSAL_WALKS)
         tlb_flush_all(c);
@@ -425,7 +540,7 @@ static bool memory_equal(struct lockstep *l, unsigned k)
 
 /* -- Reporting --------------------------------------------------------------------------------- */
 
-#define SAY(j, ...) cpu_log((j)->cpu, LOG_LOCKSTEP | LOG_LOCKSTEP_SOME, __VA_ARGS__)
+#define SAY(j, ...) cpu_log((j)->cpu, LOG_ANY_LOCKSTEP, __VA_ARGS__)
 
 static void say_bytes(struct jit *j, const char *what, const uint8_t *p, unsigned n)
 {
@@ -437,15 +552,17 @@ static void say_bytes(struct jit *j, const char *what, const uint8_t *p, unsigne
     }
 }
 
-/* The block, each instruction with the host code made of it. */
-static void say_code(struct jit *j, const struct code *x)
+/* A block, each instruction with the host code made of it. */
+static void say_code(struct jit *j, const struct part *p)
 {
+    const struct code *x = p->code;
     const struct block *b = x->block;
     const uint8_t *page = phys_page(j->cpu, b->pa & PAGE_MASK, false);
-    const struct guest_state *first = &j->lockstep->state[j->lockstep->first];
-    uint64_t start = first->r[RIP] - x->guest[j->lockstep->first];
+    unsigned k = p == j->lockstep->part ? j->lockstep->first : 0;
+    uint64_t start = j->lockstep->state[p->start + k].r[RIP] - x->guest[k];
 
-    for (unsigned k = 0; k < b->count; k++) {
+    SAY(j, "block at %llx, instructions from %u on:", (unsigned long long)b->pa, p->start);
+    for (k = 0; k < b->count; k++) {
         const struct insn *i = &b->insn[k];
         char text[INSN_TEXT] = "";
         if (page != NULL && x->guest[k] + i->len <= 0x1000)
@@ -545,8 +662,8 @@ static void say_memory(struct jit *j, const struct lockstep *l)
     }
 }
 
-static void report(struct jit *j, const struct guest_state *found, const struct ending *ending,
-                   unsigned at)
+static void report(struct jit *j, const struct code *x, const struct guest_state *found,
+                   const struct ending *ending, unsigned at)
 {
     struct lockstep *l = j->lockstep;
     unsigned last = l->done + l->paused;
@@ -554,10 +671,11 @@ static void report(struct jit *j, const struct guest_state *found, const struct 
                                       found};
 
     SAY(j, "translated code differs from the interpreter: block at %llx, mode %x, mmu %u",
-        (unsigned long long)l->code->block->pa, j->cpu->mode, j->cpu->mmu);
+        (unsigned long long)x->pa, j->cpu->mode, j->cpu->mmu);
     SAY(j, "run from instruction %u; the interpreter stopped before %u, translated code before %u",
         l->first, l->done, at);
-    say_code(j, l->code);
+    for (unsigned n = 0; n < l->nparts; n++)
+        say_code(j, &l->part[n]);
     say_states(j, s);
     say_ending(j, &l->ending, ending);
     say_memory(j, l);
@@ -565,37 +683,56 @@ static void report(struct jit *j, const struct guest_state *found, const struct 
 
 /* -- The comparison ---------------------------------------------------------------------------- */
 
-static bool agrees(const struct lockstep *l, const struct code *x, unsigned k)
+#define OFF_PATH UINT_MAX
+
+/* The number of instruction k of x, where translated code has stopped. */
+static unsigned position(const struct jit *j, const struct code *x, unsigned k)
 {
-    return k == LOCKSTEP_END ? l->completed : x == l->code && k >= l->first && k <= l->done;
+    const struct lockstep *l = j->lockstep;
+    unsigned n = runs_linked(j) ? blocks_entered(j) : 1; /* it is in this block, or behind it */
+    bool at_end = n == l->nparts && l->completed;
+    const struct part *p;
+
+    if (k == LOCKSTEP_END)
+        return n < l->nparts ? l->part[n].start : at_end ? l->done : OFF_PATH;
+    if (n == 0 || n > l->nparts + l->completed)
+        return OFF_PATH;
+    if (n > l->nparts) /* before the block behind the path */
+        return k == 0 && (l->end == NULL || l->end == x->block) ? l->done : OFF_PATH;
+    p = &l->part[n - 1];
+    if (p->code->block != x->block || p->start + k < l->first || p->start + k > l->done)
+        return OFF_PATH;
+    return p->start + k;
 }
 
 bool lockstep_check(struct jit *j, struct code *x, unsigned k)
 {
     struct lockstep *l = j->lockstep;
-    unsigned at = k == LOCKSTEP_END ? l->done : k;
     struct guest_state found;
     struct ending ending;
+    unsigned at;
 
-    if (l->code == NULL)
+    if (l->nparts == 0)
         return true;
-    if (l->paused && k == l->done && j->cpu->r[RCX] != l->state[k].r[RCX])
+    at = position(j, x, k);
+    if (l->paused && at == l->done && j->cpu->r[RCX] != l->state[at].r[RCX])
         at++;
-    if (k == l->done && l->nfpu != 0 && j->cpu->fpu.mxcsr == l->mxcsr)
+    if (at == l->done && l->nfpu != 0 && j->cpu->fpu.mxcsr == l->mxcsr)
         l->fpu[l->nfpu - 1].mxcsr = l->mxcsr;
     note_state(j->cpu, &found, 0);
     note_ending(j->cpu, &ending);
     if (at < l->done) /* before the last instruction rehearsed */
         l->ending = ending;
-    if (memory_equal(l, at) && ending_equal(&l->ending, &ending) && agrees(l, x, k) &&
+    if (memory_equal(l, at) && at != OFF_PATH && ending_equal(&l->ending, &ending) &&
         state_equal(j->cpu, &l->state[at], &found)) {
         l->compared += (at > l->done ? l->done : at) - l->first;
         l->runs++;
-        l->code = NULL;
+        l->at_end = l->completed && at == l->done;
+        l->nparts = 0;
         return true;
     }
-    report(j, &found, &ending, k == LOCKSTEP_END ? x->block->count : at);
-    l->code = NULL;
+    report(j, x, &found, &ending, at);
+    l->nparts = 0;
     j->failed = true;
     cpu_attend(j->cpu, ATT_EXIT, 0);
     return false;
@@ -685,6 +822,9 @@ int lockstep_create(struct jit *j)
         return -ENOMEM;
     effects_create(j->lockstep->effects);
     j->lockstep->rehearsal.write = on_write;
+    j->lockstep->stops[0] = CPU_POLL_STOP;
+    for (unsigned n = 1; n <= MAX_BUDGET; n++)
+        j->lockstep->stops[n] = (uint64_t)(uintptr_t)&j->poll_ok;
     return 0;
 }
 

@@ -12,9 +12,15 @@
 int lockstep_create(struct jit *j);
 void lockstep_free(struct jit *j);
 
+/* Does translated code go from block to block by itself? */
+static inline bool runs_linked(const struct jit *j)
+{
+    return j->lockstep == NULL || j->cpu->log_items & LOG_LOCKSTEP_LINKS;
+}
+
 /* Translated code is about to run from instruction k of x on; the state is in struct cpu. Leaves
- * the state as it is. */
-void lockstep_begin(struct jit *j, struct code *x, unsigned k);
+ * the state as it is. `entered`: by the block's entry, which counts. */
+void lockstep_begin(struct jit *j, struct code *x, unsigned k, bool entered);
 
 /* Translated code has come to a stop before instruction k of x, or left the block; the state is in
  * struct cpu. False: it is not what the interpreter made of it. That has been logged, and the

@@ -286,7 +286,7 @@ enum vm_end vcpu_loop(struct vcpu *v)
 /* What is asked for that the interpreter has not, or NULL. */
 static const char *needs_translator(const struct vm_config *cfg)
 {
-    if (cfg->log_items & (LOG_LOCKSTEP | LOG_LOCKSTEP_SOME))
+    if (cfg->log_items & LOG_ANY_LOCKSTEP)
         return "-d lockstep";
     return cfg->perf_map ? "-perfmap" : NULL;
 }

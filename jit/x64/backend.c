@@ -196,6 +196,19 @@ static void emit_count(struct xlat *x)
     asm_store(&x->a, SCRATCH_AT(X_EXECUTED), TEMP);
 }
 
+/* Where lockstep lets blocks run linked, each takes one pointer from a row; the last of them is to
+ * nowhere, and what follows is a poll. */
+static void emit_budget(struct xlat *x)
+{
+    if (x->j->lockstep == NULL || !runs_linked(x->j))
+        return;
+    asm_mov(&x->a, ADDR, SCRATCH_AT(X_BUDGET));
+    asm_lea(&x->a, true, ADDR, rm_mem(ADDR, -8));
+    asm_store(&x->a, SCRATCH_AT(X_BUDGET), ADDR);
+    asm_mov(&x->a, ADDR, rm_mem(ADDR, 0));
+    asm_mov32(&x->a, ADDR, rm_mem(ADDR, 0));
+}
+
 void backend_translate(struct jit *j, struct code *code)
 {
     struct xlat x = {
@@ -208,7 +221,7 @@ void backend_translate(struct jit *j, struct code *code)
         code->outside = asm_here(&x.a);
         asm_lea(&x.a, true, ADDR, rm_mem(ADDR, -(int32_t)(b->pa & 0xfff)));
         asm_store(&x.a, SCRATCH_AT(X_PAGE), ADDR);
-        if (j->lockstep != NULL)
+        if (!runs_linked(j))
             arrival = asm_jmp(&x.a, NULL);
     }
     code->inside = asm_here(&x.a);
@@ -218,6 +231,7 @@ void backend_translate(struct jit *j, struct code *code)
     code->ready = asm_here(&x.a);
     code->ready_patch = x.a.p;
     emit_count(&x);
+    emit_budget(&x);
     for (x.k = 0; x.k < b->count; x.k++) {
         code->host[x.k] = (uint32_t)(x.a.p - code->begin);
         code->fp_ready[x.k] = x.fp_ready;

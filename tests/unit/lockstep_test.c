@@ -64,7 +64,7 @@ static void run(unsigned n)
     uint64_t eax = c->r[RAX];
 
     memcpy(ram, m->ram + DATA, sizeof(ram));
-    lockstep_begin(&j, &code, 0);
+    lockstep_begin(&j, &code, 0, true);
     ck_assert_mem_eq(ram, m->ram + DATA, sizeof(ram));
     ck_assert_mem_eq(fpu.xmm, c->fpu.xmm, sizeof(fpu.xmm));
     ck_assert_uint_eq(c->r[RIP], CODE);
@@ -167,7 +167,7 @@ START_TEST(devices_are_left_alone)
     c->r[RBX] = FAKE_RAM_BYTES; /* nothing is there */
     run(1);
     expect(true, 1);
-    lockstep_begin(&j, &code, 1);
+    lockstep_begin(&j, &code, 1, true);
     c->r[RIP] += 2; /* it must not store by itself */
     expect(false, 2);
 }
@@ -195,7 +195,7 @@ START_TEST(page_walks_are_taken_back)
     code.block = block_lookup(c);
     before = *pde;
     c->r[RAX] = ~UINT64_C(0);
-    lockstep_begin(&j, &code, 0);
+    lockstep_begin(&j, &code, 0, true);
     ck_assert_uint_eq(*pde, before);
     ck_assert(interp_block(c, code.block, LAST));
     ck_assert_uint_eq(*pde, before | 0x60);
@@ -209,10 +209,10 @@ START_TEST(some_runs_are_left_out)
 
     c->log_items = LOG_LOCKSTEP_SOME;
     for (unsigned n = 0; n < 1000; n++)
-        lockstep_begin(&j, &code, 0);
+        lockstep_begin(&j, &code, 0, true);
     ck_assert(!lockstep_check(&j, &code, 1)); /* nothing has been executed */
     for (unsigned n = 0; n < 610; n++) {
-        lockstep_begin(&j, &code, 0);
+        lockstep_begin(&j, &code, 0, true);
         found += !lockstep_check(&j, &code, 1);
     }
     ck_assert_uint_eq(found, 10);
