@@ -43,7 +43,7 @@ struct probe {
  */
 static struct probe emit_probe_begin(struct xlat *x)
 {
-    struct probe p = {.rcx = x->is64 ? SCRATCH_AT(X_T0) : rm_reg((int)slots_spare(x))};
+    struct probe p = {.rcx = x->is64 ? SCRATCH_AT(X_T0) : rm_reg((int)slots_spare(x, H_NONE))};
 
     asm_vex(&x->a, 3, true, 2, 0xf5, TEMP, ADDR, CPU_AT(poll_mask)); /* pdep */
     asm_store(&x->a, p.rcx, HCX);
@@ -187,34 +187,44 @@ bool emit_loop(struct xlat *x, const struct insn *i)
 
 /* -- Calls and returns ------------------------------------------------------------------------- */
 
-/* Write the return address below the stack pointer and move that. */
-static void emit_push_return(struct xlat *x)
+/* Write the return address below the stack pointer, by way of a register, and move that. */
+static void emit_push_return(struct xlat *x, unsigned reg)
 {
     struct rm rm = emit_stack(x, RSP, -slot_bytes(x), true);
 
-    if (rm_uses(rm, ADDR)) {
+    if (rm_uses(rm, (int)reg)) {
         asm_lea(&x->a, true, TEMP, rm);
         rm = rm_mem(TEMP, 0);
     }
-    asm_mov(&x->a, ADDR, SCRATCH_AT(X_PAGE));
-    asm_lea(&x->a, x->is64, ADDR, rm_mem(ADDR, next_offset(x)));
-    asm_op(&x->a, slot_prefix(x), 0, 0x89, ADDR, rm);
+    asm_mov(&x->a, reg, SCRATCH_AT(X_PAGE));
+    asm_lea(&x->a, x->is64, reg, rm_mem((int)reg, next_offset(x)));
+    asm_op(&x->a, slot_prefix(x), 0, 0x89, reg, rm);
     emit_move_sp(x, -slot_bytes(x));
 }
 
 /* Call the address in ADDR: the target's code is found first, because a miss must have changed
- * nothing. */
+ * nothing. The block ends here, so that 32-bit code has no other use for registers of slots. */
 static void emit_call_address(struct xlat *x)
 {
+    /* The push looks up the stack pointer's page, for which it does not need ADDR. */
+    bool by_registers = !x->is64 && !((x->code->exact | x->code->careful) >> x->k & 1);
     struct probe p;
 
-    asm_store(&x->a, SCRATCH_AT(X_T2), ADDR);
+    if (!by_registers)
+        asm_store(&x->a, SCRATCH_AT(X_T2), ADDR);
     p = emit_probe_begin(x);
-    asm_mov(&x->a, TEMP, JUMP_AT(x, code));
-    asm_store(&x->a, SCRATCH_AT(X_T1), TEMP);
-    emit_push_return(x);
-    asm_mov(&x->a, ADDR, SCRATCH_AT(X_T2));
-    asm_jmp_mem(&x->a, SCRATCH_AT(X_T1));
+    if (by_registers) {
+        unsigned code = (unsigned)p.rcx.reg;
+        asm_mov(&x->a, code, JUMP_AT(x, code));
+        emit_push_return(x, slots_spare(x, (int)code));
+        asm_op(&x->a, 0, 0, 0xff, 4, rm_reg((int)code)); /* jmp */
+    } else {
+        asm_mov(&x->a, TEMP, JUMP_AT(x, code));
+        asm_store(&x->a, SCRATCH_AT(X_T1), TEMP);
+        emit_push_return(x, ADDR);
+        asm_mov(&x->a, ADDR, SCRATCH_AT(X_T2));
+        asm_jmp_mem(&x->a, SCRATCH_AT(X_T1));
+    }
     emit_probe_end(x, &p);
     emit_interpret(x);
 }
@@ -230,7 +240,7 @@ bool emit_call(struct xlat *x, const struct insn *i)
         emit_call_address(x);
         return true;
     }
-    emit_push_return(x);
+    emit_push_return(x, ADDR);
     leave_through(x, asm_jmp(&x->a, NULL), offset, true);
     return true;
 }

@@ -183,8 +183,9 @@ void slots_note(struct xlat *x);
 void slots_step(struct xlat *x, const struct insn *i);
 /* There is nothing in any slot any more. */
 void slots_forget(struct xlat *x);
-/* A host register that holds no slot of the stack pointer's; 32-bit code only. */
-unsigned slots_spare(const struct xlat *x);
+/* A host register that holds no slot of the stack pointer's, and another one than that; 32-bit code
+ * only. */
+unsigned slots_spare(const struct xlat *x, int except);
 /* Is there a rule for instruction k? It may yet decline (backend.c). */
 bool has_rule(const struct xlat *x, unsigned k);
 

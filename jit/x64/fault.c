@@ -110,6 +110,8 @@ static void on_nudge(struct jit *j, const greg_t *regs)
     }
     unlink_at(j, rip);
     unlink_at(j, temp);
+    for (unsigned n = 0; n < SLOTS; n++) /* a call of 32-bit code */
+        unlink_at(j, (uint64_t)regs[greg_of_host[slot_host(false, n)]]);
     unlink_at(j, c->scratch[X_RESUME]);
     unlink_at(j, c->scratch[X_T0]);
     unlink_at(j, c->scratch[X_T1]);

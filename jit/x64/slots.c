@@ -341,11 +341,12 @@ struct rm emit_access(struct xlat *x, struct slot at, int32_t disp, bool write)
     return emit_summed(x, at, disp);
 }
 
-unsigned slots_spare(const struct xlat *x)
+unsigned slots_spare(const struct xlat *x, int except)
 {
-    unsigned n = 0;
+    unsigned n = slot_host(false, 0) == (unsigned)except ? 1 : 0;
 
-    while (n + 1 < SLOTS && is_intact(x, n) && x->slot[n].base == RSP)
+    while (n + 1 < SLOTS &&
+           ((is_intact(x, n) && x->slot[n].base == RSP) || slot_host(false, n) == (unsigned)except))
         n++;
     return slot_host(false, n);
 }
