@@ -157,31 +157,75 @@ bool emit_jcc(struct xlat *x, const struct insn *i)
     return true;
 }
 
-/* LOOP and JCXZ with a counter of 32 or 64 bits. */
-bool emit_loop(struct xlat *x, const struct insn *i)
+/* RCX = the counter, and back: the host's JRCXZ knows no 16 bits. */
+static void emit_counter(struct xlat *x, const struct insn *i)
 {
-    bool is_loop = i->opc == 0xe2;
-    int32_t offset;
-    uint8_t *zero;
+    if (i->asz != 1)
+        return;
+    asm_store(&x->a, SCRATCH_AT(X_T0), HCX);
+    asm_op(&x->a, 0, 1, 0xb7, HCX, rm_reg(HCX)); /* movzx ecx, cx */
+}
 
-    if (i->asz == 1 || (i->opc != 0xe3 && !is_loop) || !branch_offset(x, i, &offset) ||
-        !in_page(offset))
-        return false;
-    if (is_loop)
-        asm_lea(&x->a, i->asz == 3, HCX, rm_mem(HCX, -1));
+static void emit_counter_end(struct xlat *x, const struct insn *i)
+{
+    if (i->asz == 1)
+        asm_mov(&x->a, HCX, SCRATCH_AT(X_T0));
+}
+
+/* A jump to be landed where the counter is zero. */
+static uint8_t *emit_hop_zero(struct xlat *x, const struct insn *i)
+{
     if (i->asz == 2)
         put8(&x->a, 0x67);
-    put8(&x->a, 0xe3); /* over the jump for a counter that is not zero */
-    put8(&x->a, 5);
-    zero = asm_jmp(&x->a, NULL);
-    if (is_loop) {
-        emit_exit(x, next_offset(x));
-        leave_through(x, zero, offset, true);
-    } else {
-        leave_through(x, asm_jmp(&x->a, NULL), offset, true);
-        asm_patch(&x->a, zero, asm_here(&x->a));
-        emit_exit(x, next_offset(x));
+    return asm_hop(&x->a, 0xe3);
+}
+
+enum { OP_LOOPNE = 0xe0, OP_LOOPE, OP_LOOP, OP_JCXZ };
+
+/* LOOP counts down and jumps where the counter has not come to zero, LOOPE and LOOPNE where ZF is
+ * as they want it, too. */
+static void emit_loop_down(struct xlat *x, const struct insn *i, int32_t offset)
+{
+    uint8_t *zero, *ends = NULL;
+
+    if (i->asz == 1)
+        asm_op(&x->a, P_66, 0, 0x8d, HCX, rm_mem(HCX, -1)); /* lea cx, [rcx - 1] */
+    else
+        asm_lea(&x->a, i->asz == 3, HCX, rm_mem(HCX, -1));
+    emit_counter(x, i);
+    zero = emit_hop_zero(x, i);
+    emit_counter_end(x, i);
+    if (i->opc != OP_LOOP)
+        ends = asm_hop(&x->a, i->opc == OP_LOOPE ? 0x75 : 0x74);
+    leave_through(x, asm_jmp(&x->a, NULL), offset, true);
+    asm_land(&x->a, zero);
+    emit_counter_end(x, i);
+    if (ends != NULL)
+        asm_land(&x->a, ends);
+    emit_exit(x, next_offset(x));
+}
+
+/* LOOP, LOOPE, LOOPNE, JCXZ */
+bool emit_loop(struct xlat *x, const struct insn *i)
+{
+    int32_t offset;
+    uint8_t *zero, *on;
+
+    if (!branch_offset(x, i, &offset) || !in_page(offset))
+        return false;
+    if (i->opc != OP_JCXZ) {
+        emit_loop_down(x, i, offset);
+        return true;
     }
+    emit_counter(x, i);
+    zero = emit_hop_zero(x, i);
+    emit_counter_end(x, i);
+    on = asm_jmp(&x->a, NULL);
+    asm_land(&x->a, zero);
+    emit_counter_end(x, i);
+    leave_through(x, asm_jmp(&x->a, NULL), offset, true);
+    asm_patch(&x->a, on, asm_here(&x->a));
+    emit_exit(x, next_offset(x));
     return true;
 }
 

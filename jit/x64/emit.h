@@ -204,6 +204,8 @@ bool emit_short(struct xlat *x, const struct insn *i);
 bool emit_lea(struct xlat *x, const struct insn *i);
 bool emit_push(struct xlat *x, const struct insn *i);
 bool emit_pop(struct xlat *x, const struct insn *i);
+bool emit_pushad(struct xlat *x, const struct insn *i);
+bool emit_popad(struct xlat *x, const struct insn *i);
 bool emit_leave(struct xlat *x, const struct insn *i);
 bool emit_vector_registers(struct xlat *x, const struct insn *i);
 bool emit_fence(struct xlat *x, const struct insn *i);

@@ -490,6 +490,40 @@ bool emit_pop(struct xlat *x, const struct insn *i)
     return true;
 }
 
+/* All accesses go by one entry, so where the first and the last do not trap, none does: those two
+ * are tried before anything changes. Where that traps often the interpreter does it. */
+static bool may_move_all(const struct xlat *x, const struct insn *i)
+{
+    return stack_is_plain(x, i) && !(i->prefix & INSN_LOCK) &&
+           !((x->code->exact | x->code->careful) >> x->k & 1);
+}
+
+bool emit_pushad(struct xlat *x, const struct insn *i)
+{
+    if (!may_move_all(x, i))
+        return false;
+    emit_load_slot(x, TEMP, emit_stack(x, RSP, -32, true));
+    emit_load_slot(x, TEMP, emit_stack(x, RSP, -4, true));
+    for (unsigned g = 0; g < 8; g++)
+        emit_store_slot(x, emit_stack(x, RSP, -4 * ((int32_t)g + 1), true), (unsigned)host_reg(g));
+    emit_move_sp(x, -32);
+    return true;
+}
+
+/* What is popped first is changed when the other end has been read. */
+bool emit_popad(struct xlat *x, const struct insn *i)
+{
+    if (!may_move_all(x, i))
+        return false;
+    emit_load_slot(x, TEMP, emit_stack(x, RSP, 28, false));
+    for (unsigned g = 8; g-- > 0;)
+        if (g != RSP)
+            emit_load_slot(x, (unsigned)host_reg(g),
+                           emit_stack(x, RSP, 4 * (7 - (int32_t)g), false));
+    emit_move_sp(x, 32);
+    return true;
+}
+
 bool emit_leave(struct xlat *x, const struct insn *i)
 {
     struct rm rm;

@@ -36,6 +36,8 @@ static const struct {
     {M(POP), R(RSP)},
     {M(LEAVE), R(RSP) | R(RBP)},
     {M(LOOP), R(RCX)},
+    {M(LOOPE), R(RCX)},
+    {M(LOOPNE), R(RCX)},
 };
 
 /* Rules that write nothing but operands and what is above. */

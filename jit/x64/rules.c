@@ -81,6 +81,8 @@ static const struct line lines[] = {
     {M(CMC), emit_implicit, 0},
     {M(PUSH), emit_push, 0},
     {M(POP), emit_pop, 0},
+    {M(PUSHAD), emit_pushad, 0},
+    {M(POPAD), emit_popad, 0},
     {M(LEAVE), emit_leave, 0},
     {M(PREFETCH), emit_nothing, 0},
     {M(PREFETCHW), emit_nothing, 0},
@@ -116,6 +118,9 @@ static const struct line lines[] = {
     {M(CALL), emit_call, 0},
     {M(RET), emit_ret, 0},
     {M(LOOP), emit_loop, 0},
+    {M(LOOPE), emit_loop, 0},
+    {M(LOOPNE), emit_loop, 0},
+    {M(JCXZ), emit_loop, 0},
     {M(JECXZ), emit_loop, 0},
     {M(JRCXZ), emit_loop, 0},
     /* system */

@@ -294,6 +294,17 @@ sequence "Kernel: segment registers, time, fast system call"
     sysenter
 end
 
+sequence "Loops with a counter, all registers"
+    pusha
+.next:
+    loop .next
+    loope .next
+    loopne .next
+    a16 loop .next
+    a16 jcxz .next
+    popa
+end
+
 sequence "x87: scalar product"
     fldz
 .next:
