@@ -119,6 +119,12 @@ static inline void asm_store32_imm(struct asmbuf *a, struct rm dst, uint32_t v)
     asm_op(a, 0, 0, 0xc7, 0, dst);
     put32(a, v);
 }
+/* All 64 bits: C reads them all, and would wait for a narrower store. */
+static inline void asm_store_imm(struct asmbuf *a, struct rm dst, uint32_t v)
+{
+    asm_op(a, P_W, 0, 0xc7, 0, dst);
+    put32(a, v);
+}
 static inline void asm_lea(struct asmbuf *a, bool w, unsigned dst, struct rm src)
 {
     asm_op(a, w ? P_W : 0, 0, 0x8d, dst, src);

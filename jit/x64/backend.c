@@ -177,7 +177,7 @@ static void emit_cold(struct xlat *x)
     for (unsigned k = 0; k < x->ncold; k++) {
         asm_patch(&x->a, x->cold[k].jump, asm_here(&x->a));
         x->code->exit[x->cold[k].exit].cold = x->a.p;
-        asm_store32_imm(&x->a, SCRATCH_AT(X_SITE), x->cold[k].exit);
+        asm_store_imm(&x->a, SCRATCH_AT(X_SITE), x->cold[k].exit);
         asm_mov_imm(&x->a, ADDR, (uint64_t)(uintptr_t)x->code);
         asm_jmp(&x->a, s->exit[x->is64][0]);
     }

@@ -317,7 +317,7 @@ static void emit_call_out(struct xlat *x, const uint8_t *stub)
 {
     uint8_t *resume;
 
-    asm_store32_imm(&x->a, SCRATCH_AT(X_SITE), x->k);
+    asm_store_imm(&x->a, SCRATCH_AT(X_SITE), x->k);
     asm_mov_imm(&x->a, ADDR, (uint64_t)(uintptr_t)x->code);
     put8(&x->a, 0x4c); /* lea TEMP, [rip + ...] */
     put8(&x->a, 0x8d);

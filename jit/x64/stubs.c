@@ -59,7 +59,7 @@ static void emit_save_state(struct asmbuf *a, bool is64)
         if (is_kept(g, is64))
             asm_store(a, GUEST_REG_AT(g), (unsigned)host_reg(g));
     asm_flags_to_ax(a);
-    asm_op(a, 0, 0, 0x89, HAX, SCRATCH_AT(X_FLAGS));
+    asm_store(a, SCRATCH_AT(X_FLAGS), HAX);
 }
 
 static struct rm xmm_at(unsigned n)
