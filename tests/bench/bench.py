@@ -328,7 +328,7 @@ class Bench:
             for name in self.kernels[group]:
                 if re.search(self.options.kernels, name):
                     both = self.count(self.command(jit, group, name))
-                    counts[name] = (both[0] - boot[0], max(0, both[1] - boot[1]))
+                    counts[f"{group} {name}"] = (both[0] - boot[0], max(0, both[1] - boot[1]))
         return counts
 
     def measure_boot(self):
