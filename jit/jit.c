@@ -644,6 +644,7 @@ enum after_call jit_assist(struct cpu *c, struct code *x)
     c->r[RIP] = next;
     c->run_end = i + 1;
     finish_notes(c);
+    note_x87(c, x, k);
     if (!assist->fn(c, i))
         return jit_call(c, x);
     j->stats.assists++;
@@ -651,6 +652,11 @@ enum after_call jit_assist(struct cpu *c, struct code *x)
     if (assist->after == AFTER_LOOK || c->run_end == NULL)
         return look_on(j, x, k,
                        k + 1u == x->block->count && c->r[RIP] == next && j->moves == moves);
+    if (is_nudged(c)) {
+        uncount(j, x->block->count - k - 1u);
+        flags_from_host(c);
+        return CALL_LEAVE;
+    }
     return c->mode & MODE_64 ? CALL_ON_64 : CALL_ON_32;
 }
 
