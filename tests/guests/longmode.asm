@@ -70,6 +70,7 @@ test_main:
         call    rip_relative
         call    compatibility
         call    interrupts
+        call    odd_frames
         call    canonical
         call    system_calls
         call    swap_gs
@@ -311,6 +312,68 @@ interrupts:
 .handler:
         inc     rbx
         iretq
+
+; Frames that IRET must not take, again and again, so that it is translated; and one that it must take,
+; with other flags.
+FRAME_ROUNDS    equ 20
+
+%macro FRAME64 4                                ; CS, RIP, flags, SS
+        mov     rdx, rsp
+        mov     rax, %2
+        push    qword %4
+        push    rdx
+        push    qword %3
+        push    qword %1
+        push    rax
+%endmacro
+
+odd_frames:
+        mov     ebx, FRAME_ROUNDS
+.round:
+        CATCH64 .no_code
+        FRAME64 KERNEL_DATA, .bad, EFLAGS_1, KERNEL_DATA
+.no_code_at:
+        iretq
+.no_code:
+        CAUGHT64 "iretq to data", VEC_GP, KERNEL_DATA, .no_code_at
+        TCG_SKIPS .no_check                     ; returns, and faults there
+        CATCH64 .far_away
+        FRAME64 CODE64, NOT_CANONICAL, EFLAGS_1, KERNEL_DATA
+.far_away_at:
+        iretq
+.far_away:
+        CAUGHT64 "iretq to where nothing can be", VEC_GP, 0, .far_away_at
+.no_check:
+        CATCH64 .bad_stack
+        FRAME64 CODE64, .bad, EFLAGS_1, KERNEL_DATA | 1
+.bad_stack_at:
+        iretq
+.bad_stack:
+        CAUGHT64 "iretq with another level's stack", VEC_GP, KERNEL_DATA, .bad_stack_at
+        CATCH64 .nested
+        FRAME64 CODE64, .bad, EFLAGS_1, KERNEL_DATA
+        pushfq
+        or      dword [rsp], EFLAGS_NT
+        popfq
+.nested_at:
+        iretq
+.nested:
+        CAUGHT64 "iretq with NT", VEC_GP, 0, .nested_at
+        pushfq
+        and     dword [rsp], ~EFLAGS_NT
+        popfq
+        FRAME64 CODE64, .good, EFLAGS_1 | 0x8d5 | EFLAGS_NT, KERNEL_DATA
+        iretq
+.bad:   int     VEC_NONE
+.good:
+        pushfq
+        pop     rax
+        CHECK64 "iretq: flags", rax, EFLAGS_1 | 0x8d5 | EFLAGS_NT
+        push    qword EFLAGS_1
+        popfq
+        dec     ebx
+        jnz     .round
+        ret
 
 ; EDI = vector, RAX = handler: an interrupt gate for all rings.
 set_gate:
