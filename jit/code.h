@@ -61,7 +61,8 @@ struct code_exit {
 /* A look-up that translated code keeps (x64/slots.c), of a linear address L. `moved` is what the
  * registers, r[base] + (r[index] << scale), come to now, less L. */
 struct slot {
-    uint8_t live : 1, write : 1;
+    uint8_t live : 1;
+    uint8_t table : 2; /* enum shadow_table */
     uint8_t entry : 1; /* the table's entry is kept, not the host address of L */
     uint8_t scale : 2;
     uint8_t base, index; /* or REG_NONE */
@@ -87,6 +88,7 @@ struct code {
     uint8_t cache; /* jump cache of this kind */
     uint8_t traps[BLOCK_MAX_INSNS];
     uint32_t careful; /* bit: this instruction trapped often, look at the entry before the access */
+    uint32_t beside; /* bit: it did so because it writes to pages with code: look at the code map */
     uint64_t near_trap; /* when an instruction of `near` trapped last */
     uint32_t near;      /* bit: this one is by the entry of a page that it may leave */
     uint32_t exact;     /* bit: it did so often, look its own page up */
@@ -144,9 +146,10 @@ enum {
     X_EXECUTED = X_SLOT + SLOTS, /* instructions, where they are counted */
     X_BITS32,                    /* 31 and 63: masks of a bit's number */
     X_BITS64,
-    X_CODEMAP, /* from the view with VIEW_CODE_BIT to the code map */
-    X_T4,      /* temporary of a look at the code map */
-    X_BUDGET,  /* where lockstep stops linked blocks: counted down, by pointers */
+    X_CODEMAP, /* from the view to the code map */
+    X_SIZE,    /* [WRITE_SIZES]: 1, 2, 4, 8, 16: bits of the code map */
+    X_BUDGET =
+        X_SIZE + WRITE_SIZES, /* where lockstep stops linked blocks: counted down, by pointers */
     X_COUNT,
 };
 

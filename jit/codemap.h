@@ -8,6 +8,8 @@
 
 #include "jit/view.h"
 
+#define WRITE_SIZES 5
+
 struct codemap {
     uint8_t *map;   /* may be read VIEW_GUARD bytes before its begin and behind its end */
     uint64_t bytes; /* guards included */

@@ -163,6 +163,7 @@ static struct code *code_make(struct jit *j, struct block *b, const struct code_
     if (before != NULL) {
         x->exact = before->exact;
         x->careful = before->careful;
+        x->beside = before->beside;
         x->never = before->never;
         x->fp_kept = before->fp_kept;
     }
@@ -431,6 +432,76 @@ static unsigned interpret(struct cpu *c, const struct code *x, unsigned k, bool 
     return c->run_end != NULL && c->r[RIP] == next ? k + 1 : ELSEWHERE;
 }
 
+static uint64_t now_ns(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (uint64_t)t.tv_sec * 1000000000 + (uint64_t)t.tv_nsec;
+}
+
+/* What leads to older code of y's block and kind leads to y. */
+static void supersede(struct jit *j, struct code *y)
+{
+    for (struct code *x = y->next; x != NULL; x = x->next) {
+        if (!kind_equal(&x->kind, &y->kind))
+            continue;
+        while (x->in != NULL)
+            cache_link(j, x->in, y);
+        cache_forward(j, x, y->inside);
+    }
+}
+
+/* Translate the block of x anew, by what has become known. */
+static void replace(struct jit *j, const struct code *x)
+{
+    struct code *y = code_make(j, x->block, &x->kind, x);
+
+    show_code(j, y, j->cpu->scratch[X_PAGE]);
+    if (y != NULL)
+        supersede(j, y);
+}
+
+/* Writes to pages with code so far. */
+static uint64_t code_writes(const struct jit *j)
+{
+    return blocks_stats(j->cpu).written;
+}
+
+/* Instruction k of x, the latest code of its block, has been interpreted because translated code
+ * could not complete it: once more in vain? An instruction that traps again and again, because it
+ * means a device or a page with code or is where a program touches new pages, is translated anew: a
+ * look and a call cost less than a signal. `beside`: it wrote to a page with code. */
+static void note_trap(struct jit *j, struct code *x, unsigned k, bool beside)
+{
+    uint32_t bit = UINT32_C(1) << k;
+
+    if (x->block->dead || x->traps[k] >= MAX_TRAPS || cache_is_full(j) ||
+        (j->raised && x->careful & bit) || code_find(x->block, &x->kind) != x)
+        return;
+    if (x->near & bit && !j->raised && !beside) {
+        uint64_t last = x->near_trap;
+        x->near_trap = now_ns();
+        if (x->near_trap - last > NEAR_TRAP_NS)
+            x->traps[k] = 0;
+    }
+    x->traps[k] = (uint8_t)(x->traps[k] + (j->raised ? TRAP_GUEST : TRAP));
+    if (x->traps[k] < MAX_TRAPS)
+        return;
+    if (beside && !(x->beside & bit)) {
+        x->beside |= bit;
+    } else {
+        if (x->careful & bit)
+            x->never |= bit;
+        if (!(x->near & bit))
+            x->careful |= bit;
+        x->exact |= bit;
+        for (unsigned n = 0; n < x->block->count; n++) /* these may come to use what it looks up */
+            if (x->near & bit && x->near & ~x->exact & UINT32_C(1) << n)
+                x->traps[n] = 0;
+    }
+    replace(j, x);
+}
+
 /* Must the loop above translated code have a look first? */
 static bool must_stop(const struct cpu *c)
 {
@@ -474,7 +545,7 @@ static void resume_slots(struct jit *j, const struct code *x, unsigned k)
         la = c->r[s->base] + (c->r[s->index] << s->scale) - (uint64_t)(int64_t)s->moved;
         if (!s->entry) /* accesses are by the registers as they are, beyond 4 GiB, too */
             la &= c->la_mask;
-        entry = shadow_entry(&j->shadow, c->mmu, la, s->write);
+        entry = shadow_entry(&j->shadow, c->mmu, la, s->table);
         c->scratch[X_SLOT + n] = s->entry ? entry : la + entry;
     }
 }
@@ -566,6 +637,13 @@ static bool go_on_after(struct jit *j, const struct code *x, const struct insn *
     return true;
 }
 
+/* A look at the entry had instruction k of x interpreted, which wrote to a page with code. */
+static void note_call(struct jit *j, struct code *x, unsigned k)
+{
+    if (!((x->beside | x->declined) >> k & 1))
+        note_trap(j, x, k, true);
+}
+
 static enum after_call leave(struct cpu *c)
 {
     const struct jit *j = c->jit;
@@ -580,7 +658,7 @@ enum after_call jit_call(struct cpu *c, struct code *x)
     unsigned k = (unsigned)c->scratch[X_SITE], n;
     const struct insn *i = &x->block->insn[k];
     unsigned count = x->block->count;
-    uint64_t moves = j->moves;
+    uint64_t moves = j->moves, drops = j->drops, writes = code_writes(j);
     bool last;
 
     j->flags_in_host = j->rows[i->op].keeps_flags && j->lockstep == NULL;
@@ -593,6 +671,8 @@ enum after_call jit_call(struct cpu *c, struct code *x)
     j->stats.calls++;
     j->rows[i->op].calls++;
     n = x->careful >> k & 1 ? interpret_and_fill(c, x, k) : interpret(c, x, k, false);
+    if (x->careful >> k & 1 && j->drops == drops && code_writes(j) != writes)
+        note_call(j, x, k);
     if (n == k && must_stop(c)) /* there is no poll between the parts of it */
         n = ELSEWHERE;
     last = n == ELSEWHERE || n == count;
@@ -604,9 +684,9 @@ enum after_call jit_call(struct cpu *c, struct code *x)
         uncount(j, count - n);
         return leave(c);
     }
-    if (n == k) {
-        c->scratch[X_RESUME] = (uint64_t)(uintptr_t)insn_host(j, x, k);
-        resume_slots(j, x, k);
+    if (!last) {
+        c->scratch[X_RESUME] = (uint64_t)(uintptr_t)insn_host(j, x, n);
+        resume_slots(j, x, n);
     }
     if (!last && !j->flags_in_host)
         resume_at(j, x, n);
@@ -660,69 +740,12 @@ enum after_call jit_assist(struct cpu *c, struct code *x)
     return c->mode & MODE_64 ? CALL_ON_64 : CALL_ON_32;
 }
 
-static uint64_t now_ns(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (uint64_t)t.tv_sec * 1000000000 + (uint64_t)t.tv_nsec;
-}
-
-/* What leads to older code of y's block and kind leads to y. */
-static void supersede(struct jit *j, struct code *y)
-{
-    for (struct code *x = y->next; x != NULL; x = x->next) {
-        if (!kind_equal(&x->kind, &y->kind))
-            continue;
-        while (x->in != NULL)
-            cache_link(j, x->in, y);
-        cache_forward(j, x, y->inside);
-    }
-}
-
-/* Translate the block of x anew, by what has become known. */
-static void replace(struct jit *j, struct code *x)
-{
-    struct code *y = code_make(j, x->block, &x->kind, x);
-
-    show_code(j, y, j->cpu->scratch[X_PAGE]);
-    if (y != NULL)
-        supersede(j, y);
-}
-
-/* An instruction that traps again and again, because it means a device or a page with code or is
- * where a program touches new pages, is translated anew: a look and a call cost less than a
- * signal. */
-static void retranslate(struct jit *j, struct code *x, unsigned k)
-{
-    if (x->block->dead || x->traps[k] >= MAX_TRAPS || cache_is_full(j) ||
-        (j->raised && x->careful & 1u << k))
-        return;
-    if (x->near & 1u << k && !j->raised) {
-        uint64_t last = x->near_trap;
-        x->near_trap = now_ns();
-        if (x->near_trap - last > NEAR_TRAP_NS)
-            x->traps[k] = 0;
-    }
-    x->traps[k] = (uint8_t)(x->traps[k] + (j->raised ? TRAP_GUEST : TRAP));
-    if (x->traps[k] < MAX_TRAPS)
-        return;
-    if (x->careful & 1u << k)
-        x->never |= 1u << k;
-    x->exact |= 1u << k;
-    if (!(x->near & 1u << k))
-        x->careful |= 1u << k;
-    for (unsigned n = 0; n < x->block->count; n++) /* these may come to use what it looks up now */
-        if (x->near & 1u << k && x->near & ~x->exact & 1u << n)
-            x->traps[n] = 0;
-    replace(j, x);
-}
-
 /* Instruction k of x could not complete: the page is not in the tables, it faults, or the access is
  * one that needs the interpreter. Returns the instruction to go on with, or ELSEWHERE. */
 static unsigned after_fault(struct jit *j, struct code *x, unsigned k)
 {
     struct cpu *c = j->cpu;
-    uint64_t fills = j->shadow.fills, drops = j->drops;
+    uint64_t fills = j->shadow.fills, drops = j->drops, writes = code_writes(j);
     unsigned n;
 
     j->stats.faults++;
@@ -731,7 +754,7 @@ static unsigned after_fault(struct jit *j, struct code *x, unsigned k)
     if (j->drops != drops)
         return ELSEWHERE;
     if (j->raised || j->shadow.fills == fills) /* delivering an exception fills, too */
-        retranslate(j, x, k);
+        note_trap(j, x, k, code_writes(j) != writes);
     if (n == ELSEWHERE || n == x->block->count)
         return ELSEWHERE;
     c->r[RIP] = rip_at(c, x, x->guest[n]);
@@ -1077,8 +1100,10 @@ int jit_create(struct jit **out, struct cpu *c, const struct jit_ram *ram,
     c->scratch[X_BITS64] = 63;
     tables_to_host(j);
     c->scratch[X_TAG] = VIEW_CHECK;
-    c->scratch[X_CODEMAP] = (uint64_t)(uintptr_t)j->codemap.map -
-                            ((uint64_t)(uintptr_t)j->shadow.view.base | VIEW_CODE_BIT);
+    c->scratch[X_CODEMAP] =
+        (uint64_t)(uintptr_t)j->codemap.map - (uint64_t)(uintptr_t)j->shadow.view.base;
+    for (unsigned n = 0; n < WRITE_SIZES; n++)
+        c->scratch[X_SIZE + n] = UINT64_C(1) << n;
     for (unsigned n = 0; n < SEG_COUNT; n++)
         c->scratch[X_LIMIT64K + 2 * n + 1] = CPU_POLL_STOP;
     blocks_clear(c);

@@ -41,7 +41,7 @@ struct page_list {
 };
 
 struct shadow_ctx {
-    uint64_t *table; /* CTX_BYTES: read table, write table, jump caches; FRONT_BYTES before it */
+    uint64_t *table; /* CTX_BYTES: enum shadow_table, jump caches; FRONT_BYTES before it */
     const struct view *view;
     uint8_t ready[CHUNKS];
     unsigned nready, max_ready;
@@ -60,9 +60,16 @@ static uint64_t index_of(uint64_t la)
     return la >> 12 & (SHADOW_ENTRIES - 1);
 }
 
-static uint64_t *wr_table(const struct shadow_ctx *x)
+static uint64_t *entry_at(const struct shadow_ctx *x, enum shadow_table table, uint64_t index)
 {
-    return x->table + SHADOW_ENTRIES;
+    return x->table + table * SHADOW_ENTRIES + index;
+}
+
+/* The same in all tables. */
+static void entries_set(const struct shadow_ctx *x, uint64_t index, uint64_t v)
+{
+    for (unsigned t = 0; t < SHADOW_TABLES; t++)
+        *entry_at(x, t, index) = v;
 }
 
 /* -- Life -------------------------------------------------------------------------------------- */
@@ -178,22 +185,23 @@ uint64_t *shadow_table(const struct shadow *s, unsigned mmu)
 
 /* -- Entries ----------------------------------------------------------------------------------- */
 
+/* One entry tells of all: tables and contexts lie so that theirs compete for places in the host's
+ * caches. */
 static void entry_poison(struct shadow_ctx *x, uint64_t la)
 {
-    uint64_t index = index_of(la);
-    if (!x->ready[index >> CHUNK_BITS])
-        return;
-    x->table[index] = wr_table(x)[index] = view_poison(x->view, index);
+    uint64_t index = index_of(la), poison = view_poison(x->view, index);
+    if (x->ready[index >> CHUNK_BITS] && *entry_at(x, TABLE_READ, index) != poison)
+        entries_set(x, index, poison);
 }
 
-uint64_t shadow_entry(const struct shadow *s, unsigned mmu, uint64_t la, bool write)
+uint64_t shadow_entry(const struct shadow *s, unsigned mmu, uint64_t la, enum shadow_table table)
 {
     const struct shadow_ctx *x = s->ctx[mmu];
     uint64_t index = index_of(la);
 
     if (!x->ready[index >> CHUNK_BITS])
         return view_poison(&s->view, index);
-    return write ? wr_table(x)[index] : x->table[index];
+    return *entry_at(x, table, index);
 }
 
 static void list_forget(struct shadow_ctx *x, struct page_list *list)
@@ -226,11 +234,11 @@ static bool chunk_make_ready(struct shadow_ctx *x, uint64_t chunk)
 
     if (x->nready == x->max_ready)
         ctx_drop_chunks(x);
-    if (mprotect(x->table + first, CHUNK_ENTRIES * 8, PROT_READ | PROT_WRITE) < 0 ||
-        mprotect(wr_table(x) + first, CHUNK_ENTRIES * 8, PROT_READ | PROT_WRITE) < 0)
-        return false;
+    for (unsigned t = 0; t < SHADOW_TABLES; t++)
+        if (mprotect(entry_at(x, t, first), CHUNK_ENTRIES * 8, PROT_READ | PROT_WRITE) < 0)
+            return false;
     for (uint64_t k = first; k < first + CHUNK_ENTRIES; k++)
-        x->table[k] = wr_table(x)[k] = view_poison(x->view, k);
+        entries_set(x, k, view_poison(x->view, k));
     x->ready[chunk] = 1;
     x->nready++;
     return true;
@@ -278,21 +286,23 @@ void shadow_fill(struct shadow *s, unsigned mmu, const struct filled_page *p)
 {
     struct shadow_ctx *x = s->ctx[mmu];
     uint64_t index = index_of(p->la), poison = view_poison(&s->view, index);
-    uint64_t r = p->rd != NULL ? view_of(&s->view, p->rd) - p->la : poison;
-    uint64_t w = p->wr != NULL     ? view_of(&s->view, p->wr) - p->la
-                 : p->code != NULL ? view_of(&s->view, p->code) - p->la + VIEW_CODE_BIT
-                                   : poison;
+    bool readable = p->rd != NULL;
+    uint64_t r = readable ? view_of(&s->view, p->rd) - p->la : poison;
+    uint64_t w = readable && p->wr != NULL ? view_of(&s->view, p->wr) - p->la : poison;
+    uint64_t beside = readable && p->code != NULL ? view_of(&s->view, p->code) - p->la : w;
 
     if (!may_be_filled(s, p) ||
         (!x->ready[index >> CHUNK_BITS] && !chunk_make_ready(x, index >> CHUNK_BITS)))
         return;
-    if (x->table[index] == r && wr_table(x)[index] == w)
+    if (*entry_at(x, TABLE_READ, index) == r && *entry_at(x, TABLE_WRITE, index) == w &&
+        *entry_at(x, TABLE_BESIDE, index) == beside)
         return;
     if (!list_add(x, p->la | p->shift, p->global))
         return;
     s->fills++;
-    x->table[index] = r;
-    wr_table(x)[index] = w;
+    *entry_at(x, TABLE_READ, index) = r;
+    *entry_at(x, TABLE_WRITE, index) = w;
+    *entry_at(x, TABLE_BESIDE, index) = beside;
 }
 
 void shadow_forget(struct shadow *s, bool global_too)
@@ -327,8 +337,8 @@ static void list_protect(struct shadow_ctx *x, const struct page_list *list, uin
 {
     for (unsigned k = 0; k < list->count; k++) {
         uint64_t page = list->page[k] & ~UINT64_C(0xfff), index = index_of(page);
-        if (wr_table(x)[index] + page == view)
-            wr_table(x)[index] += VIEW_CODE_BIT;
+        if (*entry_at(x, TABLE_WRITE, index) + page == view)
+            *entry_at(x, TABLE_WRITE, index) = view_poison(x->view, index);
     }
 }
 

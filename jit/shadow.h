@@ -7,23 +7,27 @@
  * tables are arrays with
  * one entry per page index (view.h): what to add to a linear address to get its host address. One
  * table is for reads, one for writes; what may not be accessed directly has a poisoned entry, so
- * that the access itself faults; so does one by the write entry of a page that holds code
- * (VIEW_CODE_BIT). Behind the tables are jump caches, which take a linear address to
- * the code translated for it.
+ * that the access itself faults. The write entry of a page that holds code is poisoned, too: the
+ * third table is for writes to such pages, and all others, by who looks at the map of code
+ * (codemap.h) before. Behind the tables are jump caches, which take a linear address to the code
+ * translated for it.
  *
  * Invariants:
  * 1. An entry that is not poisoned means a page of the view, and only what the guest's page tables
  *    (or the lack of paging) allowed when it was filled.
  * 2. Every entry that is not poisoned is in one of the context's lists; forgetting walks the lists.
- * 3. A piece of a table that no entry was ever filled in is not accessible at all. */
+ * 3. What may be written may be read.
+ * 4. A piece of a table that no entry was ever filled in is not accessible at all. */
 #ifndef JIT_SHADOW_H
 #define JIT_SHADOW_H
 
 #include "cpu/translator.h"
 #include "jit/view.h"
 
-#define SHADOW_ENTRIES   (UINT64_C(1) << VIEW_INDEX_BITS)
-#define SHADOW_WR_OFFSET (SHADOW_ENTRIES * 8)
+#define SHADOW_ENTRIES (UINT64_C(1) << VIEW_INDEX_BITS)
+enum shadow_table { TABLE_READ, TABLE_WRITE, TABLE_BESIDE, SHADOW_TABLES };
+/* From the read table to each. */
+#define SHADOW_OFFSET(table) ((table)*SHADOW_ENTRIES * 8)
 /* The word before the read table is the mask of the page index in a linear address, where code that
  * has the table's address in a register reaches it with a short instruction. */
 #define SHADOW_INDEX_MASK (-1)
@@ -31,7 +35,7 @@
 /* Jump caches, one for each kind of code (see struct code_kind); indexed by the low bits of the
  * address. */
 #define JUMP_BITS        18
-#define JUMP_OFFSET      (2 * SHADOW_WR_OFFSET)
+#define JUMP_OFFSET      SHADOW_OFFSET(SHADOW_TABLES)
 #define JUMP_CACHE_BYTES ((UINT64_C(1) << JUMP_BITS) * sizeof(struct jump_entry))
 #define JUMP_CACHES      16
 
@@ -78,7 +82,7 @@ void shadow_free(struct shadow *s);
 uint64_t *shadow_table(const struct shadow *s, unsigned mmu);
 
 /* The entry for la, poison if there is none. */
-uint64_t shadow_entry(const struct shadow *s, unsigned mmu, uint64_t la, bool write);
+uint64_t shadow_entry(const struct shadow *s, unsigned mmu, uint64_t la, enum shadow_table table);
 
 void shadow_fill(struct shadow *s, unsigned mmu, const struct filled_page *page);
 /* In all spaces. */
@@ -96,7 +100,7 @@ struct shadow_peek {
 void shadow_check_space(struct shadow *s, const struct shadow_peek *peek);
 /* Forget the page of the guest's that holds la, all of it where it may be a large one. */
 void shadow_forget_page(struct shadow *s, uint64_t la, bool maybe_large);
-/* Let the write entries of a page of RAM say that it holds code. */
+/* A page of RAM holds code: poison its write entries. */
 void shadow_protect(struct shadow *s, const uint8_t *host);
 
 /* From now on code of this kind at la is at `code`; `global`: its page is mapped so. */

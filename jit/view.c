@@ -151,12 +151,12 @@ static int place(struct view *v, const struct jit_ram *ram)
     return map_ram(v, ram, at + SLICES / 4 * VIEW_MODULUS);
 }
 
-/* Somewhere in a slice whose addresses have VIEW_POISON_BIT and VIEW_CODE_BIT clear. */
+/* Somewhere in a slice whose addresses have VIEW_POISON_BIT clear. */
 static int place_checked(struct view *v, const struct jit_ram *ram)
 {
     if (v->bytes > VIEW_MODULUS - ALIGN)
         return -ENOMEM;
-    for (uint64_t k = SLICES / 4; k < SLICES; k += 4) {
+    for (uint64_t k = SLICES / 4; k < SLICES; k += 2) {
         v->window = k * VIEW_MODULUS + ALIGN;
         if (reserve(v->window, v->bytes) != MAP_FAILED) {
             v->slices = 1;

@@ -55,10 +55,6 @@ static inline uint64_t view_of(const struct view *v, const uint8_t *host)
 /* Addresses in the view have this bit clear; those that a poisoned entry leads to have it set. */
 #define VIEW_POISON_BIT VIEW_MODULUS
 
-/* An entry for writes to a page that holds code leads here, two slices above the page: a look at
- * the code map (codemap.h) tells whether the write may be made all the same. */
-#define VIEW_CODE_BIT (VIEW_MODULUS << 1)
-
 /* What pext with VIEW_CHECK makes of an address in a page of the view. */
 #define VIEW_CHECK (VIEW_HOLE_BIT | ~(VIEW_MODULUS - 1))
 

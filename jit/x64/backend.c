@@ -114,6 +114,11 @@ static bool emit_by_rule(struct xlat *x, const struct insn *i)
         x->fp_ready = 0;
         slots_forget(x);
     }
+    /* From here C brings the slots. */
+    for (unsigned n = x->nrefusals; n > 0 && x->refusal[n - 1].behind == NULL; n--) {
+        x->refusal[n - 1].behind = asm_here(&x->a);
+        x->fp_ready = 0;
+    }
     return true;
 }
 
@@ -211,8 +216,12 @@ static void emit_budget(struct xlat *x)
 
 void backend_translate(struct jit *j, struct code *code)
 {
-    struct xlat x = {
-        .a = {j->next, j->to_exec, 0}, .j = j, .code = code, .is64 = code->kind.mode & MODE_64};
+    struct refusal refusal[MAX_REFUSALS];
+    struct xlat x = {.a = {j->next, j->to_exec, 0},
+                     .j = j,
+                     .code = code,
+                     .is64 = code->kind.mode & MODE_64,
+                     .refusal = refusal};
     const struct block *b = code->block;
     uint8_t *arrival = NULL;
 
@@ -249,6 +258,7 @@ void backend_translate(struct jit *j, struct code *code)
     }
     code->host[b->count] = (uint32_t)(x.a.p - code->begin);
     emit_cold(&x);
+    emit_refusals(&x);
     if (arrival != NULL) /* each block comes back to C */
         asm_patch(&x.a, arrival, code->dead);
     code->end = x.a.p;

@@ -251,7 +251,8 @@ static void emit_push_return(struct xlat *x, unsigned reg)
 static void emit_call_address(struct xlat *x)
 {
     /* The push looks up the stack pointer's page, for which it does not need ADDR. */
-    bool by_registers = !x->is64 && !((x->code->exact | x->code->careful) >> x->k & 1);
+    uint32_t needed = x->code->exact | x->code->careful | x->code->beside;
+    bool by_registers = !x->is64 && !(needed >> x->k & 1);
     struct probe p;
 
     if (!by_registers)

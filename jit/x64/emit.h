@@ -80,6 +80,16 @@ struct backend {
     atomic_int thread;   /* to be nudged: its number, or 0 */
 };
 
+/* A jump that is taken where an access may not be made: to code behind the block that has the
+ * instruction interpreted. */
+struct refusal {
+    uint8_t *jump;
+    struct rm kept; /* the guest's RCX */
+    unsigned k;
+    const uint8_t *behind; /* the instruction */
+};
+#define MAX_REFUSALS (4 * BLOCK_MAX_INSNS)
+
 /* A block being translated. */
 struct xlat {
     struct asmbuf a;
@@ -101,6 +111,8 @@ struct xlat {
     unsigned access;  /* bytes of the access looked up; 0: more than one page's look-up is for */
     uint8_t *skip[8]; /* jumps to the end of the current instruction */
     unsigned nskips;
+    struct refusal *refusal;
+    unsigned nrefusals;
 };
 
 /* The prefix of an operand of 1 << w bytes. */
@@ -136,7 +148,14 @@ bool emit_effective_address(struct xlat *x, const struct insn *i);
 void emit_sum(struct xlat *x, unsigned base, unsigned idx, unsigned scale, int32_t disp);
 /* to = the table's entry for the address in `reg`; in 32-bit code also for one so many pages above.
  */
-void emit_entry(struct xlat *x, unsigned to, unsigned reg, int32_t pages, bool write);
+void emit_entry(struct xlat *x, unsigned to, unsigned reg, int32_t pages, enum shadow_table table);
+/* The table for the current instruction's access. */
+enum shadow_table table_for(const struct xlat *x, bool write);
+/* Where that is the one for writes beside code: go on only if the access at rm touches none; uses
+ * TEMP and ADDR. */
+struct rm emit_beside(struct xlat *x, struct rm rm, bool write);
+/* Behind the block: what refused accesses lead to. */
+void emit_refusals(struct xlat *x);
 /* Look the memory operand's page up, for an access of n bytes; *rm is where to make it: through
  * TEMP, ADDR or another register. Those that it does not use are free. False: not translatable. */
 static inline bool rm_uses(struct rm rm, int reg)

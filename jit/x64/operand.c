@@ -128,72 +128,93 @@ static void emit_pext(struct xlat *x, unsigned dst, unsigned src, struct rm mask
     asm_vex(&x->a, 2, true, 2, 0xf5, dst, src, mask);
 }
 
-/* Where RCX and TEMP wait during a look. */
+/* Where RCX waits during a check. */
 static struct rm kept_rcx(const struct xlat *x)
 {
     return x->is64 ? SCRATCH_AT(X_T3) : rm_reg(H12);
 }
 
-static struct rm kept_temp(const struct xlat *x)
+/* RCX is zero where the access may be made; `kept` holds the guest's. Else interpret the whole
+ * instruction. */
+static void emit_if_zero(struct xlat *x, struct rm kept)
 {
-    return x->is64 ? SCRATCH_AT(X_T4) : rm_reg(H13);
+    uint8_t *good = asm_hop(&x->a, 0xe3); /* jrcxz */
+
+    x->refusal[x->nrefusals++] =
+        (struct refusal){.jump = asm_jmp(&x->a, NULL), .kept = kept, .k = x->k};
+    asm_land(&x->a, good);
+    asm_mov(&x->a, HCX, kept);
 }
 
-/* A write by the entry of a page with code: TEMP = what the entry would be without, if the write
- * touches no code; else jump to what is patched in. */
-static uint8_t *emit_code_look(struct xlat *x)
+void emit_refusals(struct xlat *x)
 {
-    uint8_t *clear, *touches;
-
-    asm_store(&x->a, kept_temp(x), TEMP);
-    asm_lea(&x->a, true, HCX, rm_index(ADDR, TEMP, 0, 0));
-    asm_mov(&x->a, TEMP, SCRATCH_AT(X_CODEMAP));
-    asm_op(&x->a, 0, 1, 0xb6, HCX, rm_index(TEMP, HCX, 0, 0)); /* movzx */
-    asm_mov_imm(&x->a, TEMP, x->rule->how & (RULE_FP | RULE_X87) ? 16 : x->access);
-    emit_pext(x, HCX, HCX, rm_reg(TEMP));
-    asm_mov(&x->a, TEMP, kept_temp(x));
-    clear = asm_hop(&x->a, 0xe3);
-    touches = asm_jmp(&x->a, NULL);
-    asm_land(&x->a, clear);
-    asm_mov_imm(&x->a, HCX, -VIEW_CODE_BIT);
-    asm_lea(&x->a, true, TEMP, rm_index(TEMP, HCX, 0, 0));
-    return touches;
+    for (unsigned n = 0; n < x->nrefusals; n++) {
+        const struct refusal *r = &x->refusal[n];
+        asm_patch(&x->a, r->jump, asm_here(&x->a));
+        asm_mov(&x->a, HCX, r->kept);
+        x->k = r->k;
+        emit_interpret(x);
+        asm_jmp(&x->a, r->behind);
+    }
 }
 
-/* Where TEMP is a poisoned entry or that of another address, or the access of `bytes` reaches into
- * the next page or touches code, interpret the whole instruction; else go on. RCX and the flags are
- * as before. */
-static void emit_page_check(struct xlat *x, unsigned bytes, bool write)
+/* Go on only where TEMP is the entry of the address in ADDR, and not poisoned, and the access of
+ * `bytes` does not reach into the next page. */
+static void emit_page_check(struct xlat *x, unsigned bytes)
 {
-    uint8_t *good, *beside, *refused[2], *done;
-    uint8_t fp_ready = x->fp_ready;
-    unsigned n = 0;
-
     asm_store(&x->a, kept_rcx(x), HCX);
     asm_lea(&x->a, true, HCX, rm_index(ADDR, TEMP, 0, (int32_t)bytes - 1));
     emit_pext(x, HCX, HCX, SCRATCH_AT(X_TAG));
     asm_lea(&x->a, true, HCX, rm_mem(HCX, -(int32_t)view_checked(&x->j->shadow.view)));
-    good = asm_hop(&x->a, 0xe3);
-    /* In 64-bit code the address may be another one's, two slices above. */
-    if (write && x->access != 0 && !x->is64) {
-        asm_lea(&x->a, true, HCX, rm_mem(HCX, -2 * (int32_t)(VIEW_CODE_BIT / VIEW_MODULUS)));
-        beside = asm_hop(&x->a, 0xe3);
-        refused[n++] = asm_jmp(&x->a, NULL);
-        asm_land(&x->a, beside);
-        refused[n++] = emit_code_look(x);
-    } else {
-        refused[n++] = asm_jmp(&x->a, NULL);
+    emit_if_zero(x, kept_rcx(x));
+}
+
+/* The access's bit in the code map. Those of the x87 and SSE vary. */
+static struct rm size_bit(const struct xlat *x)
+{
+    unsigned n = 0;
+
+    while (n + 1 < WRITE_SIZES && (1u << n < x->access || x->rule->how & (RULE_FP | RULE_X87)))
+        n++;
+    return SCRATCH_AT(X_SIZE + n);
+}
+
+/* Go on only if a write at rm, a register with a host address and a displacement, touches no code.
+ * Where the host checks, a byte is read there first: what does not fault is in the view, and has a
+ * place in the code map. */
+static void emit_code_look(struct xlat *x, struct rm rm)
+{
+    unsigned kept = rm.base == ADDR ? TEMP : ADDR;
+
+    if (!x->j->shadow.view.checked)
+        asm_op(&x->a, 0, 1, 0xb6, kept, rm); /* movzx */
+    asm_mov(&x->a, kept, rm_reg(HCX));
+    asm_mov(&x->a, HCX, SCRATCH_AT(X_CODEMAP));
+    asm_op(&x->a, 0, 1, 0xb6, HCX, rm_index(HCX, rm.base, 0, rm.disp)); /* movzx */
+    emit_pext(x, HCX, HCX, size_bit(x));
+    emit_if_zero(x, rm_reg((int)kept));
+}
+
+static bool is_beside(const struct xlat *x, bool write)
+{
+    return write && x->access != 0 && x->code->beside >> x->k & 1;
+}
+
+enum shadow_table table_for(const struct xlat *x, bool write)
+{
+    return is_beside(x, write) ? TABLE_BESIDE : write ? TABLE_WRITE : TABLE_READ;
+}
+
+struct rm emit_beside(struct xlat *x, struct rm rm, bool write)
+{
+    if (!is_beside(x, write))
+        return rm;
+    if (rm.index >= 0) {
+        asm_lea(&x->a, true, TEMP, rm);
+        rm = rm_mem(TEMP, 0);
     }
-    asm_land(&x->a, good);
-    asm_mov(&x->a, HCX, kept_rcx(x));
-    done = asm_jmp(&x->a, NULL);
-    while (n > 0)
-        asm_patch(&x->a, refused[--n], asm_here(&x->a));
-    asm_mov(&x->a, HCX, kept_rcx(x));
-    emit_interpret(x);
-    x->skip[x->nskips++] = asm_jmp(&x->a, NULL);
-    asm_patch(&x->a, done, asm_here(&x->a));
-    x->fp_ready = fp_ready;
+    emit_code_look(x, rm);
+    return rm;
 }
 
 static bool is_careful(const struct xlat *x)
@@ -201,24 +222,23 @@ static bool is_careful(const struct xlat *x)
     return x->code->careful >> x->k & 1;
 }
 
-void emit_entry(struct xlat *x, unsigned to, unsigned reg, int32_t pages, bool write)
+void emit_entry(struct xlat *x, unsigned to, unsigned reg, int32_t pages, enum shadow_table table)
 {
     if (x->is64)
         emit_pext(x, to, reg, rm_mem(TABLE, 8 * SHADOW_INDEX_MASK));
     else
         asm_vex(&x->a, 3, true, 2, 0xf7, to, SHIFT, rm_reg((int)reg)); /* shrx */
-    asm_mov(&x->a, to,
-            rm_index(TABLE, (int)to, 3, 8 * pages + (write ? (int32_t)SHADOW_WR_OFFSET : 0)));
+    asm_mov(&x->a, to, rm_index(TABLE, (int)to, 3, 8 * pages + (int32_t)SHADOW_OFFSET(table)));
 }
 
 /* The entry for the address in ADDR, and the access of n bytes; 0: of one byte, to see whether it
  * can be made. */
 static struct rm emit_lookup(struct xlat *x, unsigned n, bool write)
 {
-    emit_entry(x, TEMP, ADDR, 0, write);
+    emit_entry(x, TEMP, ADDR, 0, table_for(x, write));
     if (is_careful(x))
-        emit_page_check(x, n != 0 ? n : 1, write);
-    return rm_index(ADDR, TEMP, 0, 0);
+        emit_page_check(x, n != 0 ? n : 1);
+    return emit_beside(x, rm_index(ADDR, TEMP, 0, 0), write);
 }
 
 /* A fixed address in a flat segment that fits an access without a register for it. */
@@ -233,8 +253,8 @@ static struct rm emit_fixed(struct xlat *x, const struct insn *i, bool write)
 {
     uint64_t index = (uint64_t)i->disp >> 12 & (SHADOW_ENTRIES - 1);
 
-    asm_mov(&x->a, TEMP, rm_mem(TABLE, (int32_t)(8 * index + (write ? SHADOW_WR_OFFSET : 0))));
-    return rm_mem(TEMP, (int32_t)i->disp);
+    asm_mov(&x->a, TEMP, rm_mem(TABLE, (int32_t)(8 * index + SHADOW_OFFSET(table_for(x, write)))));
+    return emit_beside(x, rm_mem(TEMP, (int32_t)i->disp), write);
 }
 
 bool emit_operand(struct xlat *x, const struct insn *i, unsigned n, bool write, struct rm *rm)

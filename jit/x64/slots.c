@@ -184,10 +184,18 @@ static bool find_access(const struct xlat *x, const struct rule *r, const struct
     return true;
 }
 
-/* Can this access use what the slot holds? */
-static bool serves(const struct slot *s, const struct slot *at, int64_t disp, bool write)
+/* Can this access, which needs an entry of that table, use what the slot holds? */
+static bool serves(const struct slot *s, const struct slot *at, int64_t disp,
+                   enum shadow_table table)
 {
-    return s->live && same_registers(s, at) && (s->write || !write) && in_reach(s->moved + disp);
+    return s->live && same_registers(s, at) && in_reach(s->moved + disp) &&
+           (s->table == table || s->table == TABLE_WRITE || table == TABLE_READ);
+}
+
+/* The table that instruction k's access needs. */
+static enum shadow_table table_of(const struct xlat *x, unsigned k, bool write)
+{
+    return !write ? TABLE_READ : x->code->beside >> k & 1 ? TABLE_BESIDE : TABLE_WRITE;
 }
 
 /* Will instructions behind this one use a slot, before what it is of is changed or, in 64-bit code,
@@ -207,7 +215,7 @@ static enum use find_use(const struct xlat *x, struct slot s)
         const struct insn *i = &b->insn[k];
         const struct rule *r = &x->j->backend->rules[i->op];
         if (find_access(x, r, i, &a)) {
-            if (a.known && !is_exact(x, k) && serves(&s, &a.at, a.disp, a.write)) {
+            if (a.known && !is_exact(x, k) && serves(&s, &a.at, a.disp, table_of(x, k, a.write))) {
                 if (s.moved != first)
                     return USED_MOVED;
                 use = USED_UNMOVED;
@@ -270,7 +278,7 @@ static struct rm emit_lone(struct xlat *x, struct slot at, int32_t disp, bool ow
     enum use use = x->is64 ? USED_UNMOVED : find_use(x, at);
 
     if (use == UNUSED) {
-        emit_entry(x, TEMP, reg, -at.moved >> 12, at.write);
+        emit_entry(x, TEMP, reg, -at.moved >> 12, at.table);
         return rm_index((int)reg, TEMP, 0, disp);
     }
     n = choose_slot(x, &at);
@@ -278,7 +286,7 @@ static struct rm emit_lone(struct xlat *x, struct slot at, int32_t disp, bool ow
     at.entry = use == USED_UNMOVED;
     if (own)
         asm_lea(&x->a, true, to, rm_mem((int)reg, disp));
-    emit_entry(x, to, own ? to : reg, own ? 0 : -at.moved >> 12, at.write);
+    emit_entry(x, to, own ? to : reg, own ? 0 : -at.moved >> 12, at.table);
     if (!at.entry)
         asm_lea(&x->a, true, to, rm_index((int)to, (int)reg, 0, -at.moved));
     return fill_slot(x, n, &at, disp);
@@ -295,7 +303,7 @@ static struct rm emit_summed(struct xlat *x, struct slot at, int32_t disp)
         n = choose_slot(x, &at);
         to = slot_host(false, n);
     }
-    emit_entry(x, to, ADDR, 0, at.write);
+    emit_entry(x, to, ADDR, 0, at.table);
     if (!used)
         return rm_index(ADDR, (int)to, 0, at.moved + disp);
     asm_lea(&x->a, true, to, rm_index((int)to, ADDR, 0, 0));
@@ -310,20 +318,20 @@ static bool is_array(const struct xlat *x, const struct slot *at, int32_t disp)
            disp < INT32_MAX - 0x1000;
 }
 
-struct rm emit_access(struct xlat *x, struct slot at, int32_t disp, bool write)
+static struct rm emit_direct(struct xlat *x, struct slot at, int32_t disp, enum shadow_table table)
 {
     bool exact = is_exact(x, x->k), own = false;
 
     for (unsigned n = 0; n < slot_count(x) && !exact; n++) {
         const struct slot *s = &x->slot[n];
-        if (!is_intact(x, n) || !serves(s, &at, disp, write))
+        if (!is_intact(x, n) || !serves(s, &at, disp, table))
             continue;
         x->code->near |= UINT32_C(1) << x->k;
         x->used[n] = x->k;
         return in_slot(x, n, disp);
     }
     at.live = 1;
-    at.write = write;
+    at.table = table & 3;
     if (!exact && at.index == REG_NONE && in_reach(disp))
         at.moved = 0;
     else if (!exact && is_array(x, &at, disp))
@@ -339,6 +347,11 @@ struct rm emit_access(struct xlat *x, struct slot at, int32_t disp, bool write)
     if (lone_register(&at) >= 0 && (x->is64 || !own))
         return emit_lone(x, at, disp, own);
     return emit_summed(x, at, disp);
+}
+
+struct rm emit_access(struct xlat *x, struct slot at, int32_t disp, bool write)
+{
+    return emit_beside(x, emit_direct(x, at, disp, table_for(x, write)), write);
 }
 
 unsigned slots_spare(const struct xlat *x, int except)

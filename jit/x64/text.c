@@ -42,7 +42,11 @@ static const struct {
     SCRATCH(X_BIT16),
     SCRATCH(X_TAG),
     SCRATCH(X_CODEMAP),
-    SCRATCH(X_T4),
+    SCRATCH(X_SIZE),
+    SCRATCH(X_SIZE + 1),
+    SCRATCH(X_SIZE + 2),
+    SCRATCH(X_SIZE + 3),
+    SCRATCH(X_SIZE + 4),
     SCRATCH(X_GUEST_FP + FP_SSE),
     SCRATCH(X_GUEST_FP + FP_X87),
     SCRATCH(X_FP_ENTER + FP_SSE),
@@ -83,9 +87,13 @@ static const char *field_name(int64_t at)
 
 static const char *table_name(int64_t at)
 {
-    if (at >= (int64_t)JUMP_OFFSET)
-        return "jump cache";
-    return at >= (int64_t)SHADOW_WR_OFFSET ? "write table" : "read table";
+    static const char *const tables[SHADOW_TABLES] = {
+        [TABLE_READ] = "read table",
+        [TABLE_WRITE] = "write table",
+        [TABLE_BESIDE] = "table for writes beside code",
+    };
+
+    return at < (int64_t)JUMP_OFFSET ? tables[at / (int64_t)SHADOW_OFFSET(1)] : "jump cache";
 }
 
 static const char *memory_name(const x86_op_mem *m)

@@ -5,7 +5,9 @@
 ; leaves checks to the host has to be right about each of these places.
 ;
 ; Each instruction of a table, a template, is copied to a fresh place for each address, runs WARM
-; times with an address that is allowed, and then strikes the one that is not.
+; times with an address that is allowed, and then strikes the one that is not. All of it is done
+; twice: the second time there is code on the pages that are allowed, so that translators make the
+; writes in their way for that.
 
 %include "lib/image.asm"
 %include "lib/test.asm"
@@ -14,7 +16,7 @@
 section .strings
 NAME:   db      "sweep", 0
 
-WARM            equ 8
+WARM            equ 12
 PLACES_BYTES    equ 0x8000
 PLACE           equ 64
 W               equ PF_W                        ; what a template does: it writes,
@@ -26,6 +28,7 @@ PATTERN         equ 0x5a5a5a5a
 ISLAND          equ 0x40001000                  ; linear: a page between missing ones
 LOW_PLACE       equ 0x8000                      ; 16-bit code
 LOW_HOLE        equ 0x9000                      ; a missing page
+LOW_GOOD        equ 0x7800                      ; offset in segments
 HIGH_BASE       equ 0x3f8000                    ; of a segment that reaches beyond what is mapped
 HIGH16          equ SPARE + 0xa8
 GATE_IST        equ 4                           ; in a 64-bit gate
@@ -217,6 +220,8 @@ pd_1g:          resb PAGE_SIZE
 pt_1g:          resb PAGE_SIZE
 good            equ good_page + 0x800
 next_place:     resd 1
+beside_code:    resb 1                          ; there is code beside what is allowed
+        alignb  8
 struck:         resq 1                          ; where the instruction is that has to fault
 want_vector:    resq 1
 want_error:     resq 1
@@ -228,10 +233,25 @@ far16:          resd 2
 section .text
         bits    32
 
+RET_INSN        equ 0xc3
+
 test_main:
         mov     eax, cr4
         or      eax, CR4_OSFXSR
         mov     cr4, eax
+        mov     byte [good_page], RET_INSN
+        mov     byte [LOW_GOOD + 0x100], RET_INSN
+        mov     byte [LOW_GOOD + HIGH_BASE + 0x100], RET_INSN
+        call    sweep
+        cmp     dword [strikes], 1000
+        setae   al
+        movzx   eax, al
+        CHECK   "more than 1000 strikes", eax, 1
+        inc     byte [beside_code]
+        call    sweep
+        jmp     test_end
+
+sweep:
         call    sweep32
         call    sweep16
         call    has_long_mode
@@ -239,12 +259,16 @@ test_main:
         ENTER64
         call    sweep64
         LEAVE64
-.end:
-        cmp     dword [strikes], 1000
-        setae   al
-        movzx   eax, al
-        CHECK   "more than 1000 strikes", eax, 1
-        jmp     test_end
+.end:   ret
+
+; Let there be code on the allowed pages, if there is to be any.
+use_code:
+        cmp     byte [beside_code], 0
+        je      .end
+        call    good_page
+        call    LOW_GOOD + 0x100
+        call    LOW_GOOD + HIGH_BASE + 0x100
+.end:   ret
 
 ; EBP = template: copied to a fresh place, which is left in EDX.
 copy_template:
@@ -349,6 +373,7 @@ strike32:
         PATTERN_AT island32
         mov     dword [warm_left], WARM
 .warm:
+        call    use_code
         mov     dword [good], just_return
         mov     dword [good + 4], 0
         mov     eax, good
@@ -491,7 +516,8 @@ strike16:
         rep movsb
         mov     dword [warm_left], WARM
 .warm:
-        LOAD_16 0x7800
+        call    use_code
+        LOAD_16 LOW_GOOD
         call    far [far16]
         dec     dword [warm_left]
         jnz     .warm
@@ -640,6 +666,10 @@ strike64:
         PATTERN_AT island32
         mov     dword [warm_left], WARM
 .warm:
+        cmp     byte [beside_code], 0
+        je      .data
+        call    good_page
+.data:
         mov     qword [good], just_return64
         mov     eax, good
         test    dword [r15 + template.what], JUMP
