@@ -399,7 +399,10 @@ void cpu_code_written(struct cpu *c, uint64_t pa, uint64_t n)
         unsigned off = pa & 0xfff;
         unsigned here = n < 0x1000 - off ? (unsigned)n : 0x1000 - off;
         struct code_page *p = page_find(c->blocks, pa);
-        c->blocks->stats.written += p != NULL;
+        if (p != NULL) {
+            c->blocks->stats.written++;
+            c->blocks->stats.written_page = p->pa;
+        }
         if (p != NULL && page_overlaps(p, off, off + here - 1)) {
             p->misses = 0;
             page_invalidate(c, p, off, off + here - 1);

@@ -70,9 +70,9 @@ void blocks_clear(struct cpu *c);
 bool blocks_resize(struct cpu *c, size_t bytes);
 
 /* Since creation: blocks decoded and found dead by writes, times that everything and that the
- * oldest were dropped, writes to pages with code. */
+ * oldest were dropped, writes to pages with code; the page of the last of these. */
 struct block_stats {
-    uint64_t decoded, invalidated, flushes, dropped, written;
+    uint64_t decoded, invalidated, flushes, dropped, written, written_page;
 };
 struct block_stats blocks_stats(const struct cpu *c);
 

@@ -171,6 +171,7 @@ struct row_facts {
 };
 
 #define CODE_REGIONS 8
+#define BESIDE_PAGES 1024
 
 struct row_facts *rows_create(const struct cpu *c);
 
@@ -204,6 +205,8 @@ struct jit {
     struct jit_stats stats;
     struct row_facts *rows; /* by row of the instruction table */
     FILE *perf_map;         /* NULL: none */
+    /* By a hash of the page: instructions that were found to write data beside their own code. */
+    uint8_t beside[BESIDE_PAGES];
 };
 
 /* The code that holds a host address (as executed), or NULL. */

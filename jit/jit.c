@@ -32,6 +32,7 @@
 #define TRAP       16
 /* Any stack ends up across a page's end now and then: traps that are further apart do not count. */
 #define NEAR_TRAP_NS 10000000u
+#define BESIDE_MANY  4 /* instructions: new code on their page is taken to be like them */
 #define TRAP_GUEST   1 /* a fault of the guest's own: it may have many pages to touch just once */
 
 /* -- Kinds ------------------------------------------------------------------------------------- */
@@ -147,6 +148,11 @@ static struct code *code_find(struct block *b, const struct code_kind *k)
     return NULL;
 }
 
+static uint8_t *beside_count(struct jit *j, const struct block *b)
+{
+    return &j->beside[b->pa >> 12 & (BESIDE_PAGES - 1)];
+}
+
 static struct code *code_make(struct jit *j, struct block *b, const struct code_kind *k,
                               const struct code *before)
 {
@@ -160,6 +166,8 @@ static struct code *code_make(struct jit *j, struct block *b, const struct code_
     *x = (struct code){.block = b, .pa = b->pa, .kind = *k, .cache = (uint8_t)cache};
     if (j->shadow.view.checked)
         x->exact = x->careful = UINT32_MAX;
+    if (*beside_count(j, b) == BESIDE_MANY)
+        x->beside = UINT32_MAX;
     if (before != NULL) {
         x->exact = before->exact;
         x->careful = before->careful;
@@ -489,6 +497,9 @@ static void note_trap(struct jit *j, struct code *x, unsigned k, bool beside)
         return;
     if (beside && !(x->beside & bit)) {
         x->beside |= bit;
+        if (blocks_stats(j->cpu).written_page == (x->pa & PAGE_MASK) &&
+            *beside_count(j, x->block) < BESIDE_MANY)
+            ++*beside_count(j, x->block);
     } else {
         if (x->careful & bit)
             x->never |= bit;

@@ -209,12 +209,14 @@ struct rm emit_beside(struct xlat *x, struct rm rm, bool write)
 {
     if (!is_beside(x, write))
         return rm;
-    if (rm.index >= 0) {
-        asm_lea(&x->a, true, TEMP, rm);
-        rm = rm_mem(TEMP, 0);
+    if (rm.index < 0) {
+        emit_code_look(x, rm);
+        return rm;
     }
-    emit_code_look(x, rm);
-    return rm;
+    asm_lea(&x->a, true, TEMP, rm);
+    emit_code_look(x, rm_mem(TEMP, 0));
+    /* Hosts are fast where a place is read by the same registers that it was written by. */
+    return rm_uses(rm, TEMP) || rm_uses(rm, ADDR) ? rm_mem(TEMP, 0) : rm;
 }
 
 static bool is_careful(const struct xlat *x)

@@ -351,7 +351,16 @@ static struct rm emit_direct(struct xlat *x, struct slot at, int32_t disp, enum 
 
 struct rm emit_access(struct xlat *x, struct slot at, int32_t disp, bool write)
 {
-    return emit_beside(x, emit_direct(x, at, disp, table_for(x, write)), write);
+    enum shadow_table table = table_for(x, write);
+    struct rm rm = emit_beside(x, emit_direct(x, at, disp, table), write);
+
+    if (x->is64 && table == TABLE_BESIDE && rm.base == TEMP && rm.index < 0 && rm.disp == 0) {
+        /* In 64-bit code the look took the place of slots: its address is one. */
+        at.table = table & 3;
+        at.moved = -disp;
+        return fill_slot(x, 0, &at, disp);
+    }
+    return rm;
 }
 
 unsigned slots_spare(const struct xlat *x, int except)
