@@ -491,11 +491,13 @@ bool emit_pop(struct xlat *x, const struct insn *i)
 }
 
 /* All accesses go by one entry, so where the first and the last do not trap, none does: those two
- * are tried before anything changes. Where that traps often the interpreter does it. */
+ * are tried before anything changes. Where that traps often, or beside code, the interpreter does
+ * it.
+ */
 static bool may_move_all(const struct xlat *x, const struct insn *i)
 {
     return stack_is_plain(x, i) && !(i->prefix & INSN_LOCK) &&
-           !((x->code->exact | x->code->careful) >> x->k & 1);
+           !((x->code->exact | x->code->careful | x->code->beside) >> x->k & 1);
 }
 
 bool emit_pushad(struct xlat *x, const struct insn *i)

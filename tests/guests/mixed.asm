@@ -127,6 +127,22 @@ stack_beside_code:
         mov     esp, ebp
         TELL    "stack beside code:     "
         CHECK   "stack beside code", ebx, CALLS_SUM
+        mov     esp, near_top
+        mov     edx, 100
+        mov     eax, 1
+        mov     ebx, 2
+        mov     esi, 3
+.all:   pushad
+        xor     eax, eax
+        xor     ebx, ebx
+        xor     esi, esi
+        popad
+        dec     edx
+        jnz     .all
+        mov     esp, ebp
+        lea     eax, [eax + ebx * 4]
+        lea     eax, [eax + esi * 8]
+        CHECK   "all registers beside code", eax, 1 + 2 * 4 + 3 * 8
         ret
 
 ; A function that adds its number to EBX, 32 bytes.
