@@ -61,6 +61,8 @@ static int open_format(struct disk *d, struct disk_request *r, char err[DISK_ERR
         disk_fail(err, r->path, "is its own backing file");
         return -1;
     }
+    if (file_lock(d->file, r->writable, err) != 0)
+        return -1;
     d->readonly = !r->writable;
     d->format = choose_format(d, r, err);
     if (d->format == NULL)

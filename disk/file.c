@@ -139,6 +139,14 @@ fail:
     return NULL;
 }
 
+int file_lock(struct file *f, bool writable, char err[DISK_ERR_LEN])
+{
+    if (file_lock_fd(f->fd, writable) == 0)
+        return 0;
+    disk_fail(err, f->path, "in use: somebody else %s it", writable ? "has opened" : "writes to");
+    return -1;
+}
+
 static int open_nameless(const char *dir)
 {
     char name[4096];

@@ -8,9 +8,12 @@
 
 struct file;
 
-/* NULL: `err` says why. The file is locked as a reader's or a writer's. */
+/* NULL: `err` says why. */
 struct file *file_open(const char *path, bool writable, enum disk_cache cache,
                        char err[DISK_ERR_LEN]);
+
+/* As a reader's or a writer's, until it is closed: 0, or -1 with `err` filled. */
+int file_lock(struct file *f, bool writable, char err[DISK_ERR_LEN]);
 
 /* A nameless file for writes that are lost, in TMPDIR or /var/tmp. */
 struct file *file_temporary(char err[DISK_ERR_LEN]);

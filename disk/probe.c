@@ -5,7 +5,7 @@
 
 #include "disk/format.h"
 
-static const struct disk_format *const formats[] = {&disk_raw};
+static const struct disk_format *const formats[] = {&disk_raw, &disk_qcow2};
 
 /* Marks of formats that are known by name only. */
 static const struct {
