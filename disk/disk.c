@@ -134,15 +134,15 @@ char *disk_inner_path(const struct disk_request *r, const char *name, char err[D
     if (strncmp(name, "file:", 5) == 0)
         name += 5;
     if (name[0] == '\0' || strncmp(name, "json:", 5) == 0 || strstr(name, "://") != NULL) {
-        disk_fail(err, r->path, "its backing file is no file: %.100s", name);
+        disk_fail(err, r->path, "names %.100s, which is no file", name);
         return NULL;
     }
     path = join_path(r->path, name);
     real = path != NULL ? realpath(path, NULL) : NULL;
     if (real == NULL) {
-        disk_fail(err, r->path, "its backing file %.100s: %s", name, strerror(errno));
+        disk_fail(err, r->path, "names %.100s: %s", name, strerror(errno));
     } else if (!r->follow_backing && !is_inside(r->path, path)) {
-        disk_fail(err, r->path, "its backing file %.100s is outside its folder", name);
+        disk_fail(err, r->path, "names %.100s, which is outside its folder", name);
     } else {
         free(real);
         return path;

@@ -47,7 +47,7 @@ struct disk_format {
     int (*discard)(struct disk *d, uint64_t off, uint64_t n);
 };
 
-extern const struct disk_format disk_raw, disk_qcow2;
+extern const struct disk_format disk_raw, disk_qcow2, disk_vmdk, disk_vpc, disk_vdi;
 
 /* The format that an image's first bytes name: NULL if none does. `foreign` is set to the name of a
  * format that is known but not supported. */

@@ -5,7 +5,8 @@
 
 #include "disk/format.h"
 
-static const struct disk_format *const formats[] = {&disk_raw, &disk_qcow2};
+static const struct disk_format *const formats[] = {&disk_raw, &disk_qcow2, &disk_vmdk, &disk_vpc,
+                                                    &disk_vdi};
 
 /* Marks of formats that are known by name only. */
 static const struct {
@@ -16,32 +17,13 @@ static const struct {
     {"qcow", 0, 4, "QFI\xfb"},
     {"qed", 0, 4, "QED"},
     {"vmdk version 3", 0, 4, "COWD"},
-    {"vmdk", 0, 4, "KDMV"},
     {"vhdx", 0, 8, "vhdxfile"},
-    {"vpc", 0, 8, "conectix"},
-    {"vdi", 64, 4, "\x7f\x10\xda\xbe"},
     {"parallels", 0, 16, "WithoutFreeSpace"},
     {"parallels", 0, 16, "WithouFreSpacExt"},
     {"luks", 0, 6, "LUKS\xba\xbe"},
     {"bochs", 0, 22, "Bochs Virtual HD Image"},
     {"cloop", 0, 48, "#!/bin/sh\n#V2.0 Format\nmodprobe cloop file=$0 && "},
 };
-
-/* A vmdk's description as text: comments and empty lines, then its version. */
-static bool is_vmdk_text(const uint8_t *p, const uint8_t *end)
-{
-    static const char version[] = "version=";
-
-    while (p < end && (*p == '#' || *p == '\n' || *p == '\r' || *p == ' ')) {
-        if (*p != '#') {
-            p++;
-            continue;
-        }
-        while (p < end && *p != '\n')
-            p++;
-    }
-    return (size_t)(end - p) >= sizeof(version) && memcmp(p, version, sizeof(version) - 1) == 0;
-}
 
 const struct disk_format *disk_probe(const uint8_t head[DISK_HEAD_BYTES], const char **foreign)
 {
@@ -54,8 +36,6 @@ const struct disk_format *disk_probe(const uint8_t head[DISK_HEAD_BYTES], const 
         if (memcmp(head + foreign_marks[i].off, foreign_marks[i].mark, foreign_marks[i].len) == 0)
             *foreign = foreign_marks[i].format;
     }
-    if (is_vmdk_text(head, head + DISK_HEAD_BYTES))
-        *foreign = "vmdk";
     return NULL;
 }
 
