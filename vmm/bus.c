@@ -15,7 +15,7 @@ static uint64_t low_bytes(unsigned n)
 static unsigned fitting_size(const struct io_ops *ops, uint64_t off, unsigned n)
 {
     for (unsigned size = IO_64; size > 0; size /= 2) {
-        if ((ops->sizes & size) && size <= n && off % size == 0)
+        if ((ops->sizes & size) && size <= n && (off % size == 0 || ops->sizes & IO_UNALIGNED))
             return size;
     }
     return 0;

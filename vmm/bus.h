@@ -9,12 +9,13 @@
 struct vm;
 struct device;
 
-enum io_size { IO_8 = 1, IO_16 = 2, IO_32 = 4, IO_64 = 8 };
+enum io_size { IO_8 = 1, IO_16 = 2, IO_32 = 4, IO_64 = 8, IO_UNALIGNED = 16 };
 
 /* off is relative to the start of the claim; n is 1, 2, 4 or 8 and one of `sizes`. The bus splits
  * wider accesses into the widest implemented size that is aligned and fits, and for narrower
  * accesses to a device without that size reads the whole register and extracts (reads) or widens
- * with zeroes (writes). Handlers run with the machine lock held, on a vCPU's thread. */
+ * with zeroes (writes). With IO_UNALIGNED, sizes need not be aligned. Handlers run with the machine
+ * lock held, on a vCPU's thread. */
 struct io_ops {
     uint64_t (*read)(void *dev, uint32_t off, unsigned n);
     void (*write)(void *dev, uint32_t off, unsigned n, uint64_t val);

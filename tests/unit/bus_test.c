@@ -105,6 +105,19 @@ START_TEST(splits_unaligned)
 }
 END_TEST
 
+/* Words at neighbouring ports, as DISPI's index and data are. */
+START_TEST(unaligned_registers)
+{
+    static const struct io_ops ops = {regs_read, regs_write, IO_8 | IO_16 | IO_UNALIGNED};
+
+    bus_claim_ports(vm, "a", 0x1ce, 3, &ops, &a);
+    bus_port_out(vm, 0x1ce, 2, 4);
+    bus_port_out(vm, 0x1cf, 2, 0x41);
+    bus_port_in(vm, 0x1cf, 1);
+    ck_assert_str_eq(a.calls, "w0.2 w1.2 r1.1 ");
+}
+END_TEST
+
 START_TEST(widens)
 {
     bus_claim_ports(vm, "a", 0x100, 16, &ops32, &a);
@@ -173,6 +186,7 @@ int main(void)
     tcase_add_test(t, overlap);
     tcase_add_test(t, splits);
     tcase_add_test(t, splits_unaligned);
+    tcase_add_test(t, unaligned_registers);
     tcase_add_test(t, widens);
     tcase_add_test(t, crosses_claims);
     tcase_add_test(t, three_bytes_of_one);
