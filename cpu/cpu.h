@@ -322,6 +322,10 @@ void cpu_log(struct cpu *c, unsigned item, const char *fmt, ...)
  * the processor's own thread, or while it does not run. */
 void cpu_flush_tlb(struct cpu *c);
 
+/* The machine wants to know of writes to these host addresses, which phys_page() gave out: the next
+ * one asks it again. Same threads. */
+void cpu_end_direct_writes(struct cpu *c, const uint8_t *begin, const uint8_t *end);
+
 /* Somebody else (DMA, loader) wrote to guest RAM: drop decoded code there; MWAIT ends. Same
  * threads. */
 void cpu_code_written(struct cpu *c, uint64_t pa, uint64_t n);

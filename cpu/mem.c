@@ -105,6 +105,20 @@ void tlb_protect_code(struct cpu *c, uint64_t pa)
         c->translator->protect(c, pa & PAGE_MASK);
 }
 
+void cpu_end_direct_writes(struct cpu *c, const uint8_t *begin, const uint8_t *end)
+{
+    for (unsigned m = 0; m < MMU_NONE; m++) {
+        for (unsigned k = 0; k < TLB_SIZE; k++) {
+            struct tlb_entry *e = &c->tlbs[m].e[k];
+            if (e->wr != TLB_MISS && e->host + e->wr - (uintptr_t)begin < (uint64_t)(end - begin))
+                e->wr = TLB_MISS;
+        }
+    }
+    if (c->translator != NULL)
+        c->translator->end_writes(c, begin, end);
+    c->run_end = NULL;
+}
+
 void cpu_flush_tlb(struct cpu *c)
 {
     tlb_flush_all(c);

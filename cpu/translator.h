@@ -47,6 +47,8 @@ struct translator {
     void (*code_moved)(struct cpu *c, bool global_too);
     /* This physical page holds code now: no direct writes to it any more. */
     void (*protect)(struct cpu *c, uint64_t pa);
+    /* No direct writes any more to the pages with these host addresses. */
+    void (*end_writes)(struct cpu *c, const uint8_t *begin, const uint8_t *end);
     /* Bytes [first, last] of a physical page belong to a block; none of it do any more, but those
      * that are added again now. */
     void (*code_added)(struct cpu *c, uint64_t pa, unsigned first, unsigned last);

@@ -265,7 +265,7 @@ static void on_code_moved(struct cpu *c, bool global_too)
 static void on_protect(struct cpu *c, uint64_t pa)
 {
     struct jit *j = c->jit;
-    const uint8_t *host = phys_page(c, pa, true);
+    const uint8_t *host = phys_page(c, pa, false);
     if (host != NULL)
         shadow_protect(&j->shadow, host);
 }
@@ -273,7 +273,7 @@ static void on_protect(struct cpu *c, uint64_t pa)
 static void on_code_added(struct cpu *c, uint64_t pa, unsigned first, unsigned last)
 {
     struct jit *j = c->jit;
-    const uint8_t *host = phys_page(c, pa, true);
+    const uint8_t *host = phys_page(c, pa, false);
     if (host != NULL)
         codemap_add(&j->codemap, host, first, last);
 }
@@ -281,9 +281,15 @@ static void on_code_added(struct cpu *c, uint64_t pa, unsigned first, unsigned l
 static void on_code_removed(struct cpu *c, uint64_t pa)
 {
     struct jit *j = c->jit;
-    const uint8_t *host = phys_page(c, pa, true);
+    const uint8_t *host = phys_page(c, pa, false);
     if (host != NULL)
         codemap_clear_page(&j->codemap, host);
+}
+
+static void on_end_writes(struct cpu *c, const uint8_t *begin, const uint8_t *end)
+{
+    struct jit *j = c->jit;
+    shadow_end_writes(&j->shadow, begin, end);
 }
 
 static void on_block_killed(struct cpu *c, struct block *b)
@@ -1056,6 +1062,7 @@ static const struct translator translator = {
     .forget_space = on_forget_space,
     .code_moved = on_code_moved,
     .protect = on_protect,
+    .end_writes = on_end_writes,
     .code_added = on_code_added,
     .code_removed = on_code_removed,
     .block_killed = on_block_killed,

@@ -297,7 +297,8 @@ void shadow_fill(struct shadow *s, unsigned mmu, const struct filled_page *p)
     if (*entry_at(x, TABLE_READ, index) == r && *entry_at(x, TABLE_WRITE, index) == w &&
         *entry_at(x, TABLE_BESIDE, index) == beside)
         return;
-    if (!list_add(x, p->la | p->shift, p->global))
+    /* One that may be read is listed; a page whose writes are watched is filled again and again. */
+    if ((r == poison || x->table[index] != r) && !list_add(x, p->la | p->shift, p->global))
         return;
     s->fills++;
     *entry_at(x, TABLE_READ, index) = r;
@@ -348,6 +349,26 @@ void shadow_protect(struct shadow *s, const uint8_t *host)
     for (unsigned n = 0; n < s->nctxs; n++) {
         list_protect(s->all[n], &s->all[n]->pages[0], view);
         list_protect(s->all[n], &s->all[n]->pages[1], view);
+    }
+}
+
+static void list_end_writes(struct shadow_ctx *x, const struct page_list *list, uint64_t view,
+                            uint64_t bytes)
+{
+    for (unsigned k = 0; k < list->count; k++) {
+        uint64_t page = list->page[k] & ~UINT64_C(0xfff), index = index_of(page);
+        for (unsigned t = TABLE_WRITE; t <= TABLE_BESIDE; t++)
+            if (*entry_at(x, t, index) + page - view < bytes)
+                *entry_at(x, t, index) = view_poison(x->view, index);
+    }
+}
+
+void shadow_end_writes(struct shadow *s, const uint8_t *begin, const uint8_t *end)
+{
+    uint64_t view = view_of(&s->view, begin);
+    for (unsigned n = 0; n < s->nctxs; n++) {
+        list_end_writes(s->all[n], &s->all[n]->pages[0], view, (uint64_t)(end - begin));
+        list_end_writes(s->all[n], &s->all[n]->pages[1], view, (uint64_t)(end - begin));
     }
 }
 

@@ -103,6 +103,9 @@ void shadow_forget_page(struct shadow *s, uint64_t la, bool maybe_large);
 /* A page of RAM holds code: poison its write entries. */
 void shadow_protect(struct shadow *s, const uint8_t *host);
 
+/* Poison the write entries of pages in [begin, end) of RAM. */
+void shadow_end_writes(struct shadow *s, const uint8_t *begin, const uint8_t *end);
+
 /* From now on code of this kind at la is at `code`; `global`: its page is mapped so. */
 struct jump {
     uint64_t la, pa;

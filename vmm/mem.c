@@ -9,6 +9,7 @@
  * once. */
 #include <errno.h>
 #include <inttypes.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "vmm/vmm_internal.h"
@@ -212,6 +213,124 @@ static uint8_t *object_at(const struct mem *m, uint64_t off)
     return m->host + ((off & ~(PAGE_SIZE - 1)) << m->spread) + (off & (PAGE_SIZE - 1));
 }
 
+struct mem_piece mem_piece(struct vm *vm, uint64_t ram_off)
+{
+    return (struct mem_piece){object_at(&vm->mem, ram_off), PAGE_SIZE << vm->mem.spread};
+}
+
+/* -- Watched pages ----------------------------------------------------------------------------- */
+
+#define OPEN_PAGES 8u /* at once: who writes a page often writes the next ones too */
+
+int mem_watch_create(struct vm *vm, struct mem_watch *w, uint64_t ram_off, uint64_t size)
+{
+    *w = (struct mem_watch){.first = ram_off / PAGE_SIZE, .pages = size / PAGE_SIZE};
+    w->open = malloc(w->pages);
+    w->changed = calloc(1, w->pages);
+    if (w->open == NULL || w->changed == NULL) {
+        free(w->open);
+        free(w->changed);
+        return -ENOMEM;
+    }
+    for (uint64_t k = 0; k < w->pages; k++)
+        atomic_init(&w->open[k], 1);
+    atomic_store(&w->any_open, true);
+    w->next = vm->mem.watches;
+    vm->mem.watches = w;
+    return 0;
+}
+
+void mem_watch_free(struct vm *vm, struct mem_watch *w)
+{
+    for (struct mem_watch **at = &vm->mem.watches; *at != NULL; at = &(*at)->next) {
+        if (*at == w) {
+            *at = w->next;
+            break;
+        }
+    }
+    free(w->open);
+    free(w->changed);
+    w->open = NULL;
+    w->changed = NULL;
+}
+
+void mem_watch_note(struct mem_watch *w, uint64_t off, uint64_t n)
+{
+    uint64_t first = off / PAGE_SIZE, last = (off + n - 1) / PAGE_SIZE;
+
+    for (uint64_t k = first; k <= last && k < w->pages; k++)
+        w->changed[k] = 1;
+    w->any_changed = true;
+}
+
+bool mem_watch_take(struct vm *vm, struct mem_watch *w, uint8_t *pages)
+{
+    bool any_open = atomic_load_explicit(&w->any_open, memory_order_relaxed);
+    bool any = any_open || w->any_changed;
+
+    if (!any)
+        return false;
+    for (uint64_t k = 0; k < w->pages; k++)
+        pages[k] = w->changed[k] | atomic_load_explicit(&w->open[k], memory_order_relaxed);
+    memset(w->changed, 0, w->pages);
+    w->any_changed = false;
+    if (any_open && !w->closing) {
+        w->closing = true;
+        vcpus_close_pages(vm);
+    }
+    return true;
+}
+
+static void close_watch(struct vm *vm, struct mem_watch *w, struct cpu *c)
+{
+    const struct mem *m = &vm->mem;
+    const uint8_t *host = object_at(m, w->first * PAGE_SIZE);
+
+    cpu_end_direct_writes(c, host, host + ((w->pages * PAGE_SIZE) << m->spread));
+    for (uint64_t k = 0; k < w->pages; k++) {
+        if (atomic_load_explicit(&w->open[k], memory_order_relaxed) != 0) {
+            atomic_store_explicit(&w->open[k], 0, memory_order_relaxed);
+            w->changed[k] = 1;
+            w->any_changed = true;
+        }
+    }
+    atomic_store_explicit(&w->any_open, false, memory_order_relaxed);
+    w->closing = false;
+}
+
+void mem_close_pages(struct vm *vm, struct cpu *c)
+{
+    for (struct mem_watch *w = vm->mem.watches; w != NULL; w = w->next) {
+        if (w->closing)
+            close_watch(vm, w, c);
+    }
+}
+
+static uint64_t watched_page(const struct region *r, uint64_t pa)
+{
+    return (r->ram_off + (pa - r->base)) / PAGE_SIZE - r->watch->first;
+}
+
+static bool is_closed(const struct region *r, uint64_t pa)
+{
+    return r->watch != NULL &&
+           atomic_load_explicit(&r->watch->open[watched_page(r, pa)], memory_order_relaxed) == 0;
+}
+
+/* A write to n bytes within a page of a region of RAM. */
+static void watch_write(const struct region *r, uint64_t pa)
+{
+    struct mem_watch *w = r->watch;
+    uint64_t k;
+
+    if (w == NULL || !is_closed(r, pa))
+        return;
+    k = watched_page(r, pa) / OPEN_PAGES * OPEN_PAGES;
+    for (unsigned n = 0; n < OPEN_PAGES && k + n < w->pages; n++)
+        atomic_store_explicit(&w->open[k + n], 1, memory_order_relaxed);
+    atomic_store_explicit(&w->any_open, true, memory_order_relaxed);
+}
+
 /* -- Access ------------------------------------------------------------------------------------ */
 
 uint8_t *mem_host(struct mem *m, uint64_t pa, uint64_t n, bool write)
@@ -219,7 +338,7 @@ uint8_t *mem_host(struct mem *m, uint64_t pa, uint64_t n, bool write)
     const struct span *s = mem_span(m, pa);
 
     if (s == NULL || s->r->kind == REGION_MMIO || (write && s->r->kind != REGION_RAM) ||
-        n - 1 > s->last - pa)
+        n - 1 > s->last - pa || (write && is_closed(s->r, pa)))
         return NULL;
     return object_at(m, s->r->ram_off + (pa - s->r->base));
 }
@@ -267,7 +386,9 @@ void mem_io_write(struct vm *vm, uint64_t pa, unsigned n, uint64_t val)
         return;
     }
     if (r != NULL && r->kind == REGION_RAM) {
+        watch_write(r, pa);
         memcpy(object_at(&vm->mem, r->ram_off + (pa - r->base)), &val, n);
+        vcpus_code_written(vm, pa, n);
         return;
     }
     vm_log(vm, LOG_IO, "mmio write %0*" PRIx64 " n=%u = %" PRIx64 " %s", 8, pa, n, val,
@@ -304,10 +425,12 @@ static void copy(struct mem *m, uint64_t pa, uint8_t *buf, uint64_t n, bool to_g
 
         if (len > n)
             len = n;
-        if (to_guest)
+        if (to_guest) {
+            watch_write(s->r, pa);
             memcpy(host, buf, len);
-        else
+        } else {
             memcpy(buf, host, len);
+        }
         n -= len;
         pa += len;
         buf += len;

@@ -7,6 +7,7 @@
 #ifndef VMM_MEM_H
 #define VMM_MEM_H
 
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -28,6 +29,7 @@ struct region {
     uint64_t ram_off;         /* RAM, ROM: offset in the VM's memory object */
     const struct io_ops *ops; /* MMIO; NULL: reads as ones, writes are dropped */
     void *dev;                /* MMIO: passed to ops */
+    struct mem_watch *watch;  /* RAM: of ram_off and on; NULL: writes are not watched */
     struct region *next;      /* owned by mem */
 };
 
@@ -40,6 +42,40 @@ int mem_map(struct vm *vm, struct region *r, uint64_t base);
  * goes into a region's ram_off. For the VM's life. Guest RAM itself has ram_off = guest address
  * below the hole, and mem_below_4g() + (guest address - 4 GiB) above it. */
 int mem_alloc(struct vm *vm, uint64_t size, uint64_t *ram_off);
+
+/* A piece of the memory object as its owner reaches it: page n is at host + n * stride. */
+struct mem_piece {
+    uint8_t *host;
+    uint64_t stride;
+};
+struct mem_piece mem_piece(struct vm *vm, uint64_t ram_off);
+
+/* Which pages of a piece of the memory object were written: for who draws what is there. Regions
+ * that show the piece, or a part of it, name the watch.
+ *
+ * A page is closed or open. The first write to a closed page traps and opens it, and some of its
+ * neighbours: from then on writes cost nothing and are not noticed. mem_watch_take() tells of all
+ * open pages and asks the vCPU to close them, which it does at its next convenience; since they may
+ * have been written until then, the next call tells of them once more. So pages that nobody writes
+ * cost nothing, and without calls all pages stay open. */
+struct mem_watch {
+    uint64_t first, pages; /* of the memory object */
+    atomic_uchar *open;    /* by page; set by any thread with the machine lock, cleared by the
+                            * vCPU's thread or while it does not run */
+    uint8_t *changed;      /* by page: to be told of at the next call; machine lock */
+    atomic_bool any_open;
+    bool any_changed, closing;
+    struct mem_watch *next;
+};
+
+/* Watch `size` bytes, a multiple of a page, from ram_off on. 0 or -ENOMEM. All pages are open. */
+int mem_watch_create(struct vm *vm, struct mem_watch *w, uint64_t ram_off, uint64_t size);
+/* When no mapped region names it any more. */
+void mem_watch_free(struct vm *vm, struct mem_watch *w);
+/* Bytes off .. off + n - 1 of the piece were written by the owner. Machine lock held, as below. */
+void mem_watch_note(struct mem_watch *w, uint64_t off, uint64_t n);
+/* By page, whether it may have been written since the last call. False: none was. */
+bool mem_watch_take(struct vm *vm, struct mem_watch *w, uint8_t *pages);
 
 /* Copy from or to guest RAM (ROM for reads). Only RAM is ever reached: holes, MMIO and wrap-around
  * are bus errors: false; a failed read fills dst with ones, a failed write writes nothing. Writes

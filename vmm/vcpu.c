@@ -98,6 +98,18 @@ void vcpus_flush_tlb(struct vm *vm)
     }
 }
 
+void vcpus_close_pages(struct vm *vm)
+{
+    struct vcpu *v = vm->cpu[0];
+
+    if (is_mine(v)) {
+        mem_close_pages(vm, &v->cpu);
+    } else {
+        v->close_posted = true;
+        vcpu_request(v, REQ_CATCH_UP);
+    }
+}
+
 void vcpu_set_a20(struct vm *vm, bool enabled)
 {
     struct vcpu *v = vm->cpu[0];
@@ -120,9 +132,11 @@ static void catch_up(struct vcpu *v)
         cpu_set_a20(&v->cpu, v->a20);
     if (v->flush_posted)
         cpu_flush_tlb(&v->cpu);
+    if (v->close_posted)
+        mem_close_pages(v->vm, &v->cpu);
     for (unsigned i = 0; i < v->nposts; i++)
         cpu_code_written(&v->cpu, v->posts[i].pa, v->posts[i].n);
-    v->a20_posted = v->flush_posted = false;
+    v->a20_posted = v->flush_posted = v->close_posted = false;
     v->nposts = 0;
 }
 

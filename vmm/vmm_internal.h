@@ -12,6 +12,7 @@
 
 #include "cpu/cpu.h"
 #include "jit/jit.h"
+#include "vmm/display.h"
 #include "vmm/host.h"
 #include "vmm/vm.h"
 
@@ -67,6 +68,7 @@ struct mem {
     unsigned nregions;
     struct span span[MEM_MAX_SPANS]; /* sorted, disjoint */
     unsigned nspans;
+    struct mem_watch *watches;
     atomic_uint hint; /* index of the span that was last found */
 };
 
@@ -87,6 +89,10 @@ const struct span *mem_span(struct mem *m, uint64_t pa);
 /* Host address of pa where n bytes there are RAM (or ROM, for reads); NULL otherwise. They lie in
  * one page. */
 uint8_t *mem_host(struct mem *m, uint64_t pa, uint64_t n, bool write);
+
+/* Close the open pages of the watches that asked for it: vCPU's thread or nothing running, machine
+ * lock held. */
+void mem_close_pages(struct vm *vm, struct cpu *c);
 
 /* One MMIO or otherwise slow access, machine lock held. */
 uint64_t mem_io_read(struct vm *vm, uint64_t pa, unsigned n);
@@ -171,7 +177,7 @@ struct vcpu {
     /* Changes made by other threads, which it carries out itself. */
     struct code_range posts[VCPU_POSTS];
     unsigned nposts;
-    bool flush_posted, a20_posted, a20;
+    bool flush_posted, close_posted, a20_posted, a20;
     bool ignne;      /* pin; machine lock */
     struct irq ferr; /* where that pin goes */
     struct jit *jit; /* NULL: the interpreter runs alone */
@@ -194,6 +200,8 @@ enum vm_end vcpu_loop(struct vcpu *v);
 /* Guest-physical memory was written by a device, or changed its layout. */
 void vcpus_code_written(struct vm *vm, uint64_t pa, uint64_t n);
 void vcpus_flush_tlb(struct vm *vm);
+/* mem_close_pages() is needed. */
+void vcpus_close_pages(struct vm *vm);
 
 /* -- Devices ----------------------------------------------------------------------------------- */
 
@@ -236,6 +244,7 @@ struct vm {
     struct vcpu *cpu[VM_MAX_CPUS];
     struct device *devs, **devs_end; /* board order */
     struct chardev *chardevs;
+    struct display *display; /* NULL: no adapter */
     bool stdio_taken;
     struct host_signals *signals; /* NULL: not taken over */
     atomic_bool paused;

@@ -62,6 +62,14 @@ void cpu_flush_tlb(struct cpu *c)
     fake_cpu.tlb_flushes++;
 }
 
+void cpu_end_direct_writes(struct cpu *c, const uint8_t *begin, const uint8_t *end)
+{
+    (void)c;
+    fake_cpu.write_ends++;
+    fake_cpu.writes_begin = begin;
+    fake_cpu.writes_end = end;
+}
+
 void cpu_code_written(struct cpu *c, uint64_t pa, uint64_t n)
 {
     (void)c;

@@ -13,8 +13,9 @@ extern enum cpu_exit (*fake_guest)(struct cpu *c);
 
 /* What the machine told the processor. */
 struct fake_cpu_log {
-    unsigned resets, tlb_flushes, code_writes;
-    uint64_t code_pa, code_n; /* of the last cpu_code_written() */
+    unsigned resets, tlb_flushes, code_writes, write_ends;
+    const uint8_t *writes_begin, *writes_end; /* of the last cpu_end_direct_writes() */
+    uint64_t code_pa, code_n;                 /* of the last cpu_code_written() */
     atomic_bool a20;
 };
 extern struct fake_cpu_log fake_cpu;

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "tests/unit/fake_cpu.h"
+#include "vmm/vmm_internal.h"
 
 #define MIB(n) ((uint64_t)(n) << 20)
 #define GIB(n) ((uint64_t)(n) << 30)
@@ -184,6 +185,135 @@ START_TEST(above_4g)
 }
 END_TEST
 
+#define WATCHED 40u
+
+/* A region of WATCHED pages that shows the whole piece. */
+static struct region watched_region(struct mem_watch *w)
+{
+    struct region r = {.name = "video",
+                       .base = MEM_UNMAPPED,
+                       .size = WATCHED * PAGE_SIZE,
+                       .kind = REGION_RAM,
+                       .watch = w};
+
+    vm_lock(vm);
+    ck_assert_int_eq(mem_alloc(vm, r.size, &r.ram_off), 0);
+    ck_assert_int_eq(mem_watch_create(vm, w, r.ram_off, r.size), 0);
+    vm_unlock(vm);
+    return r;
+}
+
+static unsigned count(const uint8_t *pages)
+{
+    unsigned n = 0;
+
+    for (unsigned k = 0; k < WATCHED; k++)
+        n += pages[k];
+    return n;
+}
+
+/* Nothing runs, so that pages are closed at once; what was open is told of once more. */
+START_TEST(watched_pages)
+{
+    struct cpu *c = fake_cpu_of(vm);
+    struct mem_watch w;
+    struct region r = watched_region(&w);
+    uint8_t pages[WATCHED];
+    unsigned ends = fake_cpu.write_ends;
+
+    vm_lock(vm);
+    ck_assert_int_eq(mem_map(vm, &r, GIB(3)), 0);
+    vm_unlock(vm);
+    ck_assert_ptr_nonnull(phys_page(c, GIB(3), true)); /* nobody looks: all are open */
+    ck_assert(mem_watch_take(vm, &w, pages));
+    ck_assert_uint_eq(count(pages), WATCHED);
+    ck_assert_uint_eq(fake_cpu.write_ends, ends + 1);
+    ck_assert_ptr_eq(fake_cpu.writes_begin, phys_page(c, GIB(3), false));
+    ck_assert_uint_eq((uint64_t)(fake_cpu.writes_end - fake_cpu.writes_begin),
+                      WATCHED * PAGE_SIZE << vm->mem.spread);
+    ck_assert_ptr_null(phys_page(c, GIB(3), true));
+    ck_assert(mem_watch_take(vm, &w, pages));
+    ck_assert(!mem_watch_take(vm, &w, pages));
+    ck_assert_uint_eq(fake_cpu.write_ends, ends + 1);
+
+    phys_write(c, GIB(3) + 17 * PAGE_SIZE + 8, 4, 1); /* opens the eight from 16 on */
+    ck_assert_ptr_nonnull(phys_page(c, GIB(3) + 23 * PAGE_SIZE, true));
+    ck_assert_ptr_null(phys_page(c, GIB(3) + 24 * PAGE_SIZE, true));
+    ck_assert_uint_eq(phys_read(c, GIB(3) + 17 * PAGE_SIZE + 8, 4), 1);
+    for (unsigned k = 0; k < 2; k++) {
+        ck_assert(mem_watch_take(vm, &w, pages));
+        ck_assert_uint_eq(count(pages), 8);
+        ck_assert_uint_eq(count(pages) - pages[16] - pages[23], 6);
+    }
+    ck_assert(!mem_watch_take(vm, &w, pages));
+
+    vm_lock(vm); /* DMA and the owner's own writes are noticed, too */
+    ck_assert(dma_write(vm, GIB(3) + 39 * PAGE_SIZE, "x", 1));
+    mem_watch_note(&w, 2 * PAGE_SIZE - 1, 2);
+    vm_unlock(vm);
+    ck_assert(mem_watch_take(vm, &w, pages));
+    ck_assert_uint_eq(count(pages), 8 + 2);
+    ck_assert(pages[39] && pages[1] && pages[2]);
+    vm_lock(vm);
+    mem_map(vm, &r, MEM_UNMAPPED);
+    mem_watch_free(vm, &w);
+    vm_unlock(vm);
+}
+END_TEST
+
+/* Another view of a part of the piece shares its pages. */
+START_TEST(watched_twice)
+{
+    struct cpu *c = fake_cpu_of(vm);
+    struct mem_watch w;
+    struct region r = watched_region(&w), part = r;
+    uint8_t pages[WATCHED];
+
+    part.ram_off += 16 * PAGE_SIZE;
+    part.size = 8 * PAGE_SIZE;
+    vm_lock(vm);
+    ck_assert_int_eq(mem_map(vm, &r, GIB(3)), 0);
+    ck_assert_int_eq(mem_map(vm, &part, 0xa0000), 0);
+    vm_unlock(vm);
+    mem_watch_take(vm, &w, pages);
+    mem_watch_take(vm, &w, pages);
+    ck_assert_ptr_null(phys_page(c, 0xa0000, true));
+    phys_write(c, 0xa7fff, 1, 0x5a);
+    ck_assert_ptr_nonnull(phys_page(c, GIB(3) + 16 * PAGE_SIZE, true));
+    ck_assert(mem_watch_take(vm, &w, pages));
+    ck_assert_uint_eq(count(pages), 8);
+    ck_assert(pages[16] && pages[23]);
+    vm_lock(vm);
+    mem_map(vm, &r, MEM_UNMAPPED);
+    mem_map(vm, &part, MEM_UNMAPPED);
+    mem_watch_free(vm, &w);
+    vm_unlock(vm);
+}
+END_TEST
+
+/* A write to code in a page that was closed drops the code. */
+START_TEST(watched_code)
+{
+    struct mem_watch w;
+    struct region r = watched_region(&w);
+    uint8_t pages[WATCHED];
+    unsigned writes;
+
+    vm_lock(vm);
+    ck_assert_int_eq(mem_map(vm, &r, GIB(3)), 0);
+    vm_unlock(vm);
+    mem_watch_take(vm, &w, pages);
+    writes = fake_cpu.code_writes;
+    phys_write(fake_cpu_of(vm), GIB(3) + 100, 2, 1);
+    ck_assert_uint_eq(fake_cpu.code_writes, writes + 1);
+    ck_assert_uint_eq(fake_cpu.code_pa, GIB(3) + 100);
+    vm_lock(vm);
+    mem_map(vm, &r, MEM_UNMAPPED);
+    mem_watch_free(vm, &w);
+    vm_unlock(vm);
+}
+END_TEST
+
 START_TEST(bad_sizes)
 {
     static const uint64_t sizes[] = {1, 4096, MIB(1) - 4096, MIB(64) + 1, UINT64_MAX};
@@ -216,6 +346,9 @@ int main(void)
     tcase_add_test(t, alias_of_ram);
     tcase_add_test(t, tells_the_processor);
     tcase_add_test(t, above_4g);
+    tcase_add_test(t, watched_pages);
+    tcase_add_test(t, watched_twice);
+    tcase_add_test(t, watched_code);
     tcase_add_test(t, bad_sizes);
     suite_add_tcase(s, t);
     r = srunner_create(s);

@@ -234,6 +234,43 @@ START_TEST(protect)
 }
 END_TEST
 
+/* Writes to some pages end, those beside code too; reads stay. */
+START_TEST(end_writes)
+{
+    fill(CTX, 0x5000, 1, 1, 12, false);
+    fill(CTX, 0x6000, 2, 2, 12, true);
+    fill(CTX, 0x9000, 3, 3, 12, true);
+    fill(OTHER, 0x7000, 1, 1, 12, false);
+    shadow_protect(&s, PAGE(2));
+    shadow_end_writes(&s, PAGE(1), PAGE(3));
+    ck_assert_int_eq(hit(CTX, 0x5000, true), -1);
+    ck_assert_int_eq(hit(CTX, 0x6000, true), -1);
+    ck_assert_int_eq(hit(OTHER, 0x7000, true), -1);
+    ck_assert_int_eq(hit(CTX, 0x9000, true), 3);
+    ck_assert(!leads_beside(CTX, 0x5000, 1) && !leads_beside(CTX, 0x6000, 2));
+    ck_assert_int_eq(hit(CTX, 0x5000, false), 1);
+    ck_assert_int_eq(hit(CTX, 0x6000, false), 2);
+    fill(CTX, 0x5000, 1, 1, 12, false);
+    ck_assert_int_eq(hit(CTX, 0x5000, true), 1);
+}
+END_TEST
+
+/* However often that is done, a page is listed once: the others stay when it has been done more
+ * often than the list has room for. */
+START_TEST(end_writes_often)
+{
+    fill(CTX, 0x9000, 3, 3, 12, false);
+    for (unsigned k = 0; k < LISTED; k++) {
+        fill(CTX, 0x5000, 1, k & 1 ? 1 : -1, 12, false);
+    }
+    ck_assert_int_eq(hit(CTX, 0x9000, true), 3);
+    ck_assert_int_eq(hit(CTX, 0x5000, true), 1);
+    shadow_forget(&s, false);
+    ck_assert_int_eq(hit(CTX, 0x5000, false), -1);
+    ck_assert_int_eq(hit(CTX, 0x5000, true), -1);
+}
+END_TEST
+
 /* The map of code says of each write of 1 to 16 bytes whether it touches code. */
 START_TEST(code_map)
 {
@@ -614,6 +651,8 @@ int main(void)
     tcase_add_test(tc, forget);
     tcase_add_test(tc, forget_page);
     tcase_add_test(tc, protect);
+    tcase_add_test(tc, end_writes);
+    tcase_add_test(tc, end_writes_often);
     tcase_add_test(tc, code_map);
     tcase_add_test(tc, ahead);
     tcase_add_test(tc, poison);
