@@ -18,6 +18,7 @@
 #include "devices/pci.h"
 #include "devices/piix3.h"
 #include "devices/smbios.h"
+#include "devices/vga.h"
 #include "vmm/vm.h"
 
 #define ACPI_AT  0xe0000u
@@ -121,6 +122,22 @@ static void set_up_memory_types(struct cpu *c)
     m->mtrr_def_type = MTRR_ENABLED;
 }
 
+/* Mode 3: 80 by 25 characters of 16 lines. */
+static void put_video(uint8_t *bda)
+{
+    bda[0x49] = 3;
+    bda[0x4a] = 80;
+    bda[0x4d] = 0x10; /* bytes of a page: 1000h */
+    bda[0x60] = 0x0e; /* cursor's last and first line */
+    bda[0x61] = 0x0d;
+    bda[0x63] = 0xd4; /* port of the CRT controller: 3D4 */
+    bda[0x64] = 0x03;
+    bda[0x84] = 24;
+    bda[0x85] = 16;
+    bda[0x87] = 0x60; /* 256 KiB */
+    bda[0x89] = 0x11; /* VGA, 400 lines */
+}
+
 static bool write_data_areas(struct vm *vm)
 {
     static const uint16_t com[VM_SERIAL_PORTS] = {0x3f8, 0x2f8, 0x3e8, 0x2e8};
@@ -140,6 +157,8 @@ static bool write_data_areas(struct vm *vm)
     bda[0x11] = (uint8_t)(ports << 1);
     bda[0x13] = (uint8_t)(E820_EBDA >> 10); /* KiB of conventional memory */
     bda[0x14] = (uint8_t)(E820_EBDA >> 18);
+    if (vga_set_text_mode(vm))
+        put_video(bda);
     bda[0x1a] = bda[0x1c] = bda[0x80] = 0x1e; /* keyboard buffer */
     bda[0x82] = 0x3e;
     return mem_load(vm, BDA, bda, sizeof(bda)) && mem_load(vm, E820_EBDA, ebda, sizeof(ebda));

@@ -285,6 +285,26 @@ static int set_display(struct parse *p, const char *arg)
     return only(p, "display", arg, "none");
 }
 
+static int set_vga(struct parse *p, const char *arg)
+{
+    if (strcmp(arg, "std") == 0)
+        p->o->vm.vga = VGA_STD;
+    else if (strcmp(arg, "none") == 0)
+        p->o->vm.vga = VGA_NONE;
+    else
+        return wrong(p, "vga", arg, "only 'std' and 'none' are supported");
+    return 0;
+}
+
+static int set_global(struct parse *p, const char *arg)
+{
+    static const char rom[] = "VGA.romfile=";
+    if (strncmp(arg, rom, sizeof(rom) - 1) != 0)
+        return wrong(p, "global", arg, "only 'VGA.romfile=FILE' is supported");
+    p->o->vm.vga_rom = arg + sizeof(rom) - 1;
+    return 0;
+}
+
 static int set_monitor(struct parse *p, const char *arg)
 {
     return only(p, "monitor", arg, "none");

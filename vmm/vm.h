@@ -32,6 +32,9 @@ struct cpu;
 /* How guest code is run: interpreted; translated; translated where the host can do that. */
 enum vm_accel { ACCEL_INTERP, ACCEL_JIT, ACCEL_BEST };
 
+/* The display adapter. */
+enum vm_vga { VGA_STD, VGA_NONE };
+
 /* What the user asked for. Strings are borrowed for the VM's life. */
 struct vm_config {
     const char *name;
@@ -46,6 +49,8 @@ struct vm_config {
     const char *kernel, *initrd, *append;
     const uint8_t *kernel_data; /* instead of `kernel`: an image in memory */
     size_t kernel_size;
+    enum vm_vga vga;
+    const char *vga_rom;    /* file with the display adapter's BIOS; NULL: its ROM is empty */
     unsigned log_items;     /* set of enum log_item */
     FILE *log;              /* stderr unless -D */
     uint64_t wall_start_ns; /* clock_wall() at virtual time 0, from where it runs with virtual time;

@@ -97,6 +97,18 @@ START_TEST(firmware)
 }
 END_TEST
 
+START_TEST(display_adapter)
+{
+    struct options o;
+    ck_assert_int_eq(parse(&o, "-m 64"), 0);
+    ck_assert_int_eq(o.vm.vga, VGA_STD);
+    ck_assert_int_eq(parse(&o, "-vga none -global VGA.romfile=rom"), 0);
+    ck_assert_int_eq(o.vm.vga, VGA_NONE);
+    ck_assert_str_eq(o.vm.vga_rom, "rom");
+    ck_assert_int_eq(parse(&o, "-vga std"), 0);
+}
+END_TEST
+
 START_TEST(debug_exit_properties)
 {
     struct options o;
@@ -128,6 +140,8 @@ static const struct {
     {"-m", "-m"},
     {"-m lots", "lots"},
     {"-smp 2", "2"},
+    {"-vga cirrus", "cirrus"},
+    {"-global VGA.edid=off", "edid"},
     {"-smp cpus=9", "cpus=9"},
     {"-device toaster", "toaster"},
     {"-device isa-debug-exit,color=1", "isa-debug-exit"},
@@ -213,6 +227,7 @@ int main(void)
     tcase_add_loop_test(t, memory_sizes, 0, sizeof(sizes) / sizeof(sizes[0]));
     tcase_add_test(t, everything_at_once);
     tcase_add_test(t, firmware);
+    tcase_add_test(t, display_adapter);
     tcase_add_test(t, debug_exit_properties);
     tcase_add_test(t, devices_add_up);
     tcase_add_loop_test(t, accelerators_in_order, 0, sizeof(accels) / sizeof(accels[0]));
