@@ -179,15 +179,29 @@ static struct rm size_bit(const struct xlat *x)
     return SCRATCH_AT(X_SIZE + n);
 }
 
+/* Read what is about to be written: what does not fault is in the view. As wide as the write where
+ * that is possible, because AMD's processors may take a narrower read for one of another place,
+ * again and again for milliseconds, which makes each turn of a loop wait for its stores. */
+static void emit_probe(struct xlat *x, unsigned reg, struct rm rm)
+{
+    bool varies = x->rule->how & (RULE_FP | RULE_X87);
+
+    if (!varies && x->access == 8)
+        asm_mov(&x->a, reg, rm);
+    else if (!varies && x->access == 4)
+        asm_mov32(&x->a, reg, rm);
+    else
+        asm_op(&x->a, 0, 1, 0xb6, reg, rm); /* movzx */
+}
+
 /* Go on only if a write at rm, a register with a host address and a displacement, touches no code.
- * Where the host checks, a byte is read there first: what does not fault is in the view, and has a
- * place in the code map. */
+ * Where the host checks, it is tried first by a read, so that it has a place in the code map. */
 static void emit_code_look(struct xlat *x, struct rm rm)
 {
     unsigned kept = rm.base == ADDR ? TEMP : ADDR;
 
     if (!x->j->shadow.view.checked)
-        asm_op(&x->a, 0, 1, 0xb6, kept, rm); /* movzx */
+        emit_probe(x, kept, rm);
     asm_mov(&x->a, kept, rm_reg(HCX));
     asm_mov(&x->a, HCX, SCRATCH_AT(X_CODEMAP));
     asm_op(&x->a, 0, 1, 0xb6, HCX, rm_index(HCX, rm.base, 0, rm.disp)); /* movzx */
