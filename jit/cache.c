@@ -9,9 +9,6 @@
 /* For the backend's own code. */
 #define STUB_BYTES (UINT64_C(64) << 10)
 
-/* With less room left, a region is full: the largest block needs less. */
-#define ROOM 32768
-
 /* Bytes of code to a struct code: most blocks have more. */
 #define CODE_PER_BLOCK 192
 
@@ -90,7 +87,7 @@ void cache_clear(struct jit *j)
 
 bool cache_is_full(const struct jit *j)
 {
-    return j->ncodes[j->region] == j->region_codes || j->limit - j->next < ROOM;
+    return j->ncodes[j->region] == j->region_codes || j->limit - j->next < CACHE_ROOM;
 }
 
 struct code *code_at(const struct jit *j, const uint8_t *host)

@@ -17,6 +17,9 @@
 
 #include "jit/code.h"
 
+/* With less room left, a region is full: no block may need more. */
+#define CACHE_ROOM 32768
+
 /* 0 or -errno. What the backend writes at j->next before cache_open() stays for good. */
 int cache_create(struct jit *j, uint64_t bytes);
 void cache_open(struct jit *j);

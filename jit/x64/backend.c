@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "jit/cache.h"
 #include "jit/lockstep.h"
 #include "jit/x64/emit.h"
 
@@ -122,6 +123,12 @@ static bool emit_by_rule(struct xlat *x, const struct insn *i)
     return true;
 }
 
+/* So much host code at most for an instruction, else it is left to the interpreter; and for a block
+ * beside its instructions, with what they have out of the way. */
+#define INSN_BYTES  768
+#define BLOCK_BYTES 8192
+_Static_assert(INSN_BYTES *BLOCK_MAX_INSNS + BLOCK_BYTES <= CACHE_ROOM, "a block fits");
+
 static void emit_insn(struct xlat *x, const struct insn *i)
 {
     struct xlat before;
@@ -138,7 +145,9 @@ static void emit_insn(struct xlat *x, const struct insn *i)
     x->code->note_mem[x->k] = x->note_mem;
     before = *x;
     unsigned nexits = x->code->nexits;
-    if (has_rule(x, x->k) && is_comparable(x) && emit_by_rule(x, i))
+    if (has_rule(x, x->k) && is_comparable(x) && emit_by_rule(x, i) &&
+        x->a.p - before.a.p <= INSN_BYTES &&
+        x->nrefusals - before.nrefusals <= MAX_REFUSALS / BLOCK_MAX_INSNS)
         return;
     *x = before;
     x->code->nexits = (uint8_t)nexits;
@@ -261,6 +270,8 @@ void backend_translate(struct jit *j, struct code *code)
     emit_refusals(&x);
     if (arrival != NULL) /* each block comes back to C */
         asm_patch(&x.a, arrival, code->dead);
+    if (x.a.p - code->begin > CACHE_ROOM)
+        abort();
     code->end = x.a.p;
     j->next = x.a.p;
 }
