@@ -383,8 +383,9 @@ static void convert_24(const struct vga_frame *f, const uint8_t *in, unsigned n,
 static void convert_32(const struct vga_frame *f, const uint8_t *in, unsigned n, uint32_t *out)
 {
     (void)f;
+    memcpy(out, in, n * sizeof(*out));
     for (unsigned k = 0; k < n; k++)
-        out[k] = in[4 * k] | (uint32_t)in[4 * k + 1] << 8 | (uint32_t)in[4 * k + 2] << 16;
+        out[k] &= 0xffffff;
 }
 
 static const struct depth {
