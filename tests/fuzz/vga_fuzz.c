@@ -3,6 +3,8 @@
  * look at the screen in between. Their copy is what the surface shows. */
 #include "devices/vga.h"
 
+#include <string.h>
+
 #include "devices/pci.h"
 #include "tests/fuzz/input.h"
 #include "tests/unit/fake_cpu.h"
