@@ -61,3 +61,8 @@ const char *backend_disassembler(void)
 {
     return NULL;
 }
+
+void backend_nudge(struct jit *j)
+{
+    (void)j;
+}
