@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "jit/code.h"
+#include "jit/view.h" /* which says that this is for one host only */
 #include "tests/unit/fake_machine.h"
 #include "tests/unit/sanitized.h"
 
