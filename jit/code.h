@@ -94,16 +94,17 @@ struct code {
     uint32_t exact;     /* bit: it did so often, look its own page up */
     uint8_t fp_used;    /* bits: FP_* that this block makes sure of at its start */
     uint8_t fp_kept;    /* bits: those of them that it does not use, but code on both sides does */
-    uint8_t fp_ready[BLOCK_MAX_INSNS]; /* bits: FP_* that an instruction expects in the host */
-    uint8_t note[BLOCK_MAX_INSNS];     /* last x87 instruction before it not in struct cpu; + 1 */
-    uint8_t note_mem[BLOCK_MAX_INSNS]; /* and the last one with an operand in memory; 0: none */
-    struct slot slot[BLOCK_MAX_INSNS][SLOTS]; /* that an instruction expects */
+    uint8_t fp_ready[BLOCK_MAX_INSNS];  /* bits: FP_* that an instruction expects in the host */
+    uint8_t note[BLOCK_MAX_INSNS];      /* last x87 instruction before it not in struct cpu; + 1 */
+    uint8_t note_mem[BLOCK_MAX_INSNS];  /* and the last one with an operand in memory; 0: none */
     uint32_t never;                     /* bit: that did not help, leave it to the interpreter */
     uint32_t declined;                  /* bit: this one is left to the interpreter */
     bool goes_on;                       /* there is code behind the last one */
     uint32_t rehearsals;                /* in lockstep */
     uint16_t guest[BLOCK_MAX_INSNS];    /* page offset of each instruction */
     uint32_t host[BLOCK_MAX_INSNS + 1]; /* its code, from `begin` */
+    /* That an instruction expects. The last member: the only one not cleared before translation. */
+    struct slot slot[BLOCK_MAX_INSNS][SLOTS];
 };
 
 /* Why translated code came back. */

@@ -163,7 +163,11 @@ static struct code *code_make(struct jit *j, struct block *b, const struct code_
 
     if (j->stats.flushes != flushes)
         return NULL;
-    *x = (struct code){.block = b, .pa = b->pa, .kind = *k, .cache = (uint8_t)cache};
+    memset(x, 0, offsetof(struct code, slot));
+    x->block = b;
+    x->pa = b->pa;
+    x->kind = *k;
+    x->cache = (uint8_t)cache;
     if (j->shadow.view.checked)
         x->exact = x->careful = UINT32_MAX;
     if (*beside_count(j, b) == BESIDE_MANY)

@@ -21,7 +21,8 @@ int backend_create(struct jit *j, char *err)
     if (j->backend == NULL)
         return -ENOMEM;
     j->backend->rules = calloc(optab_count, sizeof(struct rule));
-    if (j->backend->rules == NULL)
+    j->backend->implied = calloc(optab_count, sizeof(uint16_t));
+    if (j->backend->rules == NULL || j->backend->implied == NULL)
         return -ENOMEM;
     rules_create(j->backend, j->cpu);
     stubs_create(j, &j->backend->stubs);
@@ -41,6 +42,7 @@ void backend_free(struct jit *j)
         return;
     text_close(j->backend);
     free(j->backend->rules);
+    free(j->backend->implied);
     free(j->backend);
     j->backend = NULL;
 }
@@ -110,7 +112,7 @@ static bool emit_by_rule(struct xlat *x, const struct insn *i)
         return false;
     for (unsigned k = 0; k < x->nskips; k++)
         asm_patch(&x->a, x->skip[k], asm_here(&x->a));
-    slots_step(x, i);
+    slots_step(x);
     if (x->nskips > 0) {
         x->fp_ready = 0;
         slots_forget(x);
@@ -140,7 +142,7 @@ static void emit_insn(struct xlat *x, const struct insn *i)
     if (optab[i->op].attr & ATTR_END)
         emit_notes(x);
     else if (x->note_mem != 0 && has_rule(x, x->k))
-        emit_notes_before(x, regs_written(x->rule, x->row, i));
+        emit_notes_before(x, x->written[x->k]);
     x->code->note[x->k] = x->note;
     x->code->note_mem[x->k] = x->note_mem;
     before = *x;
@@ -226,13 +228,21 @@ static void emit_budget(struct xlat *x)
 void backend_translate(struct jit *j, struct code *code)
 {
     struct refusal refusal[MAX_REFUSALS];
+    uint16_t written[BLOCK_MAX_INSNS];
     struct xlat x = {.a = {j->next, j->to_exec, 0},
                      .j = j,
                      .code = code,
                      .is64 = code->kind.mode & MODE_64,
+                     .written = written,
                      .refusal = refusal};
     const struct block *b = code->block;
     uint8_t *arrival = NULL;
+
+    for (unsigned k = 0; k < b->count; k++) {
+        unsigned op = b->insn[k].op;
+        written[k] =
+            (uint16_t)regs_written(j->backend, decoder_row(j->cpu->decoder, op), &b->insn[k]);
+    }
 
     code->begin = x.a.p;
     if (code->kind.mode & KIND_FLAT_CS) {

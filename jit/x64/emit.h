@@ -75,6 +75,7 @@ enum {
 struct backend {
     struct stubs stubs;
     struct rule *rules;  /* by row of the instruction table */
+    uint16_t *implied;   /* likewise: registers that are written without being operands */
     bool restricted;     /* the host lacks instructions that there are rules for */
     size_t disassembler; /* text.c's, or 0 */
     atomic_int thread;   /* to be nudged: its number, or 0 */
@@ -111,6 +112,7 @@ struct xlat {
     unsigned access;  /* bytes of the access looked up; 0: more than one page's look-up is for */
     uint8_t *skip[8]; /* jumps to the end of the current instruction */
     unsigned nskips;
+    const uint16_t *written; /* registers, by each instruction of the block */
     struct refusal *refusal;
     unsigned nrefusals;
 };
@@ -199,7 +201,7 @@ bool find_registers(const struct xlat *x, const struct insn *i, struct slot *at)
 struct rm emit_access(struct xlat *x, struct slot at, int32_t disp, bool write);
 /* Before an instruction: write down what is in slots. Behind it: what it left of them. */
 void slots_note(struct xlat *x);
-void slots_step(struct xlat *x, const struct insn *i);
+void slots_step(struct xlat *x);
 /* There is nothing in any slot any more. */
 void slots_forget(struct xlat *x);
 /* A host register that holds no slot of the stack pointer's, and another one than that; 32-bit code
@@ -211,7 +213,7 @@ bool has_rule(const struct xlat *x, unsigned k);
 /* -- Registers (regs.c) ------------------------------------------------------------------------ */
 
 /* Bits: guest registers that an instruction may write; that its memory operand's address needs. */
-unsigned regs_written(const struct rule *r, const struct row_info *row, const struct insn *i);
+unsigned regs_written(const struct backend *be, const struct row_info *row, const struct insn *i);
 unsigned regs_of_address(const struct insn *i);
 
 /* -- Rules ------------------------------------------------------------------------------------- */
@@ -259,6 +261,8 @@ void rules_create(struct backend *be, const struct cpu *c);
 void rules_create_simd(struct backend *be, const struct cpu *c);
 void rules_create_x87(struct backend *be, const struct cpu *c);
 void rules_restrict(struct backend *be);
+/* Fill in what each instruction writes without naming it (regs.c). */
+void rules_imply(struct backend *be);
 
 /* Go on at a fixed offset of this page, or beyond it (control.c). */
 void emit_goto(struct xlat *x, int32_t offset);

@@ -73,16 +73,22 @@ static unsigned operand_reg(const struct insn *i, const struct operand *o, unsig
     }
 }
 
-unsigned regs_written(const struct rule *r, const struct row_info *row, const struct insn *i)
+void rules_imply(struct backend *be)
 {
-    bool all = r->how & RULE_WRITES_SRC || r->emit == emit_vex || r->emit == emit_pop;
-    unsigned regs = 0;
+    for (unsigned op = 0; op < optab_count; op++) {
+        be->implied[op] = is_known(be->rules[op].emit) ? 0 : ALL;
+        for (unsigned k = 0; k < sizeof(implied) / sizeof(implied[0]); k++)
+            if (implied[k].mnemonic == optab[op].mnemonic)
+                be->implied[op] |= implied[k].regs;
+    }
+}
 
-    if (!is_known(r->emit))
-        return ALL;
-    for (unsigned k = 0; k < sizeof(implied) / sizeof(implied[0]); k++)
-        if (implied[k].mnemonic == optab[i->op].mnemonic)
-            regs |= implied[k].regs;
+unsigned regs_written(const struct backend *be, const struct row_info *row, const struct insn *i)
+{
+    const struct rule *r = &be->rules[i->op];
+    bool all = r->how & RULE_WRITES_SRC || r->emit == emit_vex || r->emit == emit_pop;
+    unsigned regs = be->implied[i->op];
+
     for (unsigned n = 0; n < row->count; n++)
         if (all || (n == 0 && (r->how & RULE_ACCESS) != RULE_READ))
             regs |= operand_reg(i, &row->operand[n], n);

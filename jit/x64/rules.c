@@ -231,4 +231,5 @@ void rules_create(struct backend *be, const struct cpu *c)
     rules_create_simd(be, c);
     rules_create_x87(be, c);
     rules_restrict(be);
+    rules_imply(be);
 }

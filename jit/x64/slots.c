@@ -111,10 +111,12 @@ static bool find_sum(const struct xlat *x, const struct rule *r, const struct in
     return (mnemonic == M(ADD) || mnemonic == M(SUB)) && row->operand[1].kind == K_I;
 }
 
-/* What an instruction leaves of a slot. */
-static void follow(const struct xlat *x, struct slot *s, const struct rule *r, const struct insn *i)
+/* What instruction k leaves of a slot. */
+static void follow(const struct xlat *x, struct slot *s, unsigned k)
 {
-    unsigned written = regs_written(r, decoder_row(x->j->cpu->decoder, i->op), i);
+    const struct insn *i = &x->code->block->insn[k];
+    const struct rule *r = &x->j->backend->rules[i->op];
+    unsigned written = x->written[k];
     unsigned at[2] = {s->base, s->index};
     int64_t moved = s->moved, by;
 
@@ -210,7 +212,7 @@ static enum use find_use(const struct xlat *x, struct slot s)
     struct access a;
 
     s.entry = 0;
-    follow(x, &s, x->rule, &b->insn[x->k]);
+    follow(x, &s, x->k);
     for (unsigned k = x->k + 1; k < b->count && s.live && has_rule(x, k); k++) {
         const struct insn *i = &b->insn[k];
         const struct rule *r = &x->j->backend->rules[i->op];
@@ -223,7 +225,7 @@ static enum use find_use(const struct xlat *x, struct slot s)
                 return use;
             }
         }
-        follow(x, &s, r, i);
+        follow(x, &s, k);
     }
     return use;
 }
@@ -381,12 +383,12 @@ void slots_note(struct xlat *x)
     x->a.touched = 0;
 }
 
-void slots_step(struct xlat *x, const struct insn *i)
+void slots_step(struct xlat *x)
 {
     for (unsigned n = 0; n < slot_count(x); n++) {
         if (!is_intact(x, n))
             x->slot[n].live = 0;
         else
-            follow(x, &x->slot[n], x->rule, i);
+            follow(x, &x->slot[n], x->k);
     }
 }

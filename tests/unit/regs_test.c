@@ -22,13 +22,15 @@ static void setup(void)
     fake_machine_enter64(m, 0x1000, 0x2000);
     c = &m->cpu;
     be.rules = calloc(optab_count, sizeof(*be.rules));
-    ck_assert_ptr_nonnull(be.rules);
+    be.implied = calloc(optab_count, sizeof(*be.implied));
+    ck_assert(be.rules != NULL && be.implied != NULL);
     rules_create(&be, c);
 }
 
 static void teardown(void)
 {
     free(be.rules);
+    free(be.implied);
     fake_machine_free(m);
 }
 
@@ -66,7 +68,7 @@ static void compare(const uint8_t *p, unsigned n)
     if (r->emit == NULL || r->emit == emit_nothing) /* of which some are later instructions */
         return;
     unsigned want = written_by_zydis(p, n, i.len);
-    unsigned got = regs_written(r, decoder_row(c->decoder, i.op), &i);
+    unsigned got = regs_written(&be, decoder_row(c->decoder, i.op), &i);
     ck_assert_msg((want & ~got) == 0, "%s %s: %04x and not %04x", optab[i.op].name,
                   optab[i.op].operands, want, got);
 }
