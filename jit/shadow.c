@@ -19,9 +19,7 @@
 #define MAX_SHARED_CHUNKS 1024u
 #define MAX_CHUNKS        256u
 
-/* Pages that a context may know of, those that it has forgotten singly included: 16 GiB. */
 #define LIST_FIRST 1024u
-#define LIST_MAX   (1u << 22)
 #define JUMPS_MAX  32767u
 
 /* What is worth looking at when an address space comes back. */
@@ -247,7 +245,7 @@ static bool chunk_make_ready(struct shadow_ctx *x, uint64_t chunk)
 static bool list_grow(struct page_list *list)
 {
     unsigned room = list->room == 0 ? LIST_FIRST : 2 * list->room;
-    uint64_t *page = room > LIST_MAX ? NULL : realloc(list->page, room * sizeof(*page));
+    uint64_t *page = realloc(list->page, room * sizeof(*page));
 
     if (page == NULL)
         return false;
@@ -256,12 +254,49 @@ static bool list_grow(struct page_list *list)
     return true;
 }
 
+static int by_page(const void *a, const void *b)
+{
+    uint64_t m = *(const uint64_t *)a, n = *(const uint64_t *)b;
+    return m < n ? -1 : m > n;
+}
+
+/* Does the entry mean this page? */
+static bool is_filled(const struct shadow_ctx *x, uint64_t listed)
+{
+    uint64_t la = listed & ~UINT64_C(0xfff);
+    return *entry_at(x, TABLE_READ, index_of(la)) + la - (uintptr_t)x->view->base <
+           x->view->ram_bytes;
+}
+
+/* Keep what there is an entry for, once: walks of lists shall not get longer by pages that the
+ * guest invalidates, or writes to while somebody watches, again and again. */
+static void list_tidy(const struct shadow_ctx *x, struct page_list *list)
+{
+    unsigned kept = 0;
+
+    qsort(list->page, list->count, sizeof(*list->page), by_page);
+    for (unsigned k = 0; k < list->count; k++)
+        if (is_filled(x, list->page[k]) && (kept == 0 || list->page[kept - 1] != list->page[k]))
+            list->page[kept++] = list->page[k];
+    list->count = kept;
+}
+
+/* It does not grow without end: what is left of a list is bounded by the entries of the chunks. */
+static bool list_make_room(const struct shadow_ctx *x, struct page_list *list)
+{
+    if (list->count < list->room)
+        return true;
+    if (list->count != 0)
+        list_tidy(x, list);
+    return list->count < list->room / 2 || list_grow(list) || list->count < list->room;
+}
+
 /* False: there is no memory for a list at all. */
 static bool list_add(struct shadow_ctx *x, uint64_t listed, bool global)
 {
     struct page_list *list = &x->pages[global];
 
-    if (list->count == list->room && !list_grow(list))
+    if (!list_make_room(x, list))
         ctx_forget(x, true);
     if (list->room == 0)
         return false;
@@ -297,8 +332,7 @@ void shadow_fill(struct shadow *s, unsigned mmu, const struct filled_page *p)
     if (*entry_at(x, TABLE_READ, index) == r && *entry_at(x, TABLE_WRITE, index) == w &&
         *entry_at(x, TABLE_BESIDE, index) == beside)
         return;
-    /* One that may be read is listed; a page whose writes are watched is filled again and again. */
-    if ((r == poison || x->table[index] != r) && !list_add(x, p->la | p->shift, p->global))
+    if (!list_add(x, p->la | p->shift, p->global))
         return;
     s->fills++;
     *entry_at(x, TABLE_READ, index) = r;

@@ -18,7 +18,7 @@
 #define OTHER    1u
 #define CHUNK    (UINT64_C(2048) << 12) /* bytes of guest memory */
 #define CHUNKS   1024u                  /* accessible at a time */
-#define LISTED   (1u << 22)             /* entries that are remembered */
+#define LISTED   (1u << 22)             /* more entries than the chunks hold */
 #define ALIAS    VIEW_MODULUS           /* distance of addresses with the same entry */
 #define JUMP_GAP (UINT64_C(1) << JUMP_BITS)
 #define PLACE    0x70000u /* code is so much behind its linear address */
