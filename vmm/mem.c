@@ -228,8 +228,7 @@ int mem_watch_create(struct vm *vm, struct mem_watch *w, uint64_t ram_off, uint6
     w->open = malloc(w->pages);
     w->changed = calloc(1, w->pages);
     if (w->open == NULL || w->changed == NULL) {
-        free(w->open);
-        free(w->changed);
+        mem_watch_free(vm, w);
         return -ENOMEM;
     }
     for (uint64_t k = 0; k < w->pages; k++)
