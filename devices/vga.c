@@ -461,9 +461,7 @@ static void loaded(struct device *d)
         return;
     vga_regs_check(&s->regs, &s->vram);
     pci_device_loaded(&s->pci);
-    s->is_mapped = s->direct.base != MEM_UNMAPPED;
-    if (s->is_mapped)
-        mem_map(vm_of(s), &s->direct, MEM_UNMAPPED);
+    mem_map(vm_of(s), &s->direct, MEM_UNMAPPED);
     s->is_mapped = false;
     if (was_mapped && vga_mem_direct(&s->regs, &s->vram, &direct) &&
         direct.layout == s->regs.layout)

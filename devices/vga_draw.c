@@ -64,11 +64,6 @@ static uint8_t addressing_of(const struct vga_regs *r)
     return a;
 }
 
-static unsigned overflow_bit(const struct vga_regs *r, unsigned bit, unsigned to)
-{
-    return (r->crtc[7] >> bit & 1u) << to;
-}
-
 static enum vga_kind vga_kind_of(const struct vga_regs *r)
 {
     if (!(r->attr_index & 0x20) || (r->seq[1] & 0x20))
@@ -113,13 +108,13 @@ static void make_text(const struct vga_regs *r, struct vga_frame *f)
 static void make_vga(const struct vga_regs *r, struct vga_frame *f)
 {
     unsigned byte_pan = r->crtc[8] >> 5 & 3u;
-    unsigned compare = r->crtc[0x18] | overflow_bit(r, 4, 8) | (unsigned)(r->crtc[9] & 0x40) << 3;
+    unsigned compare = r->crtc[0x18] | (r->crtc[7] & 0x10u) << 4 | (r->crtc[9] & 0x40u) << 3;
 
     f->dots = f->kind != KIND_TEXT || (r->seq[1] & 1) ? 8 : 9;
     f->xscale = r->seq[1] & 8 ? 2 : 1;
     f->cells = r->crtc[1] + 1u;
     f->width = f->cells * f->dots * f->xscale;
-    f->height = (r->crtc[0x12] | overflow_bit(r, 1, 8) | overflow_bit(r, 6, 9)) + 1u;
+    f->height = vga_crtc_line(r, 0x12, 1, 6) + 1;
     f->rows = (r->crtc[9] & 0x1fu) + 1;
     f->line_scale = r->crtc[9] & 0x80 ? 2 : 1;
     f->start = ((uint32_t)r->crtc[0x0c] << 8 | r->crtc[0x0d]) + byte_pan;

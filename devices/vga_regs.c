@@ -62,7 +62,7 @@ struct timing {
     unsigned chars, shown_chars;
 };
 
-static unsigned line_number(const struct vga_regs *r, unsigned low, unsigned bit8, unsigned bit9)
+unsigned vga_crtc_line(const struct vga_regs *r, unsigned low, unsigned bit8, unsigned bit9)
 {
     unsigned overflow = r->crtc[CRTC_OVERFLOW];
 
@@ -74,8 +74,8 @@ static struct timing timing_of(const struct vga_regs *r)
 {
     uint64_t clock_khz = (r->misc >> 2 & 3) == 1 ? 28322 : 25175;
     unsigned dots = r->seq[1] & 1 ? 8 : 9;
-    struct timing t = {.lines = line_number(r, 0x06, 0, 5) + 2,
-                       .shown_lines = line_number(r, 0x12, 1, 6) + 1,
+    struct timing t = {.lines = vga_crtc_line(r, 0x06, 0, 5) + 2,
+                       .shown_lines = vga_crtc_line(r, 0x12, 1, 6) + 1,
                        .chars = r->crtc[0] + 5u,
                        .shown_chars = r->crtc[1] + 1u};
 
@@ -106,7 +106,7 @@ static uint8_t input_status(const struct vga_regs *r, uint64_t now)
     struct timing t = timing_of(r);
     uint64_t at = now % (t.line_ns * t.lines);
     unsigned line = (unsigned)(at / t.line_ns);
-    unsigned retrace = line_number(r, 0x10, 2, 7);
+    unsigned retrace = vga_crtc_line(r, 0x10, 2, 7);
     bool blank =
         line >= t.shown_lines || at % t.line_ns * t.chars >= (uint64_t)t.shown_chars * t.line_ns;
 

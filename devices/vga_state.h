@@ -146,6 +146,8 @@ void vga_regs_check(struct vga_regs *r, const struct vga_vram *m);
 /* Ports 3B0-3DF. `now` is for the input status. */
 uint8_t vga_port_read(struct vga_regs *r, uint16_t port, uint64_t now);
 void vga_port_write(struct vga_regs *r, uint16_t port, uint8_t val);
+/* A number of lines: CRT controller register `low`, and two bits of the overflow register. */
+unsigned vga_crtc_line(const struct vga_regs *r, unsigned low, unsigned bit8, unsigned bit9);
 /* Nanoseconds that a picture takes. */
 uint64_t vga_frame_ns(const struct vga_regs *r);
 
