@@ -48,7 +48,7 @@ static void claimed_port(struct vm *vm, unsigned op, struct input *in)
     port_access(vm, (uint16_t)(claims[i].first + input_u8(in) % claims[i].count), op, in);
 }
 
-static void phys_access(struct vm *vm, uint64_t pa, unsigned op, struct input *in)
+void traffic_phys(struct vm *vm, uint64_t pa, unsigned op, struct input *in)
 {
     struct cpu *c = fake_cpu_of(vm);
     unsigned n = 1u << op % 4;
@@ -67,7 +67,7 @@ static void region(struct vm *vm, unsigned op, struct input *in)
 
     for (unsigned left = input_u8(in) % vm->mem.nregions; left > 0; left--)
         r = r->next;
-    phys_access(vm, r->base + input_int(in, 2) % r->size, op, in);
+    traffic_phys(vm, r->base + input_int(in, 2) % r->size, op, in);
 }
 
 /* -- Everything else --------------------------------------------------------------------------- */
@@ -124,7 +124,7 @@ void traffic_run(struct vm *vm, struct input *in)
         case 1: msr(vm, op, in); break;
         case 2: let_time_pass(vm, op, in); break;
         case 3: port_access(vm, (uint16_t)input_int(in, 2), op, in); break;
-        case 4: phys_access(vm, input_int(in, op & 8 ? 8 : 4), op, in); break;
+        case 4: traffic_phys(vm, input_int(in, op & 8 ? 8 : 4), op, in); break;
         case 5: region(vm, op, in); break;
         default: claimed_port(vm, op, in); break;
         }

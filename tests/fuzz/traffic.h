@@ -13,6 +13,9 @@ struct vm *traffic_vm(void);
 /* Until the input ends. */
 void traffic_run(struct vm *vm, struct input *in);
 
+/* One access to physical memory, of the width and direction that `op` says. */
+void traffic_phys(struct vm *vm, uint64_t pa, unsigned op, struct input *in);
+
 /* All devices' states one after the other, in memory that the caller frees. */
 uint8_t *traffic_save(struct vm *vm, size_t *bytes);
 void traffic_load(struct vm *vm, const uint8_t *state);

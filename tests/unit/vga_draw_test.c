@@ -11,13 +11,6 @@
 
 #define SIZE (1u << 20)
 
-/* The libraries want one. */
-__attribute__((weak)) struct irq ioapic_input(struct vm *m, unsigned gsi)
-{
-    (void)m, (void)gsi;
-    return (struct irq){0};
-}
-
 static uint8_t memory[SIZE];
 static struct vga_regs r;
 static const struct vga_vram vram = {memory, 12, SIZE, NULL};

@@ -5,25 +5,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "devices/pci.h"
-#include "devices/vga.h"
 #include "tests/unit/fake_cpu.h"
+#include "tests/unit/vga_board.h"
 #include "vmm/vmm_internal.h"
 
-#define WINDOW UINT64_C(0xa0000)
-#define LFB    UINT64_C(0xe0000000)
-#define MMIO   UINT64_C(0xe1000000)
-
-static const struct board_row rows[] = {{&pci_class, NULL}, {&vga_class, NULL}, {NULL, NULL}};
-static const struct board board = {"vga", rows};
 static struct vm *vm;
-
-/* The board has no I/O APIC. */
-__attribute__((weak)) struct irq ioapic_input(struct vm *m, unsigned gsi)
-{
-    (void)m, (void)gsi;
-    return (struct irq){0};
-}
 
 static void outb(uint16_t port, unsigned val)
 {
@@ -119,15 +105,7 @@ static unsigned plane(unsigned n, uint32_t pa)
 
 static void setup(void)
 {
-    static const struct vm_config cfg = {.ram_bytes = 16 << 20};
-
-    fake_guest = NULL;
-    vm = fake_vm_with(&cfg, &board);
-    vm_lock(vm);
-    pci_config_write(vm, VGA_DEVFN, PCI_BAR0, 4, (uint32_t)LFB);
-    pci_config_write(vm, VGA_DEVFN, PCI_BAR0 + 8, 4, (uint32_t)MMIO);
-    pci_config_write(vm, VGA_DEVFN, PCI_COMMAND, 2, 3);
-    vm_unlock(vm);
+    vm = vga_vm();
 }
 
 static void teardown(void)
@@ -657,7 +635,7 @@ END_TEST
 START_TEST(absent)
 {
     static const struct vm_config cfg = {.ram_bytes = 16 << 20, .vga = VGA_NONE};
-    struct vm *none = fake_vm_with(&cfg, &board);
+    struct vm *none = fake_vm_with(&cfg, &vga_board);
     struct display_listener l = {0};
     struct display_rect r;
 
