@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* The firmware's ROM, an image of the user's. It ends at 4 GiB, where the processor fetches its
- * first instruction; its last 128 KiB, or all of a smaller one, are seen below 1 MiB too (82371SB
- * data sheet 290550, 2.2.4), until the host bridge's PAM registers put RAM there. Absent without
- * -bios. */
+/* The firmware's ROM: an image of the user's (-bios), or our own BIOS. It ends at 4 GiB, where the
+ * processor fetches its first instruction; its last 128 KiB, or all of a smaller one, are seen
+ * below 1 MiB too (82371SB data sheet 290550, 2.2.4), until the host bridge's PAM registers put RAM
+ * there. Absent where a kernel is booted directly. */
 #include "devices/firmware.h"
 
 #include <errno.h>
@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "devices/image.h"
+#include "devices/roms.h"
 #include "vmm/vm.h"
 
 #define UNIT    0x10000u   /* what a segment register reaches */
@@ -57,15 +58,27 @@ static int map_rom(struct firmware *s, const struct image *rom)
     return err != 0 ? err : mem_map(vm, &s->low, LOW_END - low);
 }
 
+/* Our own: an image as read from a file, in memory that the caller frees. */
+static int copy_built_in(struct vm *vm, struct image *rom)
+{
+    rom->path = "built-in";
+    rom->size = (size_t)(rom_bios_end - rom_bios);
+    rom->data = malloc(rom->size);
+    if (rom->data == NULL)
+        return vm_fail(vm, -ENOMEM, "firmware: out of memory");
+    memcpy(rom->data, rom_bios, rom->size);
+    return 0;
+}
+
 static int realize(struct device *d)
 {
     struct image rom = {NULL, NULL, 0};
-    const char *path = vm_config(d->vm)->bios;
+    const struct vm_config *cfg = vm_config(d->vm);
     int err;
 
-    if (path == NULL)
+    if (cfg->bios == NULL && (cfg->kernel != NULL || cfg->kernel_data != NULL))
         return 0;
-    err = image_read(d->vm, path, &rom);
+    err = cfg->bios != NULL ? image_read(d->vm, cfg->bios, &rom) : copy_built_in(d->vm, &rom);
     if (err == 0)
         err = check_size(d->vm, &rom);
     if (err == 0)

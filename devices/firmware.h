@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* -bios: the firmware's ROM. */
+/* The firmware's ROM: -bios, or our own. */
 #ifndef DEVICES_FIRMWARE_H
 #define DEVICES_FIRMWARE_H
 
