@@ -130,17 +130,23 @@ static int map_ram(struct view *v, const struct jit_ram *ram, uint64_t window)
     return 0;
 }
 
-/* The same place in all slices. */
-static int place(struct view *v, const struct jit_ram *ram)
+/* Of a place that is free in all slices, within each; UINT64_MAX: there is none. */
+static uint64_t find_place(uint64_t bytes)
 {
     struct ranges s = {.r = calloc(MAX_RANGES, sizeof(struct range))};
     uint64_t at = UINT64_MAX;
 
-    if (s.r == NULL)
-        return -ENOMEM;
-    if (read_maps(&s))
-        at = find_gap(&s, v->bytes);
+    if (s.r != NULL && read_maps(&s))
+        at = find_gap(&s, bytes);
     free(s.r);
+    return at;
+}
+
+/* The same place in all slices. */
+static int place(struct view *v, const struct jit_ram *ram)
+{
+    uint64_t at = find_place(v->bytes);
+
     if (at == UINT64_MAX)
         return -EADDRNOTAVAIL;
     v->window = at;
@@ -151,13 +157,16 @@ static int place(struct view *v, const struct jit_ram *ram)
     return map_ram(v, ram, at + SLICES / 4 * VIEW_MODULUS);
 }
 
-/* Somewhere in a slice whose addresses have VIEW_POISON_BIT clear. */
+/* Somewhere in a slice whose addresses have VIEW_POISON_BIT clear: where other views have taken
+ * nothing in any slice, or in one that is empty. */
 static int place_checked(struct view *v, const struct jit_ram *ram)
 {
+    uint64_t at = find_place(v->bytes);
+
     if (v->bytes > VIEW_MODULUS - ALIGN)
         return -ENOMEM;
     for (uint64_t k = SLICES / 4; k < SLICES; k += 2) {
-        v->window = k * VIEW_MODULUS + ALIGN;
+        v->window = k * VIEW_MODULUS + (at != UINT64_MAX ? at : ALIGN);
         if (reserve(v->window, v->bytes) != MAP_FAILED) {
             v->slices = 1;
             return map_ram(v, ram, v->window);

@@ -254,9 +254,10 @@ uint64_t random_u64(struct cpu *c)
 
 void cpu_log(struct cpu *c, unsigned item, const char *fmt, ...)
 {
+    struct fake_machine *m = machine_of(c);
     va_list ap;
     if (item == LOG_EXEC) {
-        if (machine_of(c)->blocks_left-- == 0)
+        if (m->blocks_left-- == 0 || (m->may_go_on != NULL && !m->may_go_on(m)))
             cpu_attend(c, ATT_EXIT, 0);
         return;
     }

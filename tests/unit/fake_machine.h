@@ -22,8 +22,11 @@ struct fake_machine {
     uint64_t deadline;  /* of apic_deadline_write() */
     int pending_vector; /* what intr_ack() gives, once; -1: none */
     uint64_t tsc;
-    uint64_t apic_base;   /* IA32_APIC_BASE */
-    unsigned blocks_left; /* LOG_EXEC in cpu.log_items: after so many blocks cpu_run() returns */
+    uint64_t apic_base; /* IA32_APIC_BASE */
+    /* With LOG_EXEC in cpu.log_items cpu_run() returns after so many blocks, and after one of which
+     * this says no when it begins; NULL: yes. */
+    unsigned blocks_left;
+    bool (*may_go_on)(struct fake_machine *m);
 };
 
 /* A machine with a reset processor of this model (NULL: default). Aborts on failure. */

@@ -324,6 +324,21 @@ START_TEST(checked)
 }
 END_TEST
 
+/* What the first one reserves in all slices is not in the other one's way. */
+START_TEST(checked_beside_other)
+{
+    struct jit_ram ram = ram_create(PAGES), ram2 = ram_create(PAGES);
+    struct view first = create(&ram), second;
+    char err[256] = "";
+
+    ck_assert_msg(view_create(&second, &ram2, JIT_CHECKS_CODE, err) == 0, "%s", err);
+    ck_assert(!first.checked && second.checked);
+    ck_assert_uint_eq(first.base[0], second.base[0]);
+    view_free(&second);
+    view_free(&first);
+}
+END_TEST
+
 /* Where the host cannot check, or only not in all slices, the code does. */
 START_TEST(checked_where_needed)
 {
@@ -371,6 +386,7 @@ static void add_tests(TCase *tc)
     tcase_add_test(tc, beside_vsyscall);
     tcase_add_test(tc, crowded);
     tcase_add_test(tc, two_views);
+    tcase_add_test(tc, checked_beside_other);
     tcase_add_test(tc, many_views);
     tcase_add_test_raise_signal(tc, behind_page, SIGBUS);
     tcase_add_test_raise_signal(tc, across_page_end, SIGBUS);
