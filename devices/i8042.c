@@ -7,6 +7,7 @@
  * password security, the multiplexing extension, pulsing output bits other than reset. */
 #include "devices/i8042.h"
 
+#include <limits.h>
 #include <string.h>
 
 #include "devices/isa.h"
@@ -137,24 +138,25 @@ static void answer(struct i8042 *s, uint8_t val, bool as_mouse)
     s->reply_as_mouse = as_mouse;
 }
 
-void i8042_key_event(struct vm *vm, uint8_t key, bool down)
+static void key_event(void *dev, enum key_code key, bool down)
 {
-    struct i8042 *s = (struct i8042 *)device_find(vm, &i8042_class, 0);
+    struct i8042 *s = dev;
 
-    if (s == NULL)
-        return;
     ps2_keyboard_key(&s->keyboard, key, down);
     refill(s);
 }
 
-void i8042_mouse_event(struct vm *vm, int dx, int dy, int dz, uint8_t buttons)
+static void mouse_event(void *dev, int dx, int dy, int dz, unsigned buttons)
 {
-    struct i8042 *s = (struct i8042 *)device_find(vm, &i8042_class, 0);
+    struct i8042 *s = dev;
 
-    if (s == NULL)
-        return;
-    ps2_mouse_move(&s->mouse, dx, dy, dz, buttons);
+    ps2_mouse_move(&s->mouse, dx, dy > -INT_MAX ? -dy : INT_MAX, dz, (uint8_t)buttons);
     refill(s);
+}
+
+static void device_ready(void *opaque)
+{
+    refill(opaque);
 }
 
 /* -- Commands ------------------------------------------------------------------------------------
@@ -325,16 +327,27 @@ static int realize(struct device *d)
 {
     static const struct io_ops data_ops = {data_read, data_write, IO_8};
     static const struct io_ops command_ops = {status_read, command_write, IO_8};
+    static const struct input_ops input = {key_event, mouse_event};
     struct i8042 *s = (struct i8042 *)d;
+    const struct ps2_host host = {d->vm, device_ready, s};
     int err;
 
+    ps2_keyboard_init(&s->keyboard, &host);
+    ps2_mouse_init(&s->mouse, &host);
     s->irq1 = isa_irq(d->vm, 1);
     s->irq12 = isa_irq(d->vm, 12);
     s->reply = NO_REPLY;
     err = bus_claim_ports(d->vm, "i8042-data", 0x60, 1, &data_ops, s);
     if (err == 0)
         err = bus_claim_ports(d->vm, "i8042-command", 0x64, 1, &command_ops, s);
+    if (err == 0)
+        input_attach(d->vm, &input, s);
     return err;
+}
+
+static void unrealize(struct device *d)
+{
+    input_detach(d->vm, d);
 }
 
 static const struct field i8042_fields[] = {
@@ -363,5 +376,6 @@ const struct device_class i8042_class = {
     .fields = i8042_fields,
     .realize = realize,
     .reset = reset,
+    .unrealize = unrealize,
     .loaded = loaded,
 };

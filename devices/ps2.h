@@ -7,27 +7,44 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "vmm/clock.h"
+#include "vmm/input.h"
 #include "vmm/state.h"
 
 #define PS2_QUEUE_LEN 64 /* a power of two */
+#define PS2_SET3_KEYS 0x90
 
 struct ps2_queue {
     uint8_t data[PS2_QUEUE_LEN];
     uint8_t head, len;
 };
 
+/* Whom a device tells that it has something to send, when time passes. */
+struct ps2_host {
+    struct vm *vm;
+    void (*ready)(void *opaque);
+    void *opaque;
+};
+
 struct ps2_keyboard {
+    struct ps2_host host;
     struct ps2_queue replies; /* to commands; sent before scan codes */
     struct ps2_queue scans;
-    uint8_t command; /* that waits for its argument; 0: none */
-    uint8_t last;    /* byte sent last */
-    uint8_t set;     /* scan code set, 1 or 2 */
-    uint8_t leds;    /* bits 0..2: scroll, num, caps lock */
-    uint8_t typematic;
-    bool scanning; /* enabled */
+    uint8_t command;   /* that waits for its argument; 0: none */
+    uint8_t last;      /* byte sent last */
+    uint8_t set;       /* scan code set: 1, 2 or 3 */
+    uint8_t leds;      /* bits 0..2: scroll, num, caps lock */
+    uint8_t typematic; /* bits 0..4 rate, 5..6 delay */
+    uint8_t modifiers; /* that are down */
+    uint8_t print;     /* how the Print key went down */
+    uint8_t repeated;  /* enum key_code: key that repeats, or none */
+    bool scanning;     /* enabled */
+    struct timer repeat;
+    uint8_t kinds[PS2_SET3_KEYS]; /* by scan code in set 3: how the key behaves there */
 };
 
 struct ps2_mouse {
+    struct ps2_host host;
     struct ps2_queue out;
     uint8_t command;  /* that waits for its argument; 0: none */
     uint8_t last;     /* byte sent last */
@@ -36,11 +53,16 @@ struct ps2_mouse {
     uint8_t resolution;
     uint8_t buttons, sent_buttons; /* left, right, middle, side, extra */
     bool reporting, remote, wrap, scaling;
-    int32_t dx, dy, dz; /* moved since the last packet; y upwards, wheel towards the user */
+    int32_t dx, dy, dz;  /* moved since the last packet; y upwards, wheel towards the user */
+    struct timer sample; /* armed: movements wait until then */
 };
 
 extern const struct field ps2_keyboard_fields[];
 extern const struct field ps2_mouse_fields[];
+
+/* Once, before anything else. */
+void ps2_keyboard_init(struct ps2_keyboard *k, const struct ps2_host *host);
+void ps2_mouse_init(struct ps2_mouse *m, const struct ps2_host *host);
 
 /* Power-on state, nothing to send. */
 void ps2_keyboard_reset(struct ps2_keyboard *k);
@@ -54,9 +76,9 @@ void ps2_mouse_write(struct ps2_mouse *m, uint8_t val);
 int ps2_keyboard_read(struct ps2_keyboard *k);
 int ps2_mouse_read(struct ps2_mouse *m);
 
-/* A key goes down (again, while it repeats) or up. `key` is its make code in set 1, plus 0x80 where
- * that has the prefix E0; 0xc6 is Pause. Keys that find the buffer full are lost. */
-void ps2_keyboard_key(struct ps2_keyboard *k, uint8_t key, bool down);
+/* A key goes down or up. Where the buffer is full, keys that go down are lost, and the host is told
+ * so. */
+void ps2_keyboard_key(struct ps2_keyboard *k, enum key_code key, bool down);
 
 /* The mouse moved (dy > 0: upwards, dz > 0: wheel towards the user) and has these buttons pressed.
  */

@@ -14,6 +14,7 @@
 #include "jit/jit.h"
 #include "vmm/display.h"
 #include "vmm/host.h"
+#include "vmm/input.h"
 #include "vmm/vm.h"
 
 #define ARRAY_SIZE(a) (sizeof(a) / sizeof((a)[0]))
@@ -233,6 +234,13 @@ void log_free(struct vm *vm);
 
 /* -- The machine ------------------------------------------------------------------------------- */
 
+struct input_state {
+    const struct input_ops *ops; /* NULL: no chip wants it */
+    void *dev;
+    bool down[INPUT_KEY_COUNT]; /* keys, by what frontends said last */
+    unsigned buttons;
+};
+
 struct vm {
     struct vm_config cfg;
     struct fair_lock lock;
@@ -245,6 +253,7 @@ struct vm {
     struct device *devs, **devs_end; /* board order */
     struct chardev *chardevs;
     struct display *display; /* NULL: no adapter */
+    struct input_state input;
     bool stdio_taken;
     struct host_signals *signals; /* NULL: not taken over */
     atomic_bool paused;

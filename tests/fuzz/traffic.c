@@ -83,7 +83,18 @@ static void let_time_pass(struct vm *vm, unsigned op, struct input *in)
     vm_unlock(vm);
 }
 
-static void special(struct vm *vm, unsigned op)
+/* Keys and the mouse. */
+static void type(struct vm *vm, struct input *in)
+{
+    unsigned val = input_u8(in);
+
+    if (val & 0x80)
+        input_key(vm, val & 0x7f, input_u8(in) & 1);
+    else
+        input_mouse(vm, (int)input_int(in, val & 3), (int)input_int(in, 1), (int)val - 64, val);
+}
+
+static void special(struct vm *vm, unsigned op, struct input *in)
 {
     struct cpu *c = fake_cpu_of(vm);
     uint64_t val = 0;
@@ -96,6 +107,8 @@ static void special(struct vm *vm, unsigned op)
         break;
     case 1: apic_base_read(c, &val); break;
     case 2: apic_tpr_read(c); break;
+    case 3:
+    case 4: type(vm, in); break;
     default: REQUIRE(intr_ack(c) <= 255); break;
     }
 }
@@ -120,7 +133,7 @@ void traffic_run(struct vm *vm, struct input *in)
         unsigned op = input_u8(in);
 
         switch (op >> 5) {
-        case 0: special(vm, op); break;
+        case 0: special(vm, op, in); break;
         case 1: msr(vm, op, in); break;
         case 2: let_time_pass(vm, op, in); break;
         case 3: port_access(vm, (uint16_t)input_int(in, 2), op, in); break;

@@ -38,6 +38,8 @@ struct vm {
     unsigned ntimers;
     struct chardev *chardevs[MAX_CHARDEVS];
     unsigned nchardevs;
+    const struct input_ops *input;
+    void *input_dev;
     char error[VM_ERR_LEN];
 };
 
@@ -388,6 +390,28 @@ struct device *device_create(struct vm *vm, const struct device_class *cls, cons
     d->cfg = cfg;
     *tail = d;
     return cls->realize(d) == 0 ? d : NULL;
+}
+
+void input_attach(struct vm *vm, const struct input_ops *ops, void *dev)
+{
+    vm->input = ops;
+    vm->input_dev = dev;
+}
+
+void input_detach(struct vm *vm, void *dev)
+{
+    (void)dev;
+    vm->input = NULL;
+}
+
+void input_key(struct vm *vm, enum key_code key, bool down)
+{
+    vm->input->key(vm->input_dev, key, down);
+}
+
+void input_mouse(struct vm *vm, int dx, int dy, int dz, unsigned buttons)
+{
+    vm->input->mouse(vm->input_dev, dx, dy, dz, buttons);
 }
 
 void fake_reset(struct vm *vm)

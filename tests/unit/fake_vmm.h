@@ -4,6 +4,7 @@
 #ifndef TESTS_UNIT_FAKE_VMM_H
 #define TESTS_UNIT_FAKE_VMM_H
 
+#include "vmm/input.h"
 #include "vmm/vm.h"
 
 #define FAKE_RAM (UINT64_C(32) << 20)

@@ -146,62 +146,217 @@ END_TEST
 
 START_TEST(keys_arrive_translated)
 {
-    i8042_key_event(vm, 0x1e, true);
+    input_key(vm, INPUT_KEY_A, true);
     ck_assert_int_eq(vector(), 0x21);
     ck_assert_int_eq(vector(), -1);
-    i8042_key_event(vm, 0x1e, false);
+    input_key(vm, INPUT_KEY_A, false);
     ck_assert_int_eq(vector(), -1); /* waits for the buffer */
     ck_assert_uint_eq(inb(vm, 0x60), 0x1e);
     ck_assert_int_eq(vector(), 0x21);
     expect("9e");
-    i8042_key_event(vm, 0x9d, true); /* right control */
-    i8042_key_event(vm, 0x9d, false);
+    input_key(vm, INPUT_KEY_CTRL_R, true); /* right control */
+    input_key(vm, INPUT_KEY_CTRL_R, false);
     expect("e0 1d e0 9d");
-    i8042_key_event(vm, 0x41, true); /* F7, which is 83 in set 2 */
-    i8042_key_event(vm, 0x41, false);
+    input_key(vm, INPUT_KEY_F7, true); /* F7, which is 83 in set 2 */
+    input_key(vm, INPUT_KEY_F7, false);
     expect("41 c1");
-    i8042_key_event(vm, 0xc6, true);
-    i8042_key_event(vm, 0xc6, false);
+    input_key(vm, INPUT_KEY_PAUSE, true);
+    input_key(vm, INPUT_KEY_PAUSE, false);
     expect("e1 1d 45 e1 9d c5");
-    i8042_key_event(vm, 0xb7, true);
-    i8042_key_event(vm, 0xb7, false);
+    input_key(vm, INPUT_KEY_PRINT, true);
+    input_key(vm, INPUT_KEY_PRINT, false);
     expect("e0 2a e0 37 e0 b7 e0 aa");
 }
 END_TEST
 
-START_TEST(every_key_survives_both_sets)
-{
-    for (unsigned key = 1; key < 0x59; key++) {
-        char hex[8];
+/* The keys, from the same table as the device has them, but checked against its translation. */
+static const struct {
+    const char *name;
+    unsigned set1, set2, set3;
+} keys[INPUT_KEY_COUNT] = {
+#define KEY(symbol, name, set1, set2, set3, kind) [INPUT_KEY_##symbol] = {name, set1, set2, set3},
+#include "vmm/keys.def"
+#undef KEY
+};
 
-        if (key == 0x55 || key == 0x54)
-            continue; /* no key; Alt+SysRq */
-        i8042_key_event(vm, (uint8_t)key, true);
-        i8042_key_event(vm, (uint8_t)key, false);
-        sprintf(hex, "%02x %02x", key, key | 0x80);
-        expect(hex);
-    }
-    data(0xf0);
-    data(0x01);
-    expect("fa fa");
+/* What a key sends, but for those that bring a sequence of their own. */
+static void expect_key(unsigned code, const char *before_break, uint8_t at_break)
+{
+    char hex[40], prefix[8] = "";
+
+    if (code >> 8 != 0)
+        sprintf(prefix, "%02x ", code >> 8);
+    sprintf(hex, "%s%02x %s%s%02x", prefix, code & 0xff, prefix, before_break,
+            (code & 0xff) | at_break);
+    expect(hex);
+}
+
+static void select_set(uint8_t set, bool translate)
+{
     command(0x60);
-    data(0x07);
-    i8042_key_event(vm, 0x9d, true);
-    i8042_key_event(vm, 0x9d, false);
-    expect("e0 1d e0 9d");
+    data(translate ? 0x47 : 0x07);
     data(0xf0);
-    data(0x02);
+    data(set);
+    while (inb(vm, 0x64) & 1)
+        inb(vm, 0x60);
+}
+
+static void press_all(unsigned set, bool translate)
+{
+    select_set((uint8_t)set, translate);
+    for (unsigned key = 1; key < INPUT_KEY_COUNT; key++) {
+        if (key == INPUT_KEY_PRINT || key == INPUT_KEY_PAUSE || (set == 3 && keys[key].set3 == 0))
+            continue;
+        input_key(vm, key, true);
+        input_key(vm, key, false);
+        if (set == 1 || translate)
+            expect_key(keys[key].set1, "", 0x80);
+        else
+            expect_key(set == 2 ? keys[key].set2 : keys[key].set3, "f0 ", 0);
+    }
+}
+
+START_TEST(every_key_in_every_set)
+{
+    press_all(2, true);
+    press_all(2, false);
+    press_all(1, false);
+    select_set(3, false);
+    data(0xfa);
+    expect("fa");
+    press_all(3, false);
+}
+END_TEST
+
+START_TEST(print_and_pause_know_modifiers)
+{
+    select_set(2, false);
+    input_key(vm, INPUT_KEY_PAUSE, true);
+    input_key(vm, INPUT_KEY_PAUSE, false);
+    expect("e1 14 77 e1 f0 14 f0 77");
+    input_key(vm, INPUT_KEY_CTRL, true);
+    input_key(vm, INPUT_KEY_PAUSE, true);
+    input_key(vm, INPUT_KEY_PAUSE, false);
+    expect("14 e0 7e e0 f0 7e"); /* Break */
+    input_key(vm, INPUT_KEY_PRINT, true);
+    input_key(vm, INPUT_KEY_PRINT, false);
+    input_key(vm, INPUT_KEY_CTRL, false);
+    expect("e0 7c e0 f0 7c f0 14"); /* without the shift */
+    input_key(vm, INPUT_KEY_ALT_R, true);
+    input_key(vm, INPUT_KEY_PRINT, true);
+    input_key(vm, INPUT_KEY_ALT_R, false);
+    input_key(vm, INPUT_KEY_PRINT, false);
+    expect("e0 11 84 e0 f0 11 f0 84"); /* SysRq to the end */
+    select_set(3, false);
+    input_key(vm, INPUT_KEY_PRINT, true);
+    input_key(vm, INPUT_KEY_PRINT, false);
+    input_key(vm, INPUT_KEY_PAUSE, true);
+    expect("57 62");
+}
+END_TEST
+
+START_TEST(keys_of_set_3_behave_as_told)
+{
+    select_set(3, false);
+    data(0xf0);
+    data(0x00);
+    expect("fa fa 03");
+    input_key(vm, INPUT_KEY_A, true);
+    fake_advance(vm, NS_PER_SEC / 2);
+    input_key(vm, INPUT_KEY_A, false);
+    input_key(vm, INPUT_KEY_SHIFT, true);
+    fake_advance(vm, NS_PER_SEC);
+    input_key(vm, INPUT_KEY_SHIFT, false);
+    input_key(vm, INPUT_KEY_F1, true);
+    fake_advance(vm, NS_PER_SEC);
+    input_key(vm, INPUT_KEY_F1, false);
+    expect("1c 1c 12 f0 12 07"); /* it repeats, has a break code, has neither */
+    data(0xfc);                  /* a list of keys, which a command ends */
+    data(0x1c);
+    data(0x07);
+    expect("fa fa fa");
+    input_key(vm, INPUT_KEY_A, true);
+    expect(""); /* the command has switched it off */
+    data(0xf4);
+    expect("fa");
+    input_key(vm, INPUT_KEY_A, false);
+    input_key(vm, INPUT_KEY_F1, false);
+    expect("f0 1c f0 07");
+    data(0xf9);
+    expect("fa");
+    input_key(vm, INPUT_KEY_A, true);
+    fake_advance(vm, NS_PER_SEC);
+    input_key(vm, INPUT_KEY_A, false);
+    expect("1c");
+}
+END_TEST
+
+/* Bytes that come within a time. */
+static unsigned count_bytes(uint64_t ms)
+{
+    unsigned n = 0;
+
+    for (; ms > 0; ms--) {
+        fake_advance(vm, NS_PER_SEC / 1000);
+        while (inb(vm, 0x64) & 1) {
+            ck_assert_uint_eq(inb(vm, 0x60), 0x1e);
+            n++;
+        }
+    }
+    return n;
+}
+
+START_TEST(a_held_key_repeats)
+{
+    input_key(vm, INPUT_KEY_A, true);
+    ck_assert_uint_eq(count_bytes(499), 1);
+    ck_assert_uint_eq(count_bytes(1000), 11); /* 10.9 a second, the first one at once */
+    data(0xf3);
+    data(0x00); /* 250 ms, 30 a second */
     expect("fa fa");
-    i8042_key_event(vm, 0x1e, true);
-    i8042_key_event(vm, 0x1e, false);
-    expect("1c f0 1c");
+    input_key(vm, INPUT_KEY_B, true);
+    input_key(vm, INPUT_KEY_B, false);
+    expect("30 b0");
+    ck_assert_uint_eq(count_bytes(1000), 0); /* the last key was another one */
+    input_key(vm, INPUT_KEY_A, true);
+    ck_assert_uint_eq(count_bytes(249), 1);
+    ck_assert_uint_eq(count_bytes(1000), 30);
+    data(0xf3);
+    data(0x7f); /* 1 s, 2 a second */
+    expect("fa fa");
+    input_key(vm, INPUT_KEY_A, true);
+    ck_assert_uint_eq(count_bytes(999), 1);
+    ck_assert_uint_eq(count_bytes(2000), 4);
+    fake_advance(vm, 60 * NS_PER_SEC); /* nobody looks: no more than two wait */
+    ck_assert_uint_eq(inb(vm, 0x60), 0x1e);
+    input_key(vm, INPUT_KEY_A, false);
+    expect("1e 9e");
+    ck_assert_uint_eq(count_bytes(3000), 0);
+    input_key(vm, INPUT_KEY_A, true);
+    expect("1e");
+    data(0xf5);
+    expect("fa");
+    ck_assert_uint_eq(count_bytes(3000), 0);
+}
+END_TEST
+
+START_TEST(a_full_buffer_loses_no_break)
+{
+    select_set(2, false);
+    for (unsigned k = 0; k < 1000; k++)
+        input_key(vm, INPUT_KEY_A + k % 26, true);
+    for (unsigned k = 0; k < 6; k++)
+        input_key(vm, INPUT_KEY_A + k, false);
+    for (unsigned k = 0; k < 34; k++)
+        ck_assert_uint_ne(inb(vm, 0x60), 0x00);
+    expect("00 f0 1c f0 32 f0 21 f0 23 f0 24 f0 2b"); /* 00: keys were lost */
 }
 END_TEST
 
 START_TEST(disabled_devices_wait)
 {
     command(0xad);
-    i8042_key_event(vm, 0x1e, true);
+    input_key(vm, INPUT_KEY_A, true);
     ck_assert_int_eq(vector(), -1);
     expect("");
     command(0xae);
@@ -209,17 +364,28 @@ START_TEST(disabled_devices_wait)
     expect("1e");
     data(0xf5);
     expect("fa");
-    i8042_key_event(vm, 0x1e, false);
+    input_key(vm, INPUT_KEY_A, false);
     expect("");
     data(0xf4);
     expect("fa");
-    for (unsigned k = 0; k < 1000; k++) /* more than the keyboard holds */
-        i8042_key_event(vm, 0x1e, k & 1);
-    for (unsigned k = 0; k < 64; k++)
-        inb(vm, 0x60);
-    expect("");
 }
 END_TEST
+
+/* Commands to the mouse, as bytes in hexadecimal; it acknowledges each. */
+static void mouse_all(const char *hex)
+{
+    for (; *hex; hex += hex[2] ? 3 : 2) {
+        mouse((uint8_t)strtoul(hex, NULL, 16));
+        expect("fa");
+    }
+}
+
+/* Movements, and time for the next sample. */
+static void move(int dx, int dy, int dz, unsigned buttons)
+{
+    input_mouse(vm, dx, dy, dz, buttons);
+    fake_advance(vm, NS_PER_SEC / 10);
+}
 
 START_TEST(mouse_packets)
 {
@@ -228,40 +394,95 @@ START_TEST(mouse_packets)
     expect("fa aa 00");
     mouse(0xf2);
     expect("fa 00");
-    i8042_mouse_event(vm, 5, 5, 0, 0);
+    move(5, 5, 0, 0);
     expect(""); /* not enabled yet */
-    mouse(0xf6);
-    expect("fa");
-    mouse(0xf4);
-    expect("fa");
-    i8042_mouse_event(vm, 3, -2, 1, 1);
+    mouse_all("f6 f4");
+    move(3, 2, 1, 1); /* downwards */
     expect("29 03 fe");
-    i8042_mouse_event(vm, 200, 0, 0, 0);
+    move(200, 0, 0, 0);
     expect("08 7f 00 08 49 00");
     mouse(0xe9);
     expect("fa 20 02 64");
-    for (const char *p = "\xc8\x64\x50"; *p; p++) {
-        mouse(0xf3);
-        expect("fa");
-        mouse((uint8_t)*p);
-        expect("fa");
-    }
+    mouse_all("f3 c8 f3 64 f3 50"); /* a wheel */
     mouse(0xf2);
     expect("fa 03");
-    i8042_mouse_event(vm, 0, 0, -1, 0);
+    move(0, 0, -1, 0);
     expect("08 00 00 ff");
-    mouse(0xf0);
-    expect("fa");
-    i8042_mouse_event(vm, 1, 1, 0, 2);
+    mouse_all("f0");
+    move(1, -1, 0, 2);
     expect("");
     mouse(0xeb);
     expect("fa 0a 01 01 00");
-    mouse(0xee);
-    expect("fa");
+    mouse(0xe9);
+    expect("fa 61 02 50");
+    mouse_all("ea ee");
+    move(9, 9, 9, 1);
+    expect("");
     mouse(0xe9);
     expect("e9");
     mouse(0xec);
-    expect("fa");
+    expect("fa 29 09 f7 09");
+}
+END_TEST
+
+START_TEST(mouse_of_five_buttons)
+{
+    mouse_all("f3 c8 f3 c8 f3 50 f4");
+    mouse(0xf2);
+    expect("fa 04");
+    move(0, 0, -1, INPUT_SIDE);
+    expect("08 00 00 1f");
+    move(0, 0, 9, INPUT_EXTRA | INPUT_MIDDLE);
+    expect("0c 00 00 27 0c 00 00 22");
+    mouse(0xff);
+    expect("fa aa 00");
+    mouse(0xf2);
+    expect("fa 00");
+}
+END_TEST
+
+START_TEST(mouse_scaling_and_resolution)
+{
+    mouse_all("e7 e8 03 f4");
+    mouse(0xe9);
+    expect("fa 30 03 64");
+    for (int n = 0; n <= 6; n++)
+        move(n, 0, 0, 0);
+    expect("08 01 00 08 01 00 08 03 00 08 06 00 08 09 00 08 0c 00");
+    move(-2, 5, 0, 0);
+    expect("38 ff f7");
+    mouse_all("f0");
+    move(2, 0, 0, 0);
+    mouse(0xeb);
+    expect("fa 08 02 00"); /* not for what is asked for */
+    mouse_all("e6");
+    mouse(0xe9);
+    expect("fa 60 03 64");
+}
+END_TEST
+
+START_TEST(mouse_sample_rate)
+{
+    unsigned packets = 0;
+
+    mouse_all("f3 28 f4"); /* 40 a second */
+    for (unsigned ms = 0; ms < 1000; ms++) {
+        input_mouse(vm, 1, 0, 0, 0);
+        fake_advance(vm, NS_PER_SEC / 1000);
+        for (; inb(vm, 0x64) & 1; packets++) {
+            inb(vm, 0x60);
+            inb(vm, 0x60);
+            inb(vm, 0x60);
+        }
+    }
+    ck_assert_uint_ge(packets, 40);
+    ck_assert_uint_le(packets, 41);
+    input_mouse(vm, 0, 0, 0, INPUT_LEFT); /* a click waits for nothing */
+    input_mouse(vm, 0, 0, 0, 0);
+    ck_assert_uint_eq(inb(vm, 0x60) & 0x0f, 0x09);
+    inb(vm, 0x60);
+    inb(vm, 0x60);
+    expect("08 00 00");
 }
 END_TEST
 
@@ -308,9 +529,12 @@ START_TEST(any_traffic_is_harmless)
         case 1: outb(vm, 0x60, (uint8_t)(rand() >> 8)); break;
         case 2: outb(vm, 0x64, (uint8_t)(rand() >> 8)); break;
         case 3: outb(vm, 0x64, 0xd4); break;
-        case 4: i8042_key_event(vm, (uint8_t)(rand() >> 8), rand() & 1); break;
+        case 4:
+            input_key(vm, 1 + (unsigned)(rand() >> 8) % (INPUT_KEY_COUNT - 1), rand() & 1);
+            break;
         case 5:
-            i8042_mouse_event(vm, rand() - rand(), rand() - rand(), rand(), (uint8_t)rand());
+            input_mouse(vm, rand() - rand(), rand() - rand(), rand(), (unsigned)rand());
+            fake_advance(vm, (uint64_t)rand());
             break;
         default: inb(vm, (rand() & 1) ? 0x60 : 0x64); break;
         }
@@ -329,9 +553,16 @@ int main(void)
     tcase_add_test(tc, controller_commands);
     tcase_add_test(tc, keyboard_commands);
     tcase_add_test(tc, keys_arrive_translated);
-    tcase_add_test(tc, every_key_survives_both_sets);
+    tcase_add_test(tc, every_key_in_every_set);
+    tcase_add_test(tc, print_and_pause_know_modifiers);
+    tcase_add_test(tc, keys_of_set_3_behave_as_told);
+    tcase_add_test(tc, a_held_key_repeats);
+    tcase_add_test(tc, a_full_buffer_loses_no_break);
     tcase_add_test(tc, disabled_devices_wait);
     tcase_add_test(tc, mouse_packets);
+    tcase_add_test(tc, mouse_of_five_buttons);
+    tcase_add_test(tc, mouse_scaling_and_resolution);
+    tcase_add_test(tc, mouse_sample_rate);
     tcase_add_test(tc, a20_is_the_or_of_its_sources);
     tcase_add_test(tc, resets_are_requested);
     tcase_add_test(tc, any_traffic_is_harmless);
