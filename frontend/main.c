@@ -69,6 +69,16 @@ static int run(struct vm *vm)
     }
 }
 
+static void print_warnings(struct vm *vm)
+{
+    vm_lock(vm);
+    for (struct drive *d = drive_next(vm, NULL); d != NULL; d = drive_next(vm, d)) {
+        if (drive_warning(d) != NULL)
+            fprintf(stderr, "calque: %s: %s\n", drive_id(d), drive_warning(d));
+    }
+    vm_unlock(vm);
+}
+
 static bool add_devices(struct vm *vm, const struct options *o)
 {
     const void *cfg[OPTIONAL_COUNT] = {[OPTIONAL_DEBUG_EXIT] = &o->debug_exit};
@@ -81,13 +91,23 @@ static bool add_devices(struct vm *vm, const struct options *o)
     return ok;
 }
 
+/* Nothing to boot is named. */
+static bool wants_demo(const struct vm_config *cfg)
+{
+    for (unsigned k = 0; k < cfg->drive_count; k++) {
+        if (cfg->drives[k].image.file != NULL)
+            return false;
+    }
+    return cfg->kernel == NULL && cfg->bios == NULL;
+}
+
 static int boot(struct options *o)
 {
     char err[VM_ERR_LEN] = "";
     struct vm *vm;
     int status;
 
-    if (o->vm.kernel == NULL && o->vm.bios == NULL) {
+    if (wants_demo(&o->vm)) {
         o->vm.kernel_data = demo_guest;
         o->vm.kernel_size = (size_t)(demo_guest_end - demo_guest);
     }
@@ -96,6 +116,7 @@ static int boot(struct options *o)
         return fail(err);
     if (vm_no_translator(vm) != NULL)
         fprintf(stderr, "calque: interpreting, which is slow: %s\n", vm_no_translator(vm));
+    print_warnings(vm);
     status = add_devices(vm, o) ? run(vm) : fail(vm_error(vm));
     vm_destroy(vm);
     return status;

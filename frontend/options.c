@@ -162,6 +162,44 @@ static int set_no_shutdown(struct parse *p, const char *arg)
     return 0;
 }
 
+static int set_nodefaults(struct parse *p, const char *arg)
+{
+    (void)arg;
+    p->o->no_defaults = true;
+    return 0;
+}
+
+static int add_drive(struct parse *p, const char *arg)
+{
+    return drives_add(&p->o->drives, arg, p->err, OPTIONS_ERR_LEN);
+}
+
+static int set_snapshot(struct parse *p, const char *arg)
+{
+    (void)arg;
+    p->o->snapshot = true;
+    return 0;
+}
+
+/* HANDLER(name of the option, interface, index, media) */
+#define DRIVE_FILES(HANDLER)                                                                       \
+    HANDLER(hda, DRIVE_IDE, 0, DRIVE_DISK)                                                         \
+    HANDLER(hdb, DRIVE_IDE, 1, DRIVE_DISK)                                                         \
+    HANDLER(hdc, DRIVE_IDE, 2, DRIVE_DISK)                                                         \
+    HANDLER(hdd, DRIVE_IDE, 3, DRIVE_DISK)                                                         \
+    HANDLER(cdrom, DRIVE_IDE, 2, DRIVE_CDROM)                                                      \
+    HANDLER(fda, DRIVE_FLOPPY, 0, DRIVE_DISK)                                                      \
+    HANDLER(fdb, DRIVE_FLOPPY, 1, DRIVE_DISK)
+
+#define HANDLER(name, interface, index, media)                                                     \
+    static int set_##name(struct parse *p, const char *arg)                                        \
+    {                                                                                              \
+        static const struct drive_place at = {"-" #name, interface, index, media};                 \
+        return drives_add_file(&p->o->drives, &at, arg, p->err, OPTIONS_ERR_LEN);                  \
+    }
+DRIVE_FILES(HANDLER)
+#undef HANDLER
+
 const struct device_class *const optional_devices[OPTIONAL_COUNT] = {
     [OPTIONAL_DEBUG_EXIT] = &debug_exit_class,
     [OPTIONAL_PC_TESTDEV] = &pc_testdev_class,
@@ -287,6 +325,7 @@ static int set_display(struct parse *p, const char *arg)
 
 static int set_vga(struct parse *p, const char *arg)
 {
+    p->o->vga_given = true;
     if (strcmp(arg, "std") == 0)
         p->o->vm.vga = VGA_STD;
     else if (strcmp(arg, "none") == 0)
@@ -374,10 +413,12 @@ static const struct option {
 
 void options_print_help(FILE *out)
 {
-    fprintf(out,
-            "usage: calque [options]\n\n"
-            "Boots a kernel or firmware, or without -kernel and -bios the built-in demo guest, on\n"
-            "this terminal.\n\n");
+    fprintf(
+        out,
+        "usage: calque [options] [image]\n\n"
+        "Boots a kernel, firmware or an image, or without any the built-in demo guest, on\n"
+        "this terminal. An image alone is a CD, a floppy or the first hard disk, by what is in\n"
+        "it and how long it is.\n\n");
     for (size_t k = 0; k < OPTION_COUNT; k++) {
         char left[64];
         snprintf(left, sizeof(left), "-%s %s", options[k].name,
@@ -398,11 +439,8 @@ static const struct option *find(const char *name)
 static int parse_one(struct parse *p, int left, char **argv)
 {
     const char *word = argv[0];
-    if (word[0] != '-' || word[1] == '\0') {
-        snprintf(p->err, OPTIONS_ERR_LEN, "%s: not an option (disk images are not supported)",
-                 word);
-        return -EINVAL;
-    }
+    if (word[0] != '-' || word[1] == '\0')
+        return drives_add_guessed(&p->o->drives, word, p->err, OPTIONS_ERR_LEN) == 0 ? 1 : -EINVAL;
     const struct option *opt = find(word + (word[1] == '-' ? 2 : 1));
     if (opt == NULL) {
         snprintf(p->err, OPTIONS_ERR_LEN, "%s: unknown option (-help lists them)", word);
@@ -440,7 +478,12 @@ int options_parse(struct options *o, int argc, char **argv, char err[OPTIONS_ERR
         k += used;
     }
     /* Without a screen the terminal is always the console, unless -serial says otherwise. */
-    if (o->serial_count == 0)
+    if (o->serial_count == 0 && !o->no_defaults)
         o->vm.serial[0] = "mon:stdio";
+    if (o->no_defaults && !o->vga_given)
+        o->vm.vga = VGA_NONE;
+    drives_finish(&o->drives, o->snapshot, !o->no_defaults);
+    o->vm.drives = o->drives.drive;
+    o->vm.drive_count = o->drives.count;
     return o->ask == ASK_NOTHING ? check_boot(&p) : 0;
 }

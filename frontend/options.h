@@ -7,6 +7,7 @@
 #include <stdint.h>
 
 #include "devices/debug_exit.h"
+#include "frontend/drives.h"
 #include "vmm/vm.h"
 
 #define OPTIONS_ERR_LEN 512
@@ -27,13 +28,15 @@ enum optional_device { OPTIONAL_DEBUG_EXIT, OPTIONAL_PC_TESTDEV, OPTIONAL_COUNT 
 extern const struct device_class *const optional_devices[OPTIONAL_COUNT];
 
 struct options {
-    struct vm_config vm; /* strings point into argv; log is left to the caller */
+    struct vm_config vm; /* strings point into argv, drives into this; log is left to the caller */
     enum question ask;
     bool accel_given;     /* -accel seen */
     const char *log_file; /* -D, or NULL */
     bool add[OPTIONAL_COUNT];
     struct debug_exit_cfg debug_exit;
     unsigned serial_count; /* -serial options seen */
+    struct drive_set drives;
+    bool snapshot, no_defaults, vga_given; /* -snapshot, -nodefaults, -vga seen */
 };
 
 /* 0, or -EINVAL with one line of text in err. Stops at the first question. */

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* The I/O thread: sleeps until a timer is due or a host descriptor is ready, and serves both under
- * the machine lock. `sleep_until` tells timer_arm() whether it must be woken for a new deadline; it
- * is 0 while the thread is awake, since it looks at the timers again before it sleeps. */
+/* The I/O thread: sleeps until a timer is due, a host descriptor ready or a drive's request done,
+ * and serves them under the machine lock. `sleep_until` tells timer_arm() whether it must be woken
+ * for a new deadline; it is 0 while the thread is awake, since it looks at the timers again before
+ * it sleeps. */
 #include <errno.h>
 
 #include "vmm/vmm_internal.h"
@@ -31,6 +32,7 @@ static void io_round(struct vm *vm)
     bool more;
 
     more = !clock_is_stopped(vm) && clock_fire(vm, FIRE_BURST);
+    drives_complete(vm);
     chardev_pump(vm);
     fds[0] = (struct pollfd){.fd = io->wake_fd, .events = POLLIN};
     fds[1] = (struct pollfd){.fd = host_signals_fd(vm->signals), .events = POLLIN};

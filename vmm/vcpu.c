@@ -257,6 +257,7 @@ static void follow_pause(struct vm *vm, bool paused)
         return;
     vm_lock(vm);
     if (paused) {
+        drives_drain(vm);
         clock_stop(vm);
     } else {
         clock_start(vm);

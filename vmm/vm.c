@@ -87,6 +87,8 @@ static int create_parts(struct vm *vm, const struct board *board)
     if (err == 0)
         err = create_cpus(vm);
     if (err == 0)
+        err = drives_create(vm);
+    if (err == 0)
         err = devices_create(vm, board);
     return err;
 }
@@ -126,6 +128,7 @@ void vm_destroy(struct vm *vm)
     io_stop(vm);
     vm_lock(vm);
     devices_destroy(vm);
+    drives_destroy(vm);
     chardev_close_all(vm);
     vm_unlock(vm);
     for (unsigned i = 0; i < VM_MAX_CPUS; i++)
@@ -167,7 +170,10 @@ enum vm_end vm_run(struct vm *vm)
     cpu_thread_end();
     io_stop(vm);
     vm_lock(vm);
+    drives_drain(vm);
     clock_stop(vm);
+    if (drives_flush(vm) != 0)
+        end = VM_END_ERROR;
     vm_unlock(vm);
     atomic_store(&v->on, false);
     jit_thread_leave(v->jit);

@@ -17,6 +17,7 @@
 #include "vmm/chardev.h"
 #include "vmm/clock.h"
 #include "vmm/device.h"
+#include "vmm/drive.h"
 #include "vmm/irq.h"
 #include "vmm/log.h"
 #include "vmm/mem.h"
@@ -44,8 +45,10 @@ struct vm_config {
     enum vm_accel accel;
     struct jit_config jit;               /* for the translator */
     const char *serial[VM_SERIAL_PORTS]; /* chardev specs; NULL: port absent */
-    const char *debugcon;                /* chardev spec for ports 0xe9 and 0x402; NULL: none */
-    const char *bios;                    /* firmware image, instead of a kernel; NULL: none */
+    const struct drive_config *drives;   /* drive_count of them */
+    unsigned drive_count;
+    const char *debugcon; /* chardev spec for ports 0xe9 and 0x402; NULL: none */
+    const char *bios;     /* firmware image, instead of a kernel; NULL: none */
     const char *kernel, *initrd, *append;
     const uint8_t *kernel_data; /* instead of `kernel`: an image in memory */
     size_t kernel_size;

@@ -13,6 +13,7 @@
 #include "cpu/cpu.h"
 #include "jit/jit.h"
 #include "vmm/display.h"
+#include "vmm/drive.h"
 #include "vmm/host.h"
 #include "vmm/input.h"
 #include "vmm/vm.h"
@@ -148,6 +149,18 @@ void chardev_pump(struct vm *vm);
 void chardev_continued(struct vm *vm);
 void chardev_close_all(struct vm *vm);
 
+/* -- Drives ------------------------------------------------------------------------------------ */
+
+/* Those of the configuration, in its order; on failure some are left. 0 or -errno. */
+int drives_create(struct vm *vm);
+void drives_destroy(struct vm *vm);
+/* Hand the results that are there to the devices. */
+void drives_complete(struct vm *vm);
+/* Until no drive has anything to do; the devices have all results. */
+void drives_drain(struct vm *vm);
+/* What was written is on the host's disk: 0, or the first error, with a text. */
+int drives_flush(struct vm *vm);
+
 /* -- vCPU -------------------------------------------------------------------------------------- */
 
 /* What a vCPU is asked to do, as a set. */
@@ -254,6 +267,7 @@ struct vm {
     struct chardev *chardevs;
     struct display *display; /* NULL: no adapter */
     struct input_state input;
+    struct drive *drives; /* in the order of the configuration */
     bool stdio_taken;
     struct host_signals *signals; /* NULL: not taken over */
     atomic_bool paused;

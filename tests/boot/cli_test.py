@@ -109,6 +109,11 @@ def cases(folder):
     yield "missing firmware", bad, ["-bios", f"{folder}/none"], f"{folder}/none"
     yield "firmware of odd size", bad, ["-bios", text], "64 KiB"
     yield "firmware and kernel", bad, ["-bios", text, "-kernel", text], "-bios"
+    yield "missing image", bad, ["-bios", text, f"{folder}/none"], f"{folder}/none"
+    yield "missing disk", bad, ["-kernel", text, "-hda", f"{folder}/none"], f"{folder}/none"
+    yield "disk is a folder", bad, ["-kernel", text, "-hda", folder], folder
+    yield ("disk of no format", bad, ["-kernel", text, "-drive", f"file={text},format=none"],
+           "none")
     yield "unwritable log", bad, ["-D", f"{folder}/none/log", "-d", "int"], f"{folder}/none/log"
     kernel = f"{TOP}/guests/amd64/vmlinuz"
     if os.path.exists(kernel):

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "frontend/options.h"
 
@@ -130,12 +131,163 @@ START_TEST(devices_add_up)
 }
 END_TEST
 
+static const struct {
+    const char *line;
+    unsigned count; /* without the empty drives that are always there */
+    struct drive_config first;
+} drives[] = {
+    {"-hda a", 1, {.image = {.file = "a"}}},
+    {"-hdb a", 1, {.index = 1, .image = {.file = "a"}}},
+    {"-hdc a", 1, {.index = 2, .image = {.file = "a"}}},
+    {"-hdd a,b", 1, {.index = 3, .image = {.file = "a,b"}}},
+    {"-cdrom a", 1, {.index = 2, .media = DRIVE_CDROM, .image = {.file = "a"}}},
+    {"-fda a -fdb b", 2, {.interface = DRIVE_FLOPPY, .image = {.file = "a"}}},
+    {"-fdb b", 1, {.interface = DRIVE_FLOPPY, .index = 1, .image = {.file = "b"}}},
+    {"-drive file=a", 1, {.image = {.file = "a"}}},
+    {"-drive file=a,,b,,,format=raw", 1, {.image = {.file = "a,b,", .format = "raw"}}},
+    {"-drive file=a,index=3 -drive file=b", 2, {.index = 3, .image = {.file = "a"}}},
+    {"-drive file=a,bus=1,unit=1", 1, {.index = 3, .image = {.file = "a"}}},
+    {"-drive file=a,unit=1", 1, {.index = 1, .image = {.file = "a"}}},
+    {"-drive file=a,bus=1", 1, {.index = 2, .image = {.file = "a"}}},
+    {"-drive media=cdrom,id=cd", 1, {.id = "cd", .media = DRIVE_CDROM}},
+    {"-drive if=floppy,file=a,readonly=on",
+     1,
+     {.interface = DRIVE_FLOPPY, .image = {.file = "a", .readonly = true}}},
+    {"-drive if=ide,file=a,read-only=on,snapshot=on,cache=unsafe,follow-backing=on",
+     1,
+     {.image = {.file = "a",
+                .readonly = true,
+                .snapshot = true,
+                .cache = DISK_CACHE_UNSAFE,
+                .follow_backing = true}}},
+    {"-drive file=a,cache=none", 1, {.image = {.file = "a", .cache = DISK_CACHE_NONE}}},
+    {"-snapshot -hda a", 1, {.image = {.file = "a", .snapshot = true}}},
+    {"-snapshot -drive file=a,snapshot=off", 1, {.image = {.file = "a"}}},
+    {"-snapshot -cdrom a", 1, {.index = 2, .media = DRIVE_CDROM, .image = {.file = "a"}}},
+};
+
+static void ck_assert_pstr(const char *a, const char *b)
+{
+    ck_assert((a == NULL) == (b == NULL));
+    if (a != NULL)
+        ck_assert_str_eq(a, b);
+}
+
+START_TEST(drives_are_placed)
+{
+    char line[200];
+    struct options o;
+    const struct drive_config *want = &drives[_i].first, *got;
+    snprintf(line, sizeof(line), "-kernel k -nodefaults %s", drives[_i].line);
+    ck_assert_msg(parse(&o, line) == 0, "%s", err);
+    ck_assert_uint_eq(o.vm.drive_count, drives[_i].count);
+    got = o.vm.drives;
+    ck_assert_pstr(got->id, want->id);
+    ck_assert_pstr(got->image.file, want->image.file);
+    ck_assert_pstr(got->image.format, want->image.format);
+    ck_assert_int_eq(got->interface, want->interface);
+    ck_assert_uint_eq(got->index, want->index);
+    ck_assert_int_eq(got->media, want->media);
+    ck_assert_int_eq(got->image.readonly, want->image.readonly);
+    ck_assert_int_eq(got->image.snapshot, want->image.snapshot);
+    ck_assert_int_eq(got->image.cache, want->image.cache);
+    ck_assert_int_eq(got->image.follow_backing, want->image.follow_backing);
+}
+END_TEST
+
+/* A PC has a CD-ROM and a floppy drive, empty unless somebody asks for something there. */
+START_TEST(default_drives)
+{
+    struct options o;
+    ck_assert_int_eq(parse(&o, ""), 0);
+    ck_assert_uint_eq(o.vm.drive_count, 2);
+    ck_assert_int_eq(o.vm.drives[0].media, DRIVE_CDROM);
+    ck_assert_uint_eq(o.vm.drives[0].index, 2);
+    ck_assert_int_eq(o.vm.drives[1].interface, DRIVE_FLOPPY);
+    ck_assert_uint_eq(o.vm.drives[1].index, 0);
+    ck_assert_int_eq(parse(&o, "-kernel k -hdc a -fda b"), 0);
+    ck_assert_uint_eq(o.vm.drive_count, 2);
+    ck_assert_str_eq(o.vm.drives[0].image.file, "a");
+    ck_assert_int_eq(parse(&o, "-nodefaults"), 0);
+    ck_assert_uint_eq(o.vm.drive_count, 0);
+    ck_assert_ptr_null(o.vm.serial[0]);
+    ck_assert_int_eq(o.vm.vga, VGA_NONE);
+    ck_assert_int_eq(parse(&o, "-nodefaults -vga std -serial null"), 0);
+    ck_assert_int_eq(o.vm.vga, VGA_STD);
+    ck_assert_str_eq(o.vm.serial[0], "null");
+}
+END_TEST
+
+static void make_image(const char *name, off_t size, off_t at, const char *text)
+{
+    FILE *f = fopen(name, "wb");
+    ck_assert_ptr_nonnull(f);
+    ck_assert_int_eq(ftruncate(fileno(f), size), 0);
+    ck_assert_int_eq(fseeko(f, at, SEEK_SET), 0);
+    fputs(text, f);
+    fclose(f);
+}
+
+static const struct {
+    off_t size, at;
+    const char *text;
+    enum drive_if interface;
+    unsigned index;
+    enum drive_media media;
+} guesses[] = {
+    {1474560, 0, "", DRIVE_FLOPPY, 0, DRIVE_DISK},
+    {163840, 0, "", DRIVE_FLOPPY, 0, DRIVE_DISK},
+    {2949120, 0, "", DRIVE_FLOPPY, 0, DRIVE_DISK},
+    {1474560 + 512, 0, "", DRIVE_IDE, 0, DRIVE_DISK},
+    {10 << 20, 0, "", DRIVE_IDE, 0, DRIVE_DISK},
+    {10 << 20, 0x8001, "CD001", DRIVE_IDE, 2, DRIVE_CDROM},
+    {10 << 20, 0x8000, "CD001", DRIVE_IDE, 0, DRIVE_DISK},
+    {1474560, 0x8001, "CD001", DRIVE_IDE, 2, DRIVE_CDROM},
+};
+
+START_TEST(image_alone)
+{
+    char name[] = "/tmp/calque-image-XXXXXX", line[100];
+    struct options o;
+    int fd = mkstemp(name);
+    ck_assert_int_ge(fd, 0);
+    close(fd);
+    make_image(name, guesses[_i].size, guesses[_i].at, guesses[_i].text);
+    snprintf(line, sizeof(line), "-kernel k %s", name);
+    ck_assert_int_eq(parse(&o, line), 0);
+    unlink(name);
+    ck_assert_str_eq(o.vm.drives[0].image.file, name);
+    ck_assert_int_eq(o.vm.drives[0].interface, guesses[_i].interface);
+    ck_assert_uint_eq(o.vm.drives[0].index, guesses[_i].index);
+    ck_assert_int_eq(o.vm.drives[0].media, guesses[_i].media);
+}
+END_TEST
+
 /* Each is refused with a text that names what was wrong. */
 static const struct {
     const char *line, *names;
 } mistakes[] = {
     {"-bogus", "-bogus"},
     {"disk.img", "disk.img"},
+    {"-hda a -hda b", "-hda b"},
+    {"-cdrom a -hdc b", "-hdc b"},
+    {"-drive if=virtio,file=a", "virtio"},
+    {"-drive file=a,index=4", "index=4"},
+    {"-drive file=a,index=-1", "index=-1"},
+    {"-drive file=a,index=1,unit=1", "index="},
+    {"-drive file=a,unit=2", "unit=2"},
+    {"-drive file=a,bus=2", "bus=2"},
+    {"-drive if=floppy,index=2", "index=2"},
+    {"-drive index=0", "file="},
+    {"-drive file=", "file="},
+    {"-drive if=floppy,media=cdrom", "if=ide"},
+    {"-drive media=tape", "tape"},
+    {"-drive file=a,cache=warm", "warm"},
+    {"-drive file=a,readonly=maybe", "maybe"},
+    {"-drive file=a,readonly", "readonly"},
+    {"-drive file=a,color=red", "color=red"},
+    {"-drive id=,file=a", "id="},
+    {"-hda", "-hda"},
     {"-", "-"},
     {"-m", "-m"},
     {"-m lots", "lots"},
@@ -232,6 +384,9 @@ int main(void)
     tcase_add_test(t, devices_add_up);
     tcase_add_loop_test(t, accelerators_in_order, 0, sizeof(accels) / sizeof(accels[0]));
     tcase_add_loop_test(t, mistakes_are_named, 0, sizeof(mistakes) / sizeof(mistakes[0]));
+    tcase_add_loop_test(t, drives_are_placed, 0, sizeof(drives) / sizeof(drives[0]));
+    tcase_add_test(t, default_drives);
+    tcase_add_loop_test(t, image_alone, 0, sizeof(guesses) / sizeof(guesses[0]));
     tcase_add_test(t, questions);
     suite_add_tcase(s, t);
     SRunner *r = srunner_create(s);
