@@ -98,18 +98,16 @@ static int new_l2(struct qcow2 *q, uint64_t guest, uint64_t old, struct qcow2_ta
     uint32_t index = (uint32_t)qcow2_l1_index(q, guest);
     struct qcow2_table *t;
     uint64_t host;
-    int err = 0;
+    int err = qcow2_allocate(q, &host); /* this may use q->cluster, too */
 
-    if (old != 0) {
+    if (err != 0)
+        return err;
+    err = file_extend(q->file, host + q->cluster_size);
+    if (err == 0 && old != 0) {
         err = qcow2_table(q, &q->l2, old, false, &t);
         if (err == 0)
             memcpy(q->cluster, t->data, q->cluster_size);
     }
-    if (err == 0)
-        err = qcow2_allocate(q, &host);
-    if (err != 0)
-        return err;
-    err = file_extend(q->file, host + q->cluster_size);
     if (err == 0)
         err = qcow2_table(q, &q->l2, host, true, &t);
     if (err != 0) {

@@ -262,6 +262,40 @@ START_TEST(damaged_tables)
 }
 END_TEST
 
+/* A shared L2 table is copied, and its new cluster is the first that takes a larger refcount table:
+ * all clusters that the old one can count are used. */
+START_TEST(copied_while_growing)
+{
+    static const struct qcow2_spec s = {3, 9, 6, MIB, NULL, NULL};
+    uint8_t data[3 * 512], buf[sizeof(data)];
+
+    make_qcow2("a.qcow2", &s);
+    memset(data, 'd', sizeof(data));
+    struct disk *d = open_disk(&writable);
+    ck_assert_int_eq(disk_write(d, 0, data, sizeof(data)), 0);
+    disk_close(d);
+    uint64_t end = align_up(size_of_file("a.qcow2"), 512);
+    uint64_t l2 = peek_file("a.qcow2", 3 * 512, 8) & ~(UINT64_C(1) << 63);
+    for (unsigned i = 0; i < 64; i++) {
+        patch_file("a.qcow2", 2 * 512 + i * 8, 8, i == l2 / 512 ? 2 : 1);
+        patch_file("a.qcow2", end + i * 8, 8, 1);
+        if (i > 0)
+            patch_file("a.qcow2", 512 + i * 8, 8, end);
+    }
+    patch_file("a.qcow2", 3 * 512, 8, l2);
+
+    d = open_disk(&writable);
+    memset(data + 512, 'e', 512);
+    ck_assert_int_eq(disk_write(d, 512, data + 512, 512), 0);
+    ck_assert_uint_ne(peek_file("a.qcow2", 48, 8), 512); /* the refcount table has moved */
+    ck_assert_int_eq(disk_close(d), 0);
+    d = open_disk(&writable);
+    ck_assert_int_eq(disk_read(d, 0, buf, sizeof(buf)), 0);
+    ck_assert_mem_eq(buf, data, sizeof(data));
+    disk_close(d);
+}
+END_TEST
+
 /* -- Kills ------------------------------------------------------------------------------------- */
 
 START_TEST(killed)
@@ -294,6 +328,7 @@ int main(void)
     tcase_add_loop_test(tc, damaged_header, 0, sizeof(damages) / sizeof(damages[0]));
     tcase_add_test(tc, feature_name);
     tcase_add_loop_test(tc, damaged_tables, 0, 8);
+    tcase_add_test(tc, copied_while_growing);
     tcase_add_loop_test(tc, killed, 0, 3);
     suite_add_tcase(s, tc);
 
