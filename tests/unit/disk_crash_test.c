@@ -60,8 +60,7 @@ static void make_crash_file(void)
 
 static void check_sector(uint32_t i, const uint32_t *sector)
 {
-    for (unsigned k = 1; k < 128; k++)
-        ck_assert_uint_eq(sector[k], sector[0]);
+    ck_assert_mem_eq(sector + 1, sector, 508); /* all of it is one number */
     if (sector[0] == 0) {
         ck_assert_uint_le(p.flushed[i], p.discarded[i]);
         return;

@@ -4,7 +4,7 @@
 #include "tests/unit/disk_images.h"
 #include "tests/unit/disk_writer.h"
 
-#define SIZE (UINT64_C(6) * 1048576 + 1536)
+#define SIZE (UINT64_C(3) * 1048576 + 1536)
 
 static int run(const char *format, ...) __attribute__((format(printf, 1, 2)));
 

@@ -77,8 +77,7 @@ static inline void check_history(struct history *h)
         ck_assert_int_eq(disk_read(d, i * UINT64_C(512), sector, 512), 0);
         ck_assert_uint_ge(sector[0], h->flushed[i]);
         ck_assert_uint_le(sector[0], h->written[i]);
-        for (unsigned k = 1; k < 128; k++)
-            ck_assert_uint_eq(sector[k], sector[0]);
+        ck_assert_mem_eq(sector + 1, sector, sizeof(sector) - 4); /* all of it is that number */
         h->written[i] = h->flushed[i] = sector[0];
     }
     ck_assert_int_eq(disk_close(d), 0);

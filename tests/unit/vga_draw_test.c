@@ -75,8 +75,8 @@ static void ck_color(uint32_t pixel, unsigned index, unsigned x, unsigned y)
     for (unsigned c = 0; c < 3; c++) {
         int shown = (int)(pixel >> (16 - 8 * c) & 0xff), want = (int)six(r.dac[index][c]);
 
-        ck_assert_msg(abs(shown - want) <= 1, "pixel %u,%u: %06x is not colour %u", x, y, pixel,
-                      index);
+        if (abs(shown - want) > 1) /* an assertion for each pixel would cost a system call */
+            ck_abort_msg("pixel %u,%u: %06x is not colour %u", x, y, pixel, index);
     }
 }
 
@@ -450,7 +450,8 @@ START_TEST(linear_depths)
             for (unsigned c = 0; c < 24; c += 8) {
                 int shown = (int)(out[x] >> c & 0xff);
 
-                ck_assert_int_le(abs(shown - (int)(linear_pixel(bpp, x, y) >> c & 0xff)), 1);
+                if (abs(shown - (int)(linear_pixel(bpp, x, y) >> c & 0xff)) > 1)
+                    ck_abort_msg("pixel %u,%u: %06x", x, y, out[x]);
             }
         }
     }
