@@ -316,6 +316,23 @@ static bool is_defined(struct fake_machine *m)
     return true;
 }
 
+/* Has the code written to page tables? Which of its translations the processor had made before,
+ * ahead of their use too, is its own matter. */
+static bool are_tables_changed(const struct world *w)
+{
+    const struct fake_machine *m = w->m[0];
+
+    if (!(m->cpu.cr0 & CR0_PG))
+        return false;
+    for (unsigned n = 0; n < PAGES; n++)
+        if (m->dirty[n] &&
+            (n == PAGE_TABLES / PAGE || n == PAGE_TABLES / PAGE + 1 ||
+             n >= PAGES - PAGE_TABLES64 / PAGE) &&
+            memcmp(m->ram + n * PAGE, w->ram + n * PAGE, PAGE) != 0)
+            return true;
+    return false;
+}
+
 /* False: it takes too long, or its results are not defined. */
 static bool run_interpreter(const struct world *w, enum cpu_exit *why)
 {
@@ -327,7 +344,7 @@ static bool run_interpreter(const struct world *w, enum cpu_exit *why)
     *why = cpu_run(&m->cpu);
     cpu_attend(&m->cpu, 0, ATT_EXIT);
     m->cpu.log_items = 0;
-    return *why != CPU_EXIT_ATTENTION;
+    return *why != CPU_EXIT_ATTENTION && !are_tables_changed(w);
 }
 
 /* -- Comparing --------------------------------------------------------------------------------- */

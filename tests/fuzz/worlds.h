@@ -6,13 +6,16 @@
 
 #include "tests/unit/protected.h"
 
+#define PAGE_TABLES   0x350000u /* of 32-bit code: a directory, a table */
+#define PAGE_TABLES64 0x10000u  /* fake_machine_enter64()'s, at the end of RAM */
+
 /* 32-bit paging, all pages for everybody. */
 static inline void paging_on(struct fake_machine *m)
 {
-    put(m, 0x350000, 4, 0x351067);
+    put(m, PAGE_TABLES, 4, (PAGE_TABLES + 4096) | 0x67);
     for (unsigned k = 0; k < 1024; k++)
-        put(m, 0x351000 + k * 4, 4, k << 12 | 0x67);
-    m->cpu.cr3 = 0x350000;
+        put(m, PAGE_TABLES + 4096 + k * 4, 4, k << 12 | 0x67);
+    m->cpu.cr3 = PAGE_TABLES;
     m->cpu.cr0 |= CR0_PG;
 }
 
@@ -108,7 +111,7 @@ static inline uint64_t value(uint64_t *seed)
         IDT,
         HANDLER,
         TSS,
-        0x351000,
+        PAGE_TABLES + 4096,
         0x10,
         0x2b,
         0x1000000,

@@ -13,6 +13,7 @@ to build/guest-NAME.log.
 """
 
 import argparse
+import concurrent.futures
 import os
 import re
 import shlex
@@ -117,25 +118,30 @@ def complain(name, options):
     return "; ".join(exceeded(name, output)) or None if counts else None
 
 
+def run(name, options):
+    """Runs a case and prints its line. True: it failed."""
+    start = time.monotonic()
+    complaint = complain(name, options)
+    print(f"FAIL guest {name} - {complaint}\n" if complaint else
+          f"ok guest {name} ({time.monotonic() - start:.1f} s)\n", end="", flush=True)
+    return complaint is not None
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--emulator", default=f"{TOP}/build/calque", help="command to test")
     parser.add_argument("--guests", default=f"{TOP}/build/guests", help="where NAME.bin are")
     parser.add_argument("--scale", type=float, default=1.0, help="factor on the time limit")
     parser.add_argument("--log-dir", default=f"{TOP}/build", help="where logs go")
+    parser.add_argument("--jobs", type=int, default=1, help="guests at a time")
     parser.add_argument("names", nargs="*", metavar="NAME", help=f"of {', '.join(CASES)}")
     options = parser.parse_args()
     unknown = [name for name in options.names if name not in CASES]
     if unknown:
         parser.error(f"no such guests: {', '.join(unknown)}")
-    failed = 0
     names = options.names or list(CASES)
-    for name in names:
-        start = time.monotonic()
-        complaint = complain(name, options)
-        failed += complaint is not None
-        print(f"FAIL guest {name} - {complaint}" if complaint else
-              f"ok guest {name} ({time.monotonic() - start:.1f} s)", flush=True)
+    with concurrent.futures.ThreadPoolExecutor(options.jobs) as pool:
+        failed = sum(pool.map(lambda name: run(name, options), names))
     print(f"{len(names) - failed} passed, {failed} failed")
     sys.exit(1 if failed else 0)
 
