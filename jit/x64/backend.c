@@ -84,12 +84,20 @@ static bool fp_allowed(const struct xlat *x, const struct rule *r)
            (!(r->how & RULE_X87) || x->code->kind.mode & KIND_X87);
 }
 
-bool has_rule(const struct xlat *x, unsigned k)
+/* What is known of instruction k before anything is translated. */
+static struct outlook outlook_of(const struct xlat *x, unsigned k)
 {
     const struct insn *i = &x->code->block->insn[k];
-    const struct rule *r = &x->j->backend->rules[i->op];
+    const struct backend *be = x->j->backend;
+    const struct rule *r = &be->rules[i->op];
+    struct outlook o = {.row = decoder_row(x->j->cpu->decoder, i->op)};
 
-    return r->emit != NULL && is_decoded(i) && !(x->code->never >> k & 1) && fp_allowed(x, r);
+    o.written = (uint16_t)regs_written(be, o.row, i);
+    if (r->emit != NULL && is_decoded(i) && !(x->code->never >> k & 1) && fp_allowed(x, r)) {
+        o.rule = r;
+        find_access(x, i, &o);
+    }
+    return o;
 }
 
 static unsigned fp_of_rule(const struct rule *r)
@@ -133,25 +141,28 @@ _Static_assert(INSN_BYTES *BLOCK_MAX_INSNS + BLOCK_BYTES <= CACHE_ROOM, "a block
 
 static void emit_insn(struct xlat *x, const struct insn *i)
 {
-    struct xlat before;
+    const struct outlook *o = &x->outlook[x->k];
 
-    x->rule = &x->j->backend->rules[i->op];
-    x->row = decoder_row(x->j->cpu->decoder, i->op);
+    x->rule = o->rule;
+    x->row = o->row;
     x->nskips = 0;
     slots_note(x);
     if (optab[i->op].attr & ATTR_END)
         emit_notes(x);
-    else if (x->note_mem != 0 && has_rule(x, x->k))
-        emit_notes_before(x, x->written[x->k]);
+    else if (x->note_mem != 0 && x->rule != NULL)
+        emit_notes_before(x, o->written);
     x->code->note[x->k] = x->note;
     x->code->note_mem[x->k] = x->note_mem;
-    before = *x;
-    unsigned nexits = x->code->nexits;
-    if (has_rule(x, x->k) && is_comparable(x) && emit_by_rule(x, i) &&
-        x->a.p - before.a.p <= INSN_BYTES &&
-        x->nrefusals - before.nrefusals <= MAX_REFUSALS / BLOCK_MAX_INSNS)
+
+    uint8_t *begin = x->a.p;
+    unsigned ncold = x->ncold, nrefusals = x->nrefusals, nexits = x->code->nexits;
+    if (x->rule != NULL && is_comparable(x) && emit_by_rule(x, i) && x->a.p - begin <= INSN_BYTES &&
+        x->nrefusals - nrefusals <= MAX_REFUSALS / BLOCK_MAX_INSNS)
         return;
-    *x = before;
+    /* As if it had not been tried; behind what is interpreted nothing else is known anyway. */
+    x->a.p = begin;
+    x->ncold = ncold;
+    x->nrefusals = nrefusals;
     x->code->nexits = (uint8_t)nexits;
     x->j->stats.declined++;
     x->code->declined |= UINT32_C(1) << x->k;
@@ -162,11 +173,10 @@ static void emit_insn(struct xlat *x, const struct insn *i)
 /* The parts of the state that the block uses before something in it is interpreted. */
 static unsigned fp_used(const struct xlat *x)
 {
-    const struct block *b = x->code->block;
     unsigned parts = 0;
 
-    for (unsigned k = 0; k < b->count && has_rule(x, k); k++)
-        parts |= fp_of_rule(&x->j->backend->rules[b->insn[k].op]);
+    for (unsigned k = 0; k < x->code->block->count && x->outlook[k].rule != NULL; k++)
+        parts |= fp_of_rule(x->outlook[k].rule);
     return parts;
 }
 
@@ -228,22 +238,18 @@ static void emit_budget(struct xlat *x)
 void backend_translate(struct jit *j, struct code *code)
 {
     struct refusal refusal[MAX_REFUSALS];
-    uint16_t written[BLOCK_MAX_INSNS];
+    struct outlook outlook[BLOCK_MAX_INSNS];
     struct xlat x = {.a = {j->next, j->to_exec, 0},
                      .j = j,
                      .code = code,
                      .is64 = code->kind.mode & MODE_64,
-                     .written = written,
+                     .outlook = outlook,
                      .refusal = refusal};
     const struct block *b = code->block;
     uint8_t *arrival = NULL;
 
-    for (unsigned k = 0; k < b->count; k++) {
-        unsigned op = b->insn[k].op;
-        written[k] =
-            (uint16_t)regs_written(j->backend, decoder_row(j->cpu->decoder, op), &b->insn[k]);
-    }
-
+    for (unsigned k = 0; k < b->count; k++)
+        outlook[k] = outlook_of(&x, k);
     code->begin = x.a.p;
     if (code->kind.mode & KIND_FLAT_CS) {
         code->outside = asm_here(&x.a);

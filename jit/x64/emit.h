@@ -91,6 +91,17 @@ struct refusal {
 };
 #define MAX_REFUSALS (4 * BLOCK_MAX_INSNS)
 
+/* What the code of a block tells of one of its instructions before it is translated. */
+struct outlook {
+    const struct rule *rule; /* NULL: none, or it may not be used here. It may yet decline */
+    const struct row_info *row;
+    uint16_t written; /* bits: guest registers */
+    /* Its access to memory, or one of them; known: where, by registers and a displacement. */
+    bool accesses, writes, known;
+    struct slot at;
+    int64_t disp;
+};
+
 /* A block being translated. */
 struct xlat {
     struct asmbuf a;
@@ -112,7 +123,7 @@ struct xlat {
     unsigned access;  /* bytes of the access looked up; 0: more than one page's look-up is for */
     uint8_t *skip[8]; /* jumps to the end of the current instruction */
     unsigned nskips;
-    const uint16_t *written; /* registers, by each instruction of the block */
+    const struct outlook *outlook; /* by instruction */
     struct refusal *refusal;
     unsigned nrefusals;
 };
@@ -207,8 +218,8 @@ void slots_forget(struct xlat *x);
 /* A host register that holds no slot of the stack pointer's, and another one than that; 32-bit code
  * only. */
 unsigned slots_spare(const struct xlat *x, int except);
-/* Is there a rule for instruction k? It may yet decline (backend.c). */
-bool has_rule(const struct xlat *x, unsigned k);
+/* Find what an instruction with a rule accesses. */
+void find_access(const struct xlat *x, const struct insn *i, struct outlook *o);
 
 /* -- Registers (regs.c) ------------------------------------------------------------------------ */
 

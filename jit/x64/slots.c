@@ -80,23 +80,23 @@ static int lone_register(const struct slot *at)
 }
 
 /* The constant that the instruction adds to a register that it writes. False: something else. */
-static bool find_sum(const struct xlat *x, const struct rule *r, const struct insn *i, unsigned reg,
-                     int64_t *by)
+static bool find_sum(const struct xlat *x, const struct outlook *o, const struct insn *i,
+                     unsigned reg, int64_t *by)
 {
     unsigned mnemonic = optab[i->op].mnemonic;
-    const struct row_info *row = decoder_row(x->j->cpu->decoder, i->op);
+    emit_fn emit = o->rule->emit;
     bool full = i->osz == (x->is64 ? 3 : 2);
     int64_t bytes = x->is64 ? 8 : 4;
 
-    if (r->emit == emit_push || r->emit == emit_push_segment || r->emit == emit_pushf) {
+    if (emit == emit_push || emit == emit_push_segment || emit == emit_pushf) {
         *by = -bytes;
         return reg == RSP && stack_is_plain(x, i);
     }
-    if (r->emit == emit_pop) {
+    if (emit == emit_pop) {
         *by = bytes;
         return reg == RSP && stack_is_plain(x, i) && i->dst >> 3 != RSP;
     }
-    if (r->emit == emit_lea) {
+    if (emit == emit_lea) {
         *by = i->disp;
         return full && i->asz == i->osz && i->base == reg && i->idx == REG_NONE &&
                i->dst >> 3 == reg;
@@ -108,22 +108,20 @@ static bool find_sum(const struct xlat *x, const struct rule *r, const struct in
         return true;
     }
     *by = mnemonic == M(SUB) ? -(int64_t)i->imm : (int64_t)i->imm;
-    return (mnemonic == M(ADD) || mnemonic == M(SUB)) && row->operand[1].kind == K_I;
+    return (mnemonic == M(ADD) || mnemonic == M(SUB)) && o->row->operand[1].kind == K_I;
 }
 
 /* What instruction k leaves of a slot. */
 static void follow(const struct xlat *x, struct slot *s, unsigned k)
 {
-    const struct insn *i = &x->code->block->insn[k];
-    const struct rule *r = &x->j->backend->rules[i->op];
-    unsigned written = x->written[k];
+    const struct outlook *o = &x->outlook[k];
     unsigned at[2] = {s->base, s->index};
     int64_t moved = s->moved, by;
 
     for (unsigned n = 0; n < 2; n++) {
-        if (at[n] == REG_NONE || !(written >> at[n] & 1))
+        if (at[n] == REG_NONE || !(o->written >> at[n] & 1))
             continue;
-        if (!find_sum(x, r, i, at[n], &by) || (s->entry && !x->is64)) {
+        if (!find_sum(x, o, &x->code->block->insn[k], at[n], &by) || (s->entry && !x->is64)) {
             s->live = 0;
             return;
         }
@@ -135,14 +133,7 @@ static void follow(const struct xlat *x, struct slot *s, unsigned k)
 
 /* -- Is a slot worth it? ----------------------------------------------------------------------- */
 
-/* An access of an instruction that may come. */
-struct access {
-    struct slot at;
-    int64_t disp;
-    bool write, known; /* known: all but its registers, it may be anywhere */
-};
-
-static bool find_stack_access(const struct xlat *x, const struct rule *r, struct access *a)
+static void find_stack_access(const struct xlat *x, struct outlook *o)
 {
     static const struct {
         emit_fn emit;
@@ -154,36 +145,33 @@ static bool find_stack_access(const struct xlat *x, const struct rule *r, struct
     };
 
     for (unsigned k = 0; k < sizeof(stack) / sizeof(stack[0]); k++)
-        if (stack[k].emit == r->emit) {
-            a->at = (struct slot){.base = stack[k].reg, .index = REG_NONE};
-            a->disp = stack[k].write ? -slot_bytes(x) : 0;
-            a->write = stack[k].write;
-            a->known = true;
-            return true;
+        if (stack[k].emit == o->rule->emit) {
+            o->accesses = o->known = true;
+            o->at = (struct slot){.base = stack[k].reg, .index = REG_NONE};
+            o->disp = stack[k].write ? -slot_bytes(x) : 0;
+            o->writes = stack[k].write;
         }
-    return false;
 }
 
-static bool writes_memory(const struct xlat *x, const struct rule *r, const struct insn *i)
+static bool writes_memory(const struct outlook *o)
 {
-    const struct row_info *row = decoder_row(x->j->cpu->decoder, i->op);
-    unsigned kind = row->operand[0].kind;
+    unsigned kind = o->row->operand[0].kind;
 
-    return r->how & RULE_WRITES_SRC || ((r->how & RULE_ACCESS) != RULE_READ && kind != K_G &&
-                                        kind != K_V && kind != K_P && kind != K_ACC);
+    return o->rule->how & RULE_WRITES_SRC ||
+           ((o->rule->how & RULE_ACCESS) != RULE_READ && kind != K_G && kind != K_V &&
+            kind != K_P && kind != K_ACC);
 }
 
-static bool find_access(const struct xlat *x, const struct rule *r, const struct insn *i,
-                        struct access *a)
+void find_access(const struct xlat *x, const struct insn *i, struct outlook *o)
 {
-    if (!i->mem)
-        return find_stack_access(x, r, a);
-    if (r->emit == emit_lea || r->emit == emit_nothing)
-        return false;
-    a->known = find_registers(x, i, &a->at);
-    a->disp = i->disp;
-    a->write = writes_memory(x, r, i);
-    return true;
+    if (i->mem && o->rule->emit != emit_lea && o->rule->emit != emit_nothing) {
+        o->accesses = true;
+        o->known = find_registers(x, i, &o->at);
+        o->disp = i->disp;
+        o->writes = writes_memory(o);
+    } else if (!i->mem && o->written >> RSP & 1) {
+        find_stack_access(x, o);
+    }
 }
 
 /* Can this access, which needs an entry of that table, use what the slot holds? */
@@ -206,24 +194,20 @@ enum use { UNUSED, USED_UNMOVED, USED_MOVED };
 
 static enum use find_use(const struct xlat *x, struct slot s)
 {
-    const struct block *b = x->code->block;
+    unsigned count = x->code->block->count;
     int32_t first = s.moved;
     enum use use = UNUSED;
-    struct access a;
 
     s.entry = 0;
     follow(x, &s, x->k);
-    for (unsigned k = x->k + 1; k < b->count && s.live && has_rule(x, k); k++) {
-        const struct insn *i = &b->insn[k];
-        const struct rule *r = &x->j->backend->rules[i->op];
-        if (find_access(x, r, i, &a)) {
-            if (a.known && !is_exact(x, k) && serves(&s, &a.at, a.disp, table_of(x, k, a.write))) {
-                if (s.moved != first)
-                    return USED_MOVED;
-                use = USED_UNMOVED;
-            } else if (x->is64 && (!a.known || lone_register(&a.at) < 0)) {
-                return use;
-            }
+    for (unsigned k = x->k + 1; k < count && s.live && x->outlook[k].rule != NULL; k++) {
+        const struct outlook *o = &x->outlook[k];
+        if (o->known && !is_exact(x, k) && serves(&s, &o->at, o->disp, table_of(x, k, o->writes))) {
+            if (s.moved != first)
+                return USED_MOVED;
+            use = USED_UNMOVED;
+        } else if (x->is64 && o->accesses && (!o->known || lone_register(&o->at) < 0)) {
+            return use;
         }
         follow(x, &s, k);
     }
