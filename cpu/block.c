@@ -419,8 +419,8 @@ void cpu_code_written(struct cpu *c, uint64_t pa, uint64_t n)
 
 static struct block **hash_bucket(struct block_cache *bc, uint64_t pa, uint32_t mode)
 {
-    uint64_t h = (pa ^ (uint64_t)mode << 20) * UINT64_C(0x9e3779b97f4a7c15);
-    return &bc->hash[h >> 46 & (HASH_SIZE - 1)];
+    uint64_t h = ((pa >> 12) ^ (uint64_t)mode << 20) * UINT64_C(0x9e3779b97f4a7c15) >> 46;
+    return &bc->hash[(h ^ (pa & 0xfff) >> 2) & (HASH_SIZE - 1)];
 }
 
 static void hash_remove(struct block_cache *bc, struct block *b)
