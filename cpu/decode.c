@@ -2,6 +2,7 @@
 /* Bytes to struct insn. Zydis finds prefixes, opcode, ModRM, displacement, immediates and the
  * mnemonic; the instruction table says what the operands are. Nothing else in cpu/ knows that Zydis
  * exists, but the table, whose rows carry its mnemonics. */
+#include "cpu/known.h"
 #include "cpu/operands.h"
 
 #include <Zydis/Zydis.h>
@@ -17,6 +18,7 @@ struct decoder {
     uint16_t first[2 * MAP_VEX][256];
     uint16_t *next; /* chains of rows with one map and opcode, in table order */
     struct row_info *info;
+    struct known *known;
 };
 
 /* -- The table's operand notation -------------------------------------------------------------- */
@@ -150,7 +152,8 @@ struct decoder *decoder_create(void)
         return NULL;
     d->next = calloc(optab_count, sizeof(d->next[0]));
     d->info = calloc(optab_count, sizeof(d->info[0]));
-    if (d->next == NULL || d->info == NULL) {
+    d->known = known_create();
+    if (d->next == NULL || d->info == NULL || d->known == NULL) {
         decoder_free(d);
         return NULL;
     }
@@ -158,6 +161,7 @@ struct decoder *decoder_create(void)
         ZydisDecoderInit(&d->z[m], modes[m].mode, modes[m].stack);
         for (size_t k = 0; k < sizeof(off) / sizeof(off[0]); k++)
             ZydisDecoderEnableMode(&d->z[m], off[k], ZYAN_FALSE);
+        ZydisDecoderEnableMode(&d->z[m], ZYDIS_DECODER_MODE_MINIMAL, ZYAN_TRUE);
     }
     index_rows(d);
     return d;
@@ -169,6 +173,7 @@ void decoder_free(struct decoder *d)
         return;
     free(d->next);
     free(d->info);
+    known_free(d->known);
     free(d);
 }
 
@@ -487,10 +492,23 @@ static bool ignores_mod(const ZydisDecodedInstruction *z)
            z->opcode_map == ZYDIS_OPCODE_MAP_0F && (z->opcode & 0xfc) == 0x20;
 }
 
-enum decode_status decode(const struct cpu *c, struct insn *out, const uint8_t *p, size_t n)
+/* Known from now on, unless it has two immediates. */
+static void remember(const struct cpu *c, const struct decoding *x, unsigned m,
+                     const struct insn *i, const uint8_t *p)
+{
+    const ZydisDecodedInstruction *z = &x->z;
+    struct known_values values = {.imm_at = z->raw.imm[0].offset,
+                                  .imm_bytes = z->raw.imm[0].size / 8,
+                                  .disp_at = z->raw.disp.offset,
+                                  .disp_bytes = z->raw.disp.size / 8};
+    if (z->raw.imm[1].size == 0)
+        known_add(c->decoder->known, m, i, p, values);
+}
+
+static enum decode_status decode_anew(const struct cpu *c, unsigned m, struct insn *out,
+                                      const uint8_t *p, size_t n)
 {
     struct decoding x;
-    unsigned m = c->mode & MODE_64 ? 2 : c->mode & MODE_CS32 ? 1 : 0;
     ZyanStatus st = ZydisDecoderDecodeInstruction(&c->decoder->z[m], &x.ctx, p, n, &x.z);
     if (!ZYAN_SUCCESS(st))
         return status_of(st);
@@ -520,5 +538,13 @@ enum decode_status decode(const struct cpu *c, struct insn *out, const uint8_t *
     }
     enum form form = decode_operands(out, &x, info, seg);
     out->fn = pick_handler(&optab[row], out, form);
+    remember(c, &x, m, out, p);
     return DECODE_OK;
+}
+
+enum decode_status decode(const struct cpu *c, struct insn *out, const uint8_t *p, size_t n)
+{
+    unsigned m = c->mode & MODE_64 ? 2 : c->mode & MODE_CS32 ? 1 : 0;
+
+    return known_find(c->decoder->known, m, out, p, n) ? DECODE_OK : decode_anew(c, m, out, p, n);
 }
