@@ -85,19 +85,20 @@ static bool fp_allowed(const struct xlat *x, const struct rule *r)
 }
 
 /* What is known of instruction k before anything is translated. */
-static struct outlook outlook_of(const struct xlat *x, unsigned k)
+static void look_at(const struct xlat *x, unsigned k, struct outlook *o)
 {
     const struct insn *i = &x->code->block->insn[k];
     const struct backend *be = x->j->backend;
     const struct rule *r = &be->rules[i->op];
-    struct outlook o = {.row = decoder_row(x->j->cpu->decoder, i->op)};
+    bool usable =
+        r->emit != NULL && is_decoded(i) && !(x->code->never >> k & 1) && fp_allowed(x, r);
 
-    o.written = (uint16_t)regs_written(be, o.row, i);
-    if (r->emit != NULL && is_decoded(i) && !(x->code->never >> k & 1) && fp_allowed(x, r)) {
-        o.rule = r;
-        find_access(x, i, &o);
-    }
-    return o;
+    o->rule = usable ? r : NULL;
+    o->row = decoder_row(x->j->cpu->decoder, i->op);
+    o->written = (uint16_t)regs_written(be, o->row, i);
+    o->accesses = o->known = false;
+    if (usable)
+        find_access(x, i, o);
 }
 
 static unsigned fp_of_rule(const struct rule *r)
@@ -249,7 +250,7 @@ void backend_translate(struct jit *j, struct code *code)
     uint8_t *arrival = NULL;
 
     for (unsigned k = 0; k < b->count; k++)
-        outlook[k] = outlook_of(&x, k);
+        look_at(&x, k, &outlook[k]);
     code->begin = x.a.p;
     if (code->kind.mode & KIND_FLAT_CS) {
         code->outside = asm_here(&x.a);
