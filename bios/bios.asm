@@ -1,32 +1,48 @@
 ; SPDX-License-Identifier: MIT
 ;
-; The system BIOS: 64 KiB that end at 4 GiB and are seen at F0000 as well.
-
-BIOS_SEG        equ 0xf000
+; The system BIOS: 64 KiB that end at 4 GiB and are seen at F0000 as well, where POST copies them
+; into RAM. Written from IBM's AT Technical Reference, Brown's interrupt list and the
+; specifications that each part names. Services keep their IBM addresses at the end of the segment.
 
         bits    16
         cpu     686
         org     0
 
-%include "debug.asm"
+%include "defs.asm"
 
-; The processor comes from the reset vector, at F000:FFF0 with the base FFFF0000.
-post:   cli
-        cld
-        jmp     BIOS_SEG:.low
-.low:   mov     si, banner
-        mov     sp, .printed
-        jmp     debug_print_rom
-.printed:
-        hlt
-        jmp     .printed
-
-banner: db      "Calque BIOS", 10, 0
-
-; Places that programs expect.
-        times   0xfff0 - ($ - $$) db 0xff
-        jmp     post
-        times   0xfff5 - ($ - $$) db 0xff
-        db      "11/21/26"              ; date
-        times   0xfffe - ($ - $$) db 0xff
-        db      0xfc, 0                 ; model: AT; checksum
+image:
+%include "post.asm"
+%include "post_memory.asm"
+%include "post_chips.asm"
+%include "post_pci.asm"
+%include "fwcfg.asm"
+%include "tables.asm"
+%include "loader.asm"
+%include "roms.asm"
+%include "pnp.asm"
+%include "pmm.asm"
+%include "boot.asm"
+%include "menu.asm"
+%include "print.asm"
+%include "time.asm"
+%include "int08_timer.asm"
+%include "int09_keyboard.asm"
+%include "int11_info.asm"
+%include "int13_disk.asm"
+%include "int13_edd.asm"
+%include "int13_floppy.asm"
+%include "int13_cd.asm"
+%include "ata.asm"
+%include "atapi.asm"
+%include "eltorito.asm"
+%include "int14_serial.asm"
+%include "int15_system.asm"
+%include "int15_memory.asm"
+%include "int15_mouse.asm"
+%include "int15_apm.asm"
+%include "int16_keyboard.asm"
+%include "int17_printer.asm"
+%include "int1a_clock.asm"
+%include "int1a_pci.asm"
+%include "bios32.asm"
+%include "vectors.asm"

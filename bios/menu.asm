@@ -1,0 +1,202 @@
+; SPDX-License-Identifier: MIT
+;
+; Which devices are booted from, in which order: as the machine's CMOS says (bits 3-0 of 3Dh, then
+; 7-4, then 7-4 of 38h: 1 floppy, 2 disk, 3 CD, 4 network), unless the user picks one from a menu.
+
+KEY_F12         equ 0x8600
+KEY_ESC         equ 0x011b
+MENU_WAIT       equ 2500                ; ms
+MENU_MAX        equ 9
+
+        align   2, db 0
+menu_count:
+        dw      0
+menu_items:                             ; kind, index
+        times   MENU_MAX dw 0
+
+menu_post:
+        mov     ax, BDA_SEG
+        mov     ds, ax
+        mov     fs, [BDA_EBDA]
+        mov     di, EB_BOOT_LIST
+        mov     al, 0x3d
+        call    cmos_read
+        mov     bl, al
+        call    .device
+        shr     bl, 4
+        mov     al, bl
+        call    .device
+        mov     al, 0x38
+        call    cmos_read
+        shr     al, 4
+        call    .device
+        cmp     di, EB_BOOT_LIST
+        jne     .ordered
+        mov     al, BOOT_DISK           ; nothing is said
+        call    .device
+        mov     al, BOOT_CD
+        call    .device
+        mov     al, BOOT_FLOPPY
+        call    .device
+.ordered:
+        cmp     byte [cs:fw_present], 1
+        jne     .end
+        mov     ax, FW_BOOT_MENU
+        call    fw_select
+        call    fw_word
+        test    ax, ax
+        jnz     menu_offer
+.end:   ret
+
+; Appends the first device of kind AL, if it is one. Changes AX.
+.device:
+        and     al, 15
+        jz      .end
+        mov     ah, 0
+        mov     [fs:di], ax
+        add     di, 2
+        ret
+
+menu_offer:
+        sti
+        mov     si, .text
+        call    print
+        mov     eax, MENU_WAIT
+        mov     si, .file
+        call    fw_file
+        jc      .time
+        call    fw_word
+        movzx   eax, ax
+        jmp     .wait
+.time:  mov     eax, MENU_WAIT
+.wait:  mov     ecx, eax                ; in steps of 10 ms
+.next:  mov     ah, 0x01
+        int     0x16
+        jnz     .key
+        mov     eax, 10000
+        call    wait_us
+        sub     ecx, 10
+        ja      .next
+.end:   cli
+        ret
+.key:   xor     ah, ah
+        int     0x16
+        cmp     ax, KEY_ESC
+        je      menu_show
+        cmp     ax, KEY_F12
+        jne     .next
+        jmp     menu_show
+.text:  db      "Press F12 or Esc for the boot menu.", 10, 10, 0
+.file:  db      "etc/boot-menu-wait", 0
+
+; The devices that there are, by number; the chosen one becomes the first of the list.
+menu_show:
+        call    menu_collect
+        mov     si, .title
+        call    print
+        xor     cx, cx
+.item:  cmp     cx, [cs:menu_count]
+        jae     .choose
+        mov     al, cl
+        add     al, '1'
+        call    print_char
+        mov     si, .dot
+        call    print
+        mov     bx, cx
+        add     bx, bx
+        mov     bx, [cs:menu_items + bx]
+        call    menu_name
+        inc     cx
+        jmp     .item
+.choose:
+        mov     al, 10
+        call    print_char
+.key:   xor     ah, ah
+        int     0x16
+        cmp     al, 27                  ; as it was
+        je      .end
+        sub     al, '1'
+        cmp     al, [cs:menu_count]
+        jae     .key
+        cbw
+        mov     bx, ax
+        add     bx, bx
+        mov     ax, [cs:menu_items + bx]
+        mov     di, EB_BOOT_LIST
+        mov     cx, EB_BOOT_MAX
+.push:  xchg    ax, [fs:di]
+        add     di, 2
+        loop    .push
+.end:   cli
+        ret
+.title: db      "Boot from:", 10, 10, 0
+.dot:   db      ". ", 0
+
+; Lists what there is.
+menu_collect:
+        mov     word [cs:menu_count], 0
+        mov     ah, 0
+        mov     al, [BDA_EQUIPMENT]
+        test    al, 1
+        mov     cx, 0
+        jz      .floppies
+        inc     cx
+        test    al, 0x40
+        jz      .floppies
+        inc     cx
+.floppies:
+        mov     al, BOOT_FLOPPY
+        call    .some
+        movzx   cx, byte [fs:EB_HD_COUNT]
+        mov     al, BOOT_DISK
+        call    .some
+        movzx   cx, byte [fs:EB_CD_COUNT]
+        mov     al, BOOT_CD
+        call    .some
+        mov     cx, [cs:bev_count]
+        mov     al, BOOT_NETWORK
+; CX devices of kind AL.
+.some:  mov     ah, 0
+        jcxz    .end
+.next:  mov     bx, [cs:menu_count]
+        cmp     bx, MENU_MAX
+        jae     .end
+        add     bx, bx
+        mov     [cs:menu_items + bx], ax
+        inc     word [cs:menu_count]
+        inc     ah
+        loop    .next
+.end:   ret
+
+; Prints the name of the device BL, BH: kind, number, size of a disk.
+menu_name:
+        pushad
+        movzx   di, bl
+        dec     di
+        add     di, di
+        mov     si, [cs:boot_names + di]
+        call    print
+        mov     al, ' '
+        call    print_char
+        movzx   eax, bh
+        inc     ax
+        call    print_number
+        cmp     bl, BOOT_DISK
+        jne     .end
+        movzx   bx, bh
+        add     bx, bx
+        mov     bx, [fs:EB_HD_MAP + bx]
+        mov     si, .comma
+        call    print
+        mov     eax, [fs:bx + drive.sectors]
+        mov     edx, [fs:bx + drive.sectors + 4]
+        shrd    eax, edx, 11
+        call    print_number
+        mov     si, .mb
+        call    print
+.end:   mov     al, 10
+        call    print_char
+        popad
+        ret
+.comma: db      ", ", 0
+.mb:    db      " MiB", 0
