@@ -56,7 +56,7 @@ static void reset(struct device *d)
 static int realize(struct device *d)
 {
     static const struct io_ops ops = {debugport_read, debugport_write, IO_8};
-    static const struct chardev_ops chardev_ops = {can_receive, receive};
+    static const struct chardev_ops chardev_ops = {.can_receive = can_receive, .receive = receive};
     struct debugport *s = (struct debugport *)d;
     const char *spec = vm_config(d->vm)->debugcon;
     char err[VM_ERR_LEN];

@@ -195,7 +195,7 @@ static void receive(void *dev, const uint8_t *data, size_t n)
     update_irq(s);
 }
 
-static const struct chardev_ops uart_chardev_ops = {can_receive, receive};
+static const struct chardev_ops uart_chardev_ops = {.can_receive = can_receive, .receive = receive};
 
 static void accept_input(struct uart *s)
 {

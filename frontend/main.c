@@ -7,6 +7,7 @@
 #include "cpu/cpu.h"
 #include "devices/pc.h"
 #include "frontend/demo_guest.h"
+#include "frontend/monitor.h"
 #include "frontend/options.h"
 #include "jit/jit.h"
 
@@ -53,14 +54,16 @@ static int answer(enum question ask)
 }
 
 /* In QEMU's words, which scripts look for. */
-static void print_path(void *arg, const char *label, const char *path)
+static void print_path(void *arg, struct chardev *cd, const struct chardev_info *info)
 {
-    fprintf(arg, "char device redirected to %s (label %s)\n", path, label);
+    (void)cd;
+    if (info->path[0] != '\0')
+        fprintf(arg, "char device redirected to %s (label %s)\n", info->path, info->label);
 }
 
 static int run(struct vm *vm)
 {
-    chardev_each_path(vm, print_path, stdout);
+    chardev_each(vm, print_path, stdout);
     fflush(stdout);
     switch (vm_run(vm)) {
     case VM_END_DEBUG_EXIT: return vm_exit_code(vm);
@@ -101,6 +104,21 @@ static bool wants_demo(const struct vm_config *cfg)
     return cfg->kernel == NULL && cfg->bios == NULL;
 }
 
+/* With the monitors that -monitor and "mon:" ask for. */
+static int run_monitored(struct vm *vm, const struct options *o)
+{
+    char err[VM_ERR_LEN] = "";
+    struct monitor *monitors;
+    int status;
+
+    if (monitors_start(&monitors, vm, o->monitors, o->monitor_count, err) == 0)
+        status = run(vm);
+    else
+        status = fail(err);
+    monitors_stop(monitors);
+    return status;
+}
+
 static int boot(struct options *o)
 {
     char err[VM_ERR_LEN] = "";
@@ -117,7 +135,7 @@ static int boot(struct options *o)
     if (vm_no_translator(vm) != NULL)
         fprintf(stderr, "calque: interpreting, which is slow: %s\n", vm_no_translator(vm));
     print_warnings(vm);
-    status = add_devices(vm, o) ? run(vm) : fail(vm_error(vm));
+    status = add_devices(vm, o) ? run_monitored(vm, o) : fail(vm_error(vm));
     vm_destroy(vm);
     return status;
 }

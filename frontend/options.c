@@ -119,11 +119,10 @@ static int set_append(struct parse *p, const char *arg)
     return 0;
 }
 
-/* There is no screen, so this is how Calque runs anyway. */
 static int set_nographic(struct parse *p, const char *arg)
 {
-    (void)p;
     (void)arg;
+    p->o->nographic = true;
     return 0;
 }
 
@@ -346,7 +345,14 @@ static int set_global(struct parse *p, const char *arg)
 
 static int set_monitor(struct parse *p, const char *arg)
 {
-    return only(p, "monitor", arg, "none");
+    p->o->monitor_given = true;
+    /* there is no window that "vc" could be a page of */
+    if (strcmp(arg, "none") == 0 || strcmp(arg, "null") == 0 || strcmp(arg, "vc") == 0)
+        return 0;
+    if (p->o->monitor_count == OPTIONS_MONITORS)
+        return wrong(p, "monitor", arg, "there are 4 at most");
+    p->o->monitors[p->o->monitor_count++] = arg;
+    return 0;
 }
 
 static int set_net(struct parse *p, const char *arg)
@@ -466,6 +472,29 @@ static int check_boot(struct parse *p)
     return 0;
 }
 
+static bool uses_stdio(const struct options *o)
+{
+    bool found = o->vm.debugcon != NULL && strcmp(o->vm.debugcon, "stdio") == 0;
+
+    for (unsigned k = 0; k < o->monitor_count; k++)
+        found |= strcmp(o->monitors[k], "stdio") == 0;
+    for (unsigned k = 0; k < o->serial_count; k++)
+        found |= o->vm.serial[k] != NULL && (strcmp(o->vm.serial[k], "stdio") == 0 ||
+                                             strcmp(o->vm.serial[k], "mon:stdio") == 0);
+    return found;
+}
+
+/* What is on the terminal where no option says so. */
+static void choose_terminal(struct options *o)
+{
+    if (o->serial_count == 0 && !o->no_defaults)
+        o->vm.serial[0] = uses_stdio(o)                      ? "null"
+                          : o->nographic && o->monitor_given ? "stdio"
+                                                             : "mon:stdio";
+    else if (o->nographic && !o->monitor_given && !o->no_defaults && !uses_stdio(o))
+        o->monitors[o->monitor_count++] = "stdio";
+}
+
 int options_parse(struct options *o, int argc, char **argv, char err[OPTIONS_ERR_LEN])
 {
     struct parse p = {o, err};
@@ -477,9 +506,7 @@ int options_parse(struct options *o, int argc, char **argv, char err[OPTIONS_ERR
             return -EINVAL;
         k += used;
     }
-    /* Without a screen the terminal is always the console, unless -serial says otherwise. */
-    if (o->serial_count == 0 && !o->no_defaults)
-        o->vm.serial[0] = "mon:stdio";
+    choose_terminal(o);
     if (o->no_defaults && !o->vga_given)
         o->vm.vga = VGA_NONE;
     drives_finish(&o->drives, o->snapshot, !o->no_defaults);

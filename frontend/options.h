@@ -10,7 +10,8 @@
 #include "frontend/drives.h"
 #include "vmm/vm.h"
 
-#define OPTIONS_ERR_LEN 512
+#define OPTIONS_ERR_LEN  512
+#define OPTIONS_MONITORS 4
 
 /* What a question asks for instead of a machine. */
 enum question {
@@ -36,7 +37,11 @@ struct options {
     struct debug_exit_cfg debug_exit;
     unsigned serial_count; /* -serial options seen */
     struct drive_set drives;
-    bool snapshot, no_defaults, vga_given; /* -snapshot, -nodefaults, -vga seen */
+    bool snapshot, no_defaults, vga_given;  /* -snapshot, -nodefaults, -vga seen */
+    bool nographic;                         /* -nographic seen */
+    bool monitor_given;                     /* -monitor seen */
+    const char *monitors[OPTIONS_MONITORS]; /* chardev specs */
+    unsigned monitor_count;
 };
 
 /* 0, or -EINVAL with one line of text in err. Stops at the first question. */

@@ -43,6 +43,19 @@ static void end_chunk(struct stream *s, size_t begin)
     put32(s, (uint32_t)crc32(0, s->data + begin - 4, (uInt)(s->n - begin + 4)));
 }
 
+/* Red, green and blue of a row. */
+static uint8_t *put_row(uint8_t *out, const struct display_surface *p, unsigned y)
+{
+    for (unsigned x = 0; x < p->width; x++) {
+        uint32_t rgb = p->pixels[(size_t)y * p->stride + x];
+
+        *out++ = (uint8_t)(rgb >> 16);
+        *out++ = (uint8_t)(rgb >> 8);
+        *out++ = (uint8_t)rgb;
+    }
+    return out;
+}
+
 /* Rows of bytes, each behind the number of its filter. */
 static uint8_t *raw_rows(const struct display_surface *p, size_t *n)
 {
@@ -52,13 +65,7 @@ static uint8_t *raw_rows(const struct display_surface *p, size_t *n)
     *n = row * p->height;
     for (unsigned y = 0; raw != NULL && y < p->height; y++) {
         *out++ = 0;
-        for (unsigned x = 0; x < p->width; x++) {
-            uint32_t rgb = p->pixels[(size_t)y * p->stride + x];
-
-            *out++ = (uint8_t)(rgb >> 16);
-            *out++ = (uint8_t)(rgb >> 8);
-            *out++ = (uint8_t)rgb;
-        }
+        out = put_row(out, p, y);
     }
     return raw;
 }
@@ -115,19 +122,36 @@ static int write_file(const char *path, const uint8_t *data, size_t n)
     return fclose(f) == 0 && ok ? 0 : -EIO;
 }
 
+/* A portable pixmap: a line of text, and red, green, blue of each pixel. */
+static uint8_t *encode_ppm(const struct display_surface *p, size_t *bytes)
+{
+    size_t row = (size_t)p->width * 3;
+    uint8_t *ppm = malloc(64 + row * p->height), *out = ppm;
+
+    if (ppm == NULL)
+        return NULL;
+    out += snprintf((char *)ppm, 64, "P6\n%u %u\n255\n", p->width, p->height);
+    for (unsigned y = 0; y < p->height; y++)
+        out = put_row(out, p, y);
+    *bytes = (size_t)(out - ppm);
+    return ppm;
+}
+
 int screenshot_save(struct vm *vm, const char *path)
 {
     struct display_listener l = {0};
     struct display_rect rect;
-    uint8_t *png = NULL;
+    uint8_t *picture = NULL;
     size_t n = 0;
+    size_t len = strlen(path);
+    bool is_ppm = len > 4 && strcmp(path + len - 4, ".ppm") == 0;
     int err = -ENODEV;
 
     if (display_refresh(vm, &l, &rect, 1) != 0) {
-        png = screenshot_encode(&l.copy, &n);
-        err = png != NULL ? write_file(path, png, n) : -ENOMEM;
+        picture = is_ppm ? encode_ppm(&l.copy, &n) : screenshot_encode(&l.copy, &n);
+        err = picture != NULL ? write_file(path, picture, n) : -ENOMEM;
     }
-    free(png);
+    free(picture);
     display_listener_free(&l);
     return err;
 }

@@ -189,3 +189,14 @@ void bus_port_out(struct vm *vm, uint16_t port, unsigned n, uint32_t val)
     bus_out_locked(vm, port, n, val);
     vm_unlock(vm);
 }
+
+void bus_each_claim(struct vm *vm, bus_claim_fn fn, void *arg)
+{
+    for (unsigned port = 0; port < BUS_PORTS; port++) {
+        unsigned owner = vm->bus.owner[port];
+        const struct port_claim *c = &vm->bus.claims[owner > 0 ? owner - 1 : 0];
+
+        if (owner > 0 && port == c->first)
+            fn(arg, c->name, c->first, c->first + c->count - 1);
+    }
+}

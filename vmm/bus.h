@@ -30,9 +30,16 @@ int bus_claim_ports(struct vm *vm, const char *name, uint16_t first, uint16_t co
 /* Give back every port claim of `dev` that starts at `first` (PM base moved, BAR turned off). */
 void bus_release_ports(struct vm *vm, uint16_t first, void *dev);
 
+/* Call fn for each claim of ports, in their order. Machine lock held. */
+typedef void (*bus_claim_fn)(void *arg, const char *name, unsigned first, unsigned last);
+void bus_each_claim(struct vm *vm, bus_claim_fn fn, void *arg);
+
 /* n is 1, 2 or 4. Unclaimed ports read as all ones; writes to them are dropped. Takes the machine
  * lock. */
 uint32_t bus_port_in(struct vm *vm, uint16_t port, unsigned n);
 void bus_port_out(struct vm *vm, uint16_t port, unsigned n, uint32_t val);
+/* The same with the machine lock held. */
+uint32_t bus_in_locked(struct vm *vm, uint16_t port, unsigned n);
+void bus_out_locked(struct vm *vm, uint16_t port, unsigned n, uint32_t val);
 
 #endif

@@ -26,27 +26,37 @@
 #define DRAIN_WAIT_NS     (UINT64_C(10) * NS_PER_SEC) /* at close, without any progress */
 #define DRAIN_WAIT_PTY_NS (UINT64_C(200) * 1000000)
 
-enum kind { KIND_NULL, KIND_STDIO, KIND_FILE, KIND_PTY };
+enum kind { KIND_NULL, KIND_STDIO, KIND_FILE, KIND_PTY, KIND_SOCKET };
+
+/* Who gets the input. */
+enum user { USER_DEVICE, USER_MONITOR, USER_COUNT };
+
+struct user_end {
+    const struct chardev_ops *ops;
+    void *dev;
+    uint8_t in[IN_SIZE]; /* machine lock */
+    unsigned in_len;
+    bool starved; /* it took nothing: it will call chardev_accept_input() */
+};
 
 struct chardev {
     struct vm *vm;
     struct chardev *next;
     enum kind kind;
-    const struct chardev_ops *ops;
-    void *dev;
-    int in_fd, out_fd;     /* -1: none */
-    int slave_fd;          /* pty: held open so that its end never hangs up */
+    struct user_end users[USER_COUNT];
+    enum user focus;
+    int in_fd, out_fd; /* -1: none; out_lock for sockets */
+    int slave_fd;      /* pty: held open so that its end never hangs up */
+    int listen_fd;     /* socket that waits for somebody, or -1 */
+    struct chardev_socket socket;
     int old_flags;         /* of stdout, or -1 */
     int poll_in, poll_out; /* places in the I/O thread's array, or -1 */
     bool escapes;          /* Ctrl-A commands */
     bool escaped;          /* the last key was Ctrl-A */
-    bool starved;          /* the device took nothing: it will call chardev_accept_input() */
     struct terminal terminal;
     char label[16];
     char path[64];
-
-    uint8_t in[IN_SIZE]; /* machine lock */
-    unsigned in_len;
+    char *spec;
 
     pthread_mutex_t out_lock; /* guards what follows */
     uint8_t out[OUT_SIZE];
@@ -106,10 +116,10 @@ void chardev_write(struct chardev *cd, const uint8_t *data, size_t n)
 {
     bool was_empty;
 
-    if (cd->out_fd < 0)
-        return;
     pthread_mutex_lock(&cd->out_lock);
     was_empty = cd->out_len == 0;
+    if (cd->out_fd < 0)
+        n = 0;
     while (n > 0 && !cd->out_dead) {
         unsigned done = enqueue(cd, data, n);
 
@@ -148,17 +158,34 @@ static void show_help(struct chardev *cd)
     static const char text[] = "\r\n"
                                "Ctrl-A H       this help\r\n"
                                "Ctrl-A X       end the program\r\n"
+                               "Ctrl-A C       switch between the guest and the monitor\r\n"
                                "Ctrl-A Ctrl-A  send Ctrl-A to the guest\r\n";
 
     chardev_write(cd, (const uint8_t *)text, sizeof(text) - 1);
 }
 
-/* A key that came after Ctrl-A. True where the guest gets it. */
+static void tell(struct user_end *u, enum chardev_event e)
+{
+    if (u->ops != NULL && u->ops->event != NULL)
+        u->ops->event(u->dev, e);
+}
+
+static void switch_focus(struct chardev *cd)
+{
+    cd->focus = (cd->focus + 1) % USER_COUNT;
+    if (cd->users[cd->focus].ops == NULL)
+        cd->focus = USER_DEVICE;
+    tell(&cd->users[cd->focus], CHARDEV_FOCUS);
+}
+
+/* A key that came after Ctrl-A. True where the user behind gets it. */
 static bool take_command(struct chardev *cd, uint8_t key)
 {
     switch (key) {
     case 'x':
     case 'X': vm_quit(cd->vm); return false;
+    case 'c':
+    case 'C': switch_focus(cd); return false;
     case 'h':
     case 'H':
     case '?': show_help(cd); return false;
@@ -170,53 +197,99 @@ static bool take_command(struct chardev *cd, uint8_t key)
 static void take_input(struct chardev *cd, const uint8_t *data, size_t n)
 {
     for (size_t i = 0; i < n; i++) {
+        struct user_end *u = &cd->users[cd->focus];
+
         if (cd->escapes && !cd->escaped && data[i] == ESCAPE) {
             cd->escaped = true;
             continue;
         }
         if (!cd->escaped || take_command(cd, data[i]))
-            cd->in[cd->in_len++] = data[i];
+            u->in[u->in_len++] = data[i];
         cd->escaped = false;
     }
+}
+
+/* How much may be read, whoever it is for. */
+static unsigned input_room(const struct chardev *cd)
+{
+    unsigned len = 0;
+
+    for (unsigned k = 0; k < USER_COUNT; k++)
+        len = cd->users[k].in_len > len ? cd->users[k].in_len : len;
+    return IN_SIZE - len;
+}
+
+static void hang_up(struct chardev *cd)
+{
+    pthread_mutex_lock(&cd->out_lock);
+    if (cd->listen_fd >= 0) {
+        close(cd->in_fd);
+        cd->out_fd = -1;
+        cd->out_len = 0;
+    }
+    cd->in_fd = -1; /* end of input: the guest hears nothing more, and goes on */
+    pthread_mutex_unlock(&cd->out_lock);
+    for (unsigned k = 0; k < USER_COUNT; k++)
+        tell(&cd->users[k], CHARDEV_CLOSED);
+}
+
+static void pick_up(struct chardev *cd)
+{
+    int fd = chardev_socket_accept(cd->listen_fd);
+
+    if (fd < 0)
+        return;
+    pthread_mutex_lock(&cd->out_lock);
+    cd->in_fd = cd->out_fd = fd;
+    cd->out_len = 0;
+    cd->out_dead = cd->out_stalled = false;
+    pthread_mutex_unlock(&cd->out_lock);
+    for (unsigned k = 0; k < USER_COUNT; k++)
+        tell(&cd->users[k], CHARDEV_OPENED);
 }
 
 static void read_input(struct chardev *cd)
 {
     uint8_t data[IN_SIZE];
-    ssize_t n = read(cd->in_fd, data, IN_SIZE - cd->in_len);
+    ssize_t n;
 
+    if (cd->in_fd < 0) {
+        pick_up(cd);
+        return;
+    }
+    n = read(cd->in_fd, data, input_room(cd));
     if (n > 0)
         take_input(cd, data, (size_t)n);
     else if (n == 0 || (errno != EINTR && errno != EAGAIN))
-        cd->in_fd = -1; /* end of input: the guest hears nothing more, and goes on */
+        hang_up(cd);
 }
 
-static void pump(struct chardev *cd)
+static void pump(struct user_end *u)
 {
     unsigned done = 0;
 
-    if (cd->ops == NULL)
-        return;
-    while (done < cd->in_len) {
-        size_t room = cd->ops->can_receive(cd->dev);
-        size_t len = cd->in_len - done;
+    while (done < u->in_len) {
+        size_t room = u->ops->can_receive(u->dev);
+        size_t len = u->in_len - done;
 
         if (room == 0)
             break;
         len = room < len ? room : len;
-        cd->ops->receive(cd->dev, cd->in + done, len);
+        u->ops->receive(u->dev, u->in + done, len);
         done += (unsigned)len;
     }
-    cd->in_len -= done;
-    memmove(cd->in, cd->in + done, cd->in_len);
-    cd->starved = cd->in_len > 0;
+    u->in_len -= done;
+    memmove(u->in, u->in + done, u->in_len);
+    u->starved = u->in_len > 0;
 }
 
 void chardev_accept_input(struct chardev *cd)
 {
-    if (cd->starved) {
-        cd->starved = false;
-        io_kick(cd->vm);
+    for (unsigned k = 0; k < USER_COUNT; k++) {
+        if (cd->users[k].starved) {
+            cd->users[k].starved = false;
+            io_kick(cd->vm);
+        }
     }
 }
 
@@ -224,11 +297,15 @@ void chardev_accept_input(struct chardev *cd)
 
 void chardev_pump(struct vm *vm)
 {
-    if (clock_is_stopped(vm))
-        return; /* devices do not change while the VM is paused */
+    bool paused = clock_is_stopped(vm); /* devices do not change while the machine is paused */
+
     for (struct chardev *cd = vm->chardevs; cd != NULL; cd = cd->next) {
-        if (cd->in_len > 0)
-            pump(cd);
+        for (unsigned k = 0; k < USER_COUNT; k++) {
+            struct user_end *u = &cd->users[k];
+
+            if (u->in_len > 0 && u->ops != NULL && (!paused || u->ops->while_paused))
+                pump(u);
+        }
     }
 }
 
@@ -238,9 +315,11 @@ unsigned chardev_poll_add(struct vm *vm, struct pollfd *fds, unsigned n)
 
     for (struct chardev *cd = vm->chardevs; cd != NULL; cd = cd->next) {
         cd->poll_in = cd->poll_out = -1;
-        if (cd->in_fd >= 0 && cd->in_len < IN_SIZE && used < n) {
+        int fd = cd->in_fd >= 0 ? cd->in_fd : cd->listen_fd;
+
+        if (fd >= 0 && input_room(cd) > 0 && used < n) {
             cd->poll_in = (int)used;
-            fds[used++] = (struct pollfd){.fd = cd->in_fd, .events = POLLIN};
+            fds[used++] = (struct pollfd){.fd = fd, .events = POLLIN};
         }
         pthread_mutex_lock(&cd->out_lock);
         if (cd->out_fd >= 0 && cd->out_len > 0 && used < n) {
@@ -315,6 +394,20 @@ static int open_pty(struct chardev *cd)
     return 0;
 }
 
+static int open_socket(struct chardev *cd, const char *spec)
+{
+    int fd = chardev_socket_open(spec, &cd->socket);
+
+    cd->kind = KIND_SOCKET;
+    if (fd < 0)
+        return fd;
+    if (cd->socket.server)
+        cd->listen_fd = fd;
+    else
+        cd->in_fd = cd->out_fd = fd;
+    return 0;
+}
+
 static int open_kind(struct chardev *cd, const char *spec)
 {
     if (strncmp(spec, "mon:", 4) == 0) {
@@ -329,6 +422,8 @@ static int open_kind(struct chardev *cd, const char *spec)
         return open_pty(cd);
     if (strncmp(spec, "file:", 5) == 0 && spec[5] != '\0')
         return open_file(cd, spec + 5);
+    if (strncmp(spec, "unix:", 5) == 0 || strncmp(spec, "tcp:", 4) == 0)
+        return open_socket(cd, spec);
     return -EINVAL;
 }
 
@@ -343,6 +438,10 @@ static void release(struct chardev *cd)
     }
     if (cd->slave_fd >= 0)
         close(cd->slave_fd);
+    if (cd->listen_fd >= 0)
+        close(cd->listen_fd);
+    chardev_socket_close(&cd->socket);
+    free(cd->spec);
     pthread_mutex_destroy(&cd->out_lock);
     free(cd);
 }
@@ -363,11 +462,16 @@ struct chardev *chardev_open(struct vm *vm, const char *label, const char *spec,
     }
     cd->vm = vm;
     cd->in_fd = cd->out_fd = cd->slave_fd = cd->old_flags = cd->poll_in = cd->poll_out = -1;
+    cd->listen_fd = -1;
+    cd->spec = strdup(spec);
     pthread_mutex_init(&cd->out_lock, NULL);
     ret = open_kind(cd, spec);
     if (ret != 0) {
         if (ret == -EINVAL)
-            snprintf(err, VM_ERR_LEN, "%s: not one of [mon:]stdio, file:PATH, pty, null", spec);
+            snprintf(err, VM_ERR_LEN,
+                     "%s: not one of [mon:]stdio, file:PATH, pty, null, "
+                     "unix:PATH[,server,nowait], tcp:HOST:PORT[,server,nowait]",
+                     spec);
         else
             snprintf(err, VM_ERR_LEN, "%s: %s", spec,
                      ret == -EBUSY ? "used more than once" : strerror(-ret));
@@ -399,16 +503,27 @@ void chardev_close_all(struct vm *vm)
         chardev_close(vm->chardevs);
 }
 
-void chardev_attach(struct chardev *cd, const struct chardev_ops *ops, void *dev)
+static void attach(struct user_end *u, const struct chardev_ops *ops, void *dev)
 {
-    cd->ops = ops;
-    cd->dev = dev;
+    u->ops = ops;
+    u->dev = dev;
 }
 
-void chardev_each_path(const struct vm *vm, chardev_path_fn fn, void *arg)
+void chardev_attach(struct chardev *cd, const struct chardev_ops *ops, void *dev)
 {
-    for (const struct chardev *cd = vm->chardevs; cd != NULL; cd = cd->next) {
-        if (cd->path[0] != '\0')
-            fn(arg, cd->label, cd->path);
+    attach(&cd->users[USER_DEVICE], ops, dev);
+}
+
+void chardev_attach_monitor(struct chardev *cd, const struct chardev_ops *ops, void *dev)
+{
+    attach(&cd->users[USER_MONITOR], ops, dev);
+}
+
+void chardev_each(const struct vm *vm, chardev_fn fn, void *arg)
+{
+    for (struct chardev *cd = vm->chardevs; cd != NULL; cd = cd->next) {
+        const struct chardev_info info = {cd->label, cd->spec, cd->path, cd->escapes};
+
+        fn(arg, cd, &info);
     }
 }

@@ -35,6 +35,11 @@ static void device_free(struct device *d)
     free(d);
 }
 
+struct device *device_first(const struct vm *vm)
+{
+    return vm->devs;
+}
+
 struct device *device_find(struct vm *vm, const struct device_class *cls, unsigned index)
 {
     for (struct device *d = vm->devs; d != NULL; d = d->next) {

@@ -63,6 +63,9 @@ size_t device_state_size(const struct device *d);
 void device_save(const struct device *d, uint8_t *buf);
 void device_load(struct device *d, const uint8_t *buf);
 
+/* The first device on the board; the others follow by `next`. */
+struct device *device_first(const struct vm *vm);
+
 /* The index-th device of a class, or NULL. */
 struct device *device_find(struct vm *vm, const struct device_class *cls, unsigned index);
 

@@ -466,3 +466,9 @@ bool mem_load(struct vm *vm, uint64_t pa, const void *src, size_t n)
 {
     return store(vm, pa, src, n, true);
 }
+
+void mem_each_span(struct vm *vm, mem_span_fn fn, void *arg)
+{
+    for (unsigned k = 0; k < vm->mem.nspans; k++)
+        fn(arg, vm->mem.span[k].first, vm->mem.span[k].last, vm->mem.span[k].r);
+}

@@ -87,6 +87,10 @@ bool dma_write(struct vm *vm, uint64_t pa, const void *src, size_t n);
  * dma_write. */
 bool mem_load(struct vm *vm, uint64_t pa, const void *src, size_t n);
 
+/* Call fn for each piece of the address space that shows something, in order. Machine lock held. */
+typedef void (*mem_span_fn)(void *arg, uint64_t first, uint64_t last, const struct region *r);
+void mem_each_span(struct vm *vm, mem_span_fn fn, void *arg);
+
 /* Bytes of RAM below 4 GiB and from 4 GiB upwards. */
 uint64_t mem_below_4g(const struct vm *vm);
 uint64_t mem_above_4g(const struct vm *vm);

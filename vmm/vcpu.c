@@ -149,6 +149,35 @@ static struct vm *enter(struct vcpu *v)
     return v->vm;
 }
 
+void vcpu_work(struct vcpu *v)
+{
+    while (v->work != NULL) {
+        struct vcpu_work *w = v->work;
+
+        v->work = w->next;
+        w->fn(w->arg, v->vm, &v->cpu);
+        atomic_store(&w->done, 1);
+        host_futex_wake(&w->done); /* *w may be gone: only its address counts */
+    }
+}
+
+void vm_inspect(struct vm *vm, vm_inspect_fn fn, void *arg)
+{
+    struct vcpu *v = vm->cpu[0];
+    struct vcpu_work w = {.fn = fn, .arg = arg};
+
+    vm_lock(vm);
+    w.next = v->work;
+    v->work = &w;
+    if (!atomic_load(&v->on))
+        vcpu_work(v);
+    vm_unlock(vm);
+    if (atomic_load(&w.done) == 0)
+        vcpu_request(v, REQ_LOOK);
+    while (atomic_load(&w.done) == 0)
+        host_futex_wait(&w.done, 0);
+}
+
 /* -- Pins -------------------------------------------------------------------------------------- */
 
 void vcpu_set_intr(struct vm *vm, unsigned cpu, bool level)
@@ -234,6 +263,7 @@ static bool serve(struct vcpu *v, enum vm_end *end)
     req = atomic_exchange(&v->requests, 0);
     if (req & REQ_CATCH_UP)
         catch_up(v);
+    vcpu_work(v);
     if (req & REQ_ERROR)
         *end = VM_END_ERROR;
     else if (req & REQ_QUIT)

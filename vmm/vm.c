@@ -164,8 +164,10 @@ enum vm_end vm_run(struct vm *vm)
         jit_thread_leave(v->jit);
         return VM_END_ERROR;
     }
+    vm_lock(vm);
     v->thread = pthread_self();
     atomic_store(&v->on, true);
+    vm_unlock(vm);
     end = vcpu_loop(v);
     cpu_thread_end();
     io_stop(vm);
@@ -174,8 +176,9 @@ enum vm_end vm_run(struct vm *vm)
     clock_stop(vm);
     if (drives_flush(vm) != 0)
         end = VM_END_ERROR;
-    vm_unlock(vm);
     atomic_store(&v->on, false);
+    vcpu_work(v);
+    vm_unlock(vm);
     jit_thread_leave(v->jit);
     return end;
 }
@@ -195,6 +198,11 @@ void vm_resume(struct vm *vm)
 {
     atomic_store(&vm->paused, false);
     vcpu_request(vm->cpu[0], REQ_LOOK);
+}
+
+bool vm_is_paused(const struct vm *vm)
+{
+    return atomic_load(&vm->paused);
 }
 
 void vm_request_reset(struct vm *vm)
@@ -220,6 +228,11 @@ const char *vm_no_translator(const struct vm *vm)
 struct cpu *vm_cpu(struct vm *vm, unsigned cpu)
 {
     return &vm->cpu[cpu]->cpu;
+}
+
+struct jit *vm_jit(struct vm *vm, unsigned cpu)
+{
+    return vm->cpu[cpu]->jit;
 }
 
 void vm_request_debug_exit(struct vm *vm, int code)

@@ -88,6 +88,7 @@ int vm_exit_code(const struct vm *vm);
 void vm_quit(struct vm *vm);
 void vm_pause(struct vm *vm);
 void vm_resume(struct vm *vm);
+bool vm_is_paused(const struct vm *vm);
 
 /* Called by devices and the monitor, machine lock held or not: carried out by the vCPU thread soon.
  */
@@ -142,6 +143,16 @@ void vcpu_attach_intc(struct vm *vm, unsigned cpu, const struct vcpu_intc *intc,
 /* The processor, for loaders that start a guest without firmware. Only while it does not run, or on
  * its own thread (devices' reset). */
 struct cpu *vm_cpu(struct vm *vm, unsigned cpu);
+
+/* Call fn while the processor stands still between two instructions, machine lock held, and wait
+ * for that: on its own thread, or on the caller's while vm_run() is not in progress. Any other
+ * thread, without the machine lock. */
+typedef void (*vm_inspect_fn)(void *arg, struct vm *vm, struct cpu *c);
+void vm_inspect(struct vm *vm, vm_inspect_fn fn, void *arg);
+
+/* The processor's translator; NULL: it is interpreted. As vm_cpu(). */
+struct jit;
+struct jit *vm_jit(struct vm *vm, unsigned cpu);
 
 /* Frequency of the guest's TSC and of the local APIC's bus clock, in Hz. */
 uint64_t vcpu_tsc_hz(const struct vm *vm);

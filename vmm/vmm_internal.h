@@ -78,10 +78,6 @@ struct mem {
 uint64_t io_read(const struct io_ops *ops, void *dev, uint64_t off, unsigned n);
 void io_write(const struct io_ops *ops, void *dev, uint64_t off, unsigned n, uint64_t val);
 
-/* Port access with the machine lock held. */
-uint32_t bus_in_locked(struct vm *vm, uint16_t port, unsigned n);
-void bus_out_locked(struct vm *vm, uint16_t port, unsigned n, uint32_t val);
-
 int mem_init(struct vm *vm, uint64_t ram_bytes);
 void mem_free(struct vm *vm);
 
@@ -149,6 +145,16 @@ void chardev_pump(struct vm *vm);
 void chardev_continued(struct vm *vm);
 void chardev_close_all(struct vm *vm);
 
+struct chardev_socket {
+    bool server;
+    char *path; /* of a listening UNIX socket, removed at the end; else NULL */
+};
+
+/* "unix:..." or "tcp:...": a descriptor that does not block, connected or listening; -errno. */
+int chardev_socket_open(const char *spec, struct chardev_socket *s);
+int chardev_socket_accept(int fd);
+void chardev_socket_close(struct chardev_socket *s);
+
 /* -- Drives ------------------------------------------------------------------------------------ */
 
 /* Those of the configuration, in its order; on failure some are left. 0 or -errno. */
@@ -171,10 +177,18 @@ enum vcpu_request {
     REQ_DEBUG_EXIT = 1 << 3,
     REQ_QUIT = 1 << 4,
     REQ_ERROR = 1 << 6, /* vm_error() has the text */
-    REQ_LOOK = 1 << 5,  /* vm->paused changed */
+    REQ_LOOK = 1 << 5,  /* vm->paused changed, or there is work */
 };
 
 #define VCPU_POSTS 128
+
+/* What another thread wants to look at (vm_inspect()). */
+struct vcpu_work {
+    vm_inspect_fn fn;
+    void *arg;
+    atomic_uint done; /* futex */
+    struct vcpu_work *next;
+};
 
 struct code_range {
     uint64_t pa, n;
@@ -191,6 +205,7 @@ struct vcpu {
     /* Changes made by other threads, which it carries out itself. */
     struct code_range posts[VCPU_POSTS];
     unsigned nposts;
+    struct vcpu_work *work; /* machine lock */
     bool flush_posted, close_posted, a20_posted, a20;
     bool ignne;      /* pin; machine lock */
     struct irq ferr; /* where that pin goes */
@@ -207,6 +222,9 @@ void vcpu_reset(struct vcpu *v);
 
 /* Post requests and wake it; any thread. */
 void vcpu_request(struct vcpu *v, unsigned requests);
+
+/* Do what vm_inspect() asked for; vCPU's thread, machine lock held. */
+void vcpu_work(struct vcpu *v);
 
 /* The vCPU loop: returns why the VM ended. */
 enum vm_end vcpu_loop(struct vcpu *v);

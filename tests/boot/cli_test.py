@@ -98,6 +98,8 @@ def cases(folder):
     yield "unknown processor", bad, ["-cpu", "z80"], "z80"
     yield "unknown device", bad, ["-device", "toaster"], "toaster"
     yield "unknown serial end", bad, ["-serial", "pigeon"], "pigeon"
+    yield "unknown monitor end", bad, ["-monitor", "pigeon"], "pigeon"
+    yield "monitor in no folder", bad, ["-monitor", f"unix:{folder}/none/m,server,nowait"], folder
     yield "unknown log item", bad, ["-d", "gossip"], "gossip"
     yield "too many processors", bad, ["-smp", "999"], "999"
     yield "missing kernel", bad, ["-kernel", f"{folder}/none"], f"{folder}/none"

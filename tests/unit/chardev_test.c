@@ -8,6 +8,8 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
+#include <sys/socket.h>
+#include <sys/un.h>
 #include <termios.h>
 #include <unistd.h>
 
@@ -39,7 +41,7 @@ static void receive(void *dev, const uint8_t *data, size_t n)
     s->room -= n;
 }
 
-static const struct chardev_ops sink_ops = {can_receive, receive};
+static const struct chardev_ops sink_ops = {.can_receive = can_receive, .receive = receive};
 static struct sink sink;
 
 static struct chardev *open_spec(const char *spec)
@@ -97,7 +99,17 @@ static void setup(void)
 
 START_TEST(bad_specs)
 {
-    static const char *const specs[] = {"", "stdi", "file:", "file:/no/such/dir/x", "tcp:1"};
+    static const char *const specs[] = {"",
+                                        "stdi",
+                                        "file:",
+                                        "file:/no/such/dir/x",
+                                        "tcp:1",
+                                        "unix:",
+                                        "unix:/no/such/dir/x,server,nowait",
+                                        "unix:x,server",
+                                        "unix:x,pigeon",
+                                        "tcp:localhost:70000",
+                                        "tcp:nowhere:1,server,nowait"};
 
     for (unsigned i = 0; i < sizeof(specs) / sizeof(specs[0]); i++) {
         err[0] = '\0';
@@ -302,12 +314,14 @@ START_TEST(plain_stdio_passes_ctrl_a)
 }
 END_TEST
 
-static void append_path(void *arg, const char *label, const char *path)
+static void append_path(void *arg, struct chardev *cd, const struct chardev_info *info)
 {
     char *text = arg;
     size_t len = strlen(text);
 
-    snprintf(text + len, 128 - len, "%s %s;", label, path);
+    (void)cd;
+    if (info->path[0] != '\0')
+        snprintf(text + len, 128 - len, "%s %s;", info->label, info->path);
 }
 
 /* Named in the order of opening; only what got a name. */
@@ -318,10 +332,141 @@ START_TEST(paths)
     ck_assert_ptr_nonnull(chardev_open(vm, "one", "pty", err));
     ck_assert_ptr_nonnull(chardev_open(vm, "two", "null", err));
     ck_assert_ptr_nonnull(chardev_open(vm, "three", "pty", err));
-    chardev_each_path(vm, append_path, text);
+    chardev_each(vm, append_path, text);
     ck_assert_int_eq(sscanf(text, "one /dev/pts/%30[0-9];three /dev/pts/%30[0-9];", a, b), 2);
     ck_assert_str_ne(a, b);
     vm_destroy(vm);
+}
+END_TEST
+
+/* A monitor's end. */
+static struct {
+    char events[32];
+    struct sink sink;
+} side;
+
+static size_t side_room(void *dev)
+{
+    (void)dev;
+    return side.sink.room;
+}
+
+static void side_receive(void *dev, const uint8_t *data, size_t n)
+{
+    (void)dev;
+    receive(&side.sink, data, n);
+}
+
+static void side_event(void *dev, enum chardev_event e)
+{
+    (void)dev;
+    side.events[strlen(side.events)] = "ocf"[e];
+}
+
+static const struct chardev_ops side_ops = {side_room, side_receive, side_event, true};
+
+START_TEST(two_users)
+{
+    static const char text[] = "ab\001ccd\001C\001ce\001\001f\001cg";
+    struct chardev *cd;
+    int in, out;
+
+    redirect(&in, &out);
+    cd = open_spec("mon:stdio");
+    chardev_attach_monitor(cd, &side_ops, NULL);
+    side.sink.room = sink.room = 100;
+    start();
+    ck_assert_int_eq(write(in, text, sizeof(text) - 1), sizeof(text) - 1);
+    wait_for(3);
+    vm_lock(vm);
+    ck_assert_mem_eq(sink.data, "abg", 3);
+    ck_assert_uint_eq(side.sink.len, 5);
+    ck_assert_mem_eq(side.sink.data, "cde\001f", 5);
+    ck_assert_str_eq(side.events, "ff");
+    vm_unlock(vm);
+    ck_assert_int_eq(write(in, "\001c", 2), 2); /* the monitor hears while the guest is paused */
+    vm_lock(vm);
+    clock_stop(vm);
+    vm_unlock(vm);
+    ck_assert_int_eq(write(in, "h\001ci", 4), 4);
+    for (unsigned k = 0; k < 2000 && side.sink.len < 6; k++)
+        usleep(1000);
+    ck_assert_uint_eq(side.sink.len, 6);
+    ck_assert_uint_eq(sink.len, 3);
+    vm_destroy(vm);
+}
+END_TEST
+
+static int dial(const char *path)
+{
+    struct sockaddr_un a = {.sun_family = AF_UNIX};
+    int fd = socket(AF_UNIX, SOCK_STREAM, 0);
+
+    snprintf(a.sun_path, sizeof(a.sun_path), "%s", path);
+    ck_assert_int_eq(connect(fd, (struct sockaddr *)&a, sizeof(a)), 0);
+    return fd;
+}
+
+START_TEST(sockets)
+{
+    char dir[] = "/tmp/chardev_testXXXXXX", path[40], spec[64], buf[8] = "";
+    struct chardev *cd;
+    int fd;
+
+    ck_assert_ptr_nonnull(mkdtemp(dir));
+    snprintf(path, sizeof(path), "%s/s", dir);
+    snprintf(spec, sizeof(spec), "unix:%s,server,nowait", path);
+    cd = open_spec(spec);
+    chardev_attach(cd, &side_ops, NULL);
+    side.sink.room = 100;
+    start();
+    chardev_write(cd, (const uint8_t *)"lost", 4); /* nobody is there */
+    for (unsigned round = 0; round < 3; round++) {
+        fd = dial(path);
+        ck_assert_int_eq(write(fd, "in", 2), 2);
+        for (unsigned k = 0; k < 2000 && side.sink.len < 2 * round + 2; k++)
+            usleep(1000);
+        chardev_write(cd, (const uint8_t *)"out", 3);
+        ck_assert_int_eq(read(fd, buf, sizeof(buf)), 3);
+        ck_assert_str_eq(buf, "out");
+        close(fd);
+        for (unsigned k = 0; k < 2000 && strlen(side.events) < 2 * round + 2; k++)
+            usleep(1000);
+    }
+    ck_assert_str_eq(side.events, "ocococ");
+    ck_assert_ptr_null(chardev_open(vm, "label", spec, err)); /* it is in use */
+    snprintf(spec, sizeof(spec), "unix:%s", path);
+    ck_assert_ptr_nonnull(chardev_open(vm, "label", spec, err));
+    vm_destroy(vm);
+    ck_assert_int_ne(access(path, F_OK), 0);
+    rmdir(dir);
+}
+END_TEST
+
+/* What a killed program left behind. */
+START_TEST(stale_socket)
+{
+    char dir[] = "/tmp/chardev_testXXXXXX", path[40], spec[64];
+    struct sockaddr_un a = {.sun_family = AF_UNIX};
+    int fd = socket(AF_UNIX, SOCK_STREAM, 0);
+
+    ck_assert_ptr_nonnull(mkdtemp(dir));
+    snprintf(path, sizeof(path), "%s/s", dir);
+    snprintf(a.sun_path, sizeof(a.sun_path), "%s", path);
+    ck_assert_int_eq(bind(fd, (struct sockaddr *)&a, sizeof(a)), 0);
+    close(fd);
+    snprintf(spec, sizeof(spec), "unix:%s,server=on,wait=off", path);
+    open_spec(spec);
+    close(dial(path));
+    vm_destroy(vm);
+    fd = open(path, O_CREAT | O_WRONLY, 0600); /* a file is nobody's to remove */
+    close(fd);
+    vm = fake_vm(NULL);
+    ck_assert_ptr_null(chardev_open(vm, "label", spec, err));
+    ck_assert_int_eq(access(path, F_OK), 0);
+    vm_destroy(vm);
+    unlink(path);
+    rmdir(dir);
 }
 END_TEST
 
@@ -333,7 +478,7 @@ START_TEST(pty)
 
     sink.room = 100;
     start();
-    chardev_each_path(vm, append_path, text);
+    chardev_each(vm, append_path, text);
     ck_assert_int_eq(sscanf(text, "label %63[^;]", path), 1);
     fd = open(path, O_RDWR | O_NOCTTY);
     ck_assert_int_ge(fd, 0);
@@ -395,6 +540,9 @@ int main(void)
     tcase_add_test(t, plain_stdio_passes_ctrl_a);
     tcase_add_test(t, paths);
     tcase_add_test(t, pty);
+    tcase_add_test(t, two_users);
+    tcase_add_test(t, sockets);
+    tcase_add_test(t, stale_socket);
     tcase_add_test(t, terminal_modes);
     suite_add_tcase(s, t);
     r = srunner_create(s);

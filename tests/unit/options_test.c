@@ -344,6 +344,33 @@ START_TEST(accelerators_in_order)
 }
 END_TEST
 
+static const struct {
+    const char *words;
+    const char *serial, *monitor; /* NULL: none */
+} terminals[] = {
+    {"", "mon:stdio", NULL},
+    {"-nographic", "mon:stdio", NULL},
+    {"-monitor unix:m,server,nowait", "mon:stdio", "unix:m,server,nowait"},
+    {"-monitor stdio", "null", "stdio"},
+    {"-monitor none", "mon:stdio", NULL},
+    {"-nographic -monitor none", "stdio", NULL},
+    {"-nographic -serial pty", "pty", "stdio"},
+    {"-nographic -serial stdio", "stdio", NULL},
+    {"-nographic -serial pty -monitor vc", "pty", NULL},
+    {"-nographic -serial pty -debugcon stdio", "pty", NULL},
+    {"-serial none", NULL, NULL},
+};
+
+START_TEST(terminal_is_given_away_once)
+{
+    struct options o;
+    ck_assert_int_eq(parse(&o, terminals[_i].words), 0);
+    ck_assert_pstr_eq(o.vm.serial[0], terminals[_i].serial);
+    ck_assert_uint_eq(o.monitor_count, terminals[_i].monitor != NULL);
+    ck_assert_pstr_eq(o.monitors[0], terminals[_i].monitor);
+}
+END_TEST
+
 START_TEST(mistakes_are_named)
 {
     struct options o;
@@ -375,6 +402,8 @@ int main(void)
 {
     Suite *s = suite_create("options");
     TCase *t = tcase_create("options");
+    tcase_add_loop_test(t, terminal_is_given_away_once, 0,
+                        sizeof(terminals) / sizeof(terminals[0]));
     tcase_add_test(t, defaults);
     tcase_add_loop_test(t, memory_sizes, 0, sizeof(sizes) / sizeof(sizes[0]));
     tcase_add_test(t, everything_at_once);
