@@ -79,7 +79,7 @@ apm_service:
 
 .present:
         mov     word [bp + F_EAX], 0x0102
-        mov     word [bp + F_EBX], 'PM'
+        mov     word [bp + F_EBX], 'MP' ; BH = 'P'
         mov     word [bp + F_ECX], 0x0003 ; both protected modes
         ret
 .real:  mov     byte [bp + F_AH], 0

@@ -12,7 +12,6 @@
 #include "vmm/vm.h"
 
 #define HEADER      36
-#define RSDP_LEN    36
 #define MAX_TABLES  8
 #define RESET_PORT  0xcf9
 #define RESET_VALUE 0x0f
@@ -27,6 +26,7 @@
 
 struct tables {
     struct blob *b;
+    struct acpi_fixups *fix;
     uint32_t base;
     uint32_t table[MAX_TABLES]; /* addresses for the RSDT */
     unsigned n;
@@ -59,7 +59,21 @@ static uint32_t close_table(struct tables *t, size_t at)
 
     blob_patch(t->b, at + 4, &len, 4);
     blob_checksum(t->b, at, len, at + 9);
+    if (t->fix->tables < ACPI_FIXUPS) {
+        t->fix->table[t->fix->tables].at = (uint32_t)at;
+        t->fix->table[t->fix->tables++].len = len;
+    }
     return t->base + (uint32_t)at;
+}
+
+/* A field of 4 or 8 bytes with the address of something in the tables. */
+static void address(struct tables *t, uint32_t addr, unsigned len)
+{
+    if (t->fix->addresses < ACPI_FIXUPS) {
+        t->fix->address[t->fix->addresses].at = (uint32_t)t->b->len;
+        t->fix->address[t->fix->addresses++].len = len;
+    }
+    blob_bytes(t->b, &(uint64_t){addr}, len);
 }
 
 static void close_listed(struct tables *t, size_t at)
@@ -103,10 +117,12 @@ static uint32_t build_dsdt(struct vm *vm, struct tables *t)
 }
 
 /* The part that ACPI 1.0 has, up to the flags. */
-static void fadt_legacy(struct blob *b, uint32_t facs, uint32_t dsdt)
+static void fadt_legacy(struct tables *t, uint32_t facs, uint32_t dsdt)
 {
-    blob_u32(b, facs);
-    blob_u32(b, dsdt);
+    struct blob *b = t->b;
+
+    address(t, facs, 4);
+    address(t, dsdt, 4);
     blob_u8(b, 0);
     blob_u8(b, 1); /* a desktop */
     blob_u16(b, ACPI_PM_SCI);
@@ -146,12 +162,12 @@ static void build_fadt(struct tables *t, uint32_t facs, uint32_t dsdt)
     struct blob *b = t->b;
     size_t at = open_table(b, "FACP", 3);
 
-    fadt_legacy(b, facs, dsdt);
+    fadt_legacy(t, facs, dsdt);
     gas(b, 1, 8, RESET_PORT);
     blob_u8(b, RESET_VALUE);
     blob_zero(b, 3);
     blob_u64(b, 0); /* the FACS again: a guest would map it twice */
-    blob_u64(b, dsdt);
+    address(t, dsdt, 8);
     gas(b, 1, 32, ACPI_PMBA + ACPI_PM1_EVT);
     gas(b, 0, 0, 0);
     gas(b, 1, 16, ACPI_PMBA + ACPI_PM1_CNT);
@@ -229,11 +245,11 @@ static void build_rsdp(struct tables *t)
     uint32_t rsdt, xsdt;
 
     for (unsigned k = 0; k < t->n; k++)
-        blob_u32(b, t->table[k]);
+        address(t, t->table[k], 4);
     rsdt = close_table(t, at);
     at = open_table(b, "XSDT", 1);
     for (unsigned k = 0; k < t->n; k++)
-        blob_u64(b, t->table[k]);
+        address(t, t->table[k], 8);
     xsdt = close_table(t, at);
 
     blob_text(&r, "RSD PTR ", 8, 0);
@@ -241,23 +257,25 @@ static void build_rsdp(struct tables *t)
     blob_text(&r, "CALQUE", 6, 0);
     blob_u8(&r, 2);
     blob_u32(&r, rsdt);
-    blob_u32(&r, RSDP_LEN);
+    blob_u32(&r, ACPI_RSDP_LEN);
     blob_u64(&r, xsdt);
     blob_u32(&r, 0);
     blob_checksum(&r, 0, 20, 8);
-    blob_checksum(&r, 0, RSDP_LEN, 32);
+    blob_checksum(&r, 0, ACPI_RSDP_LEN, 32);
     b->failed |= r.failed;
     blob_patch(b, 0, r.data, r.len);
     blob_free(&r);
 }
 
-int acpi_tables_build(struct vm *vm, uint32_t base, struct blob *out)
+int acpi_tables_build(struct vm *vm, uint32_t base, struct blob *out, struct acpi_fixups *fixups)
 {
-    struct tables t = {.b = out, .base = base};
+    struct acpi_fixups unused;
+    struct tables t = {.b = out, .base = base, .fix = fixups != NULL ? fixups : &unused};
     uint32_t facs, dsdt;
 
+    t.fix->addresses = t.fix->tables = 0;
     *out = (struct blob){NULL, 0, 0, false};
-    blob_zero(out, RSDP_LEN);
+    blob_zero(out, ACPI_RSDP_LEN);
     facs = build_facs(&t);
     dsdt = build_dsdt(vm, &t);
     build_fadt(&t, facs, dsdt);

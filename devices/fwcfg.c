@@ -13,7 +13,6 @@
 #include "vmm/vm.h"
 
 #define ITEMS     64
-#define NAME_LEN  56
 #define DIR_ENTRY 64
 #define PAD_MAX   (UINT64_C(16) << 20) /* zeroes that one command stores behind an item's end */
 
@@ -33,7 +32,7 @@ struct item {
     const uint8_t *data;
     uint8_t *owned; /* the same, where it must be freed */
     size_t len;
-    char name[NAME_LEN]; /* files */
+    char name[FWCFG_NAME_LEN]; /* files */
 };
 
 struct fwcfg {
@@ -77,7 +76,7 @@ static int put(struct fwcfg *s, uint16_t key, const char *name, const void *data
     i->data = data;
     i->owned = owned;
     i->len = len;
-    snprintf(i->name, NAME_LEN, "%s", name);
+    snprintf(i->name, FWCFG_NAME_LEN, "%s", name);
     return 0;
 }
 
@@ -131,7 +130,7 @@ static int rebuild_dir(struct fwcfg *s)
         be32 = __builtin_bswap32((uint32_t)i->len);
         memcpy(e, &be32, 4);
         memcpy(e + 4, &be16, 2);
-        memcpy(e + 8, i->name, NAME_LEN);
+        memcpy(e + 8, i->name, FWCFG_NAME_LEN);
         e += DIR_ENTRY;
         files++;
     }
@@ -148,7 +147,7 @@ int fwcfg_add_file(struct vm *vm, const char *name, const void *data, size_t len
 
     if (s == NULL)
         return -ENODEV;
-    if (strlen(name) >= NAME_LEN)
+    if (strlen(name) >= FWCFG_NAME_LEN)
         return vm_fail(vm, -EINVAL, "fwcfg: file name is too long: %s", name);
     for (unsigned n = 0; n < s->count; n++) {
         const struct item *i = &s->items[n];
@@ -319,7 +318,7 @@ static int add_standard(struct vm *vm)
         {FWCFG_NOGRAPHIC, 2, 0},
         {FWCFG_CPUS, 2, cfg->cpus},
         {FWCFG_MAX_CPUS, 2, cfg->cpus},
-        {FWCFG_BOOT_MENU, 2, 0},
+        {FWCFG_BOOT_MENU, 2, cfg->boot.menu},
         {FWCFG_IRQ0_OVERRIDE, 4, 1},
     };
 
@@ -363,6 +362,8 @@ static int realize(struct device *d)
         err = bus_claim_ports(d->vm, "fwcfg-dma", 0x514, 8, &dma_ops, d);
     if (err == 0)
         err = add_standard(d->vm);
+    if (err == 0)
+        err = fwcfg_add_tables(d->vm);
     if (err != 0)
         unrealize(d);
     return err;

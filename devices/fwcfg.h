@@ -46,6 +46,10 @@ int fwcfg_lend(struct vm *vm, uint16_t key, const void *data, size_t len);
 int fwcfg_set_int(struct vm *vm, uint16_t key, uint64_t val, unsigned bytes);
 
 /* Add a file to the directory, or replace the one of that name (55 characters at most). Copied. */
+#define FWCFG_NAME_LEN 56
 int fwcfg_add_file(struct vm *vm, const char *name, const void *data, size_t len);
+
+/* For the device: tables of the machine, ROMs of the user's, how long the boot menu is offered. */
+int fwcfg_add_tables(struct vm *vm);
 
 #endif

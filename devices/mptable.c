@@ -9,7 +9,7 @@
 #include "devices/ioapic.h"
 #include "devices/lapic.h"
 #include "devices/pci.h"
-#include "devices/piix3.h"
+#include "devices/post.h"
 #include "vmm/vm.h"
 
 #define BUS_PCI      0
@@ -95,11 +95,7 @@ static void pci_interrupts(struct table *t)
 
         if (pin < 1 || pin > 4)
             continue;
-        route = devfn == ACPI_PM_DEVFN
-                    ? ACPI_PM_SCI
-                    : pci_config_read(t->vm, PIIX3_DEVFN, PIIX3_PIRQRC + pci_pirq_of(slot, pin), 1);
-        if (route > 15)
-            continue;
+        route = devfn == ACPI_PM_DEVFN ? ACPI_PM_SCI : firmware_pci_routes[pci_pirq_of(slot, pin)];
         interrupt(t, BUS_PCI, (uint8_t)(slot << 2 | (pin - 1)), (uint8_t)route);
         t->pci_lines |= (uint16_t)(1u << route);
     }

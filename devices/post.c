@@ -33,6 +33,8 @@
 
 /* -- PCI --------------------------------------------------------------------------------------- */
 
+const uint8_t firmware_pci_routes[4] = {10, 10, 11, 11};
+
 struct windows {
     uint64_t io, mem; /* next free addresses */
 };
@@ -79,11 +81,10 @@ static void set_up_function(struct vm *vm, uint8_t devfn, struct windows *w)
 
 static void set_up_pci(struct vm *vm)
 {
-    static const uint8_t routes[] = {10, 10, 11, 11}; /* PIRQA-D */
     struct windows w = {IO_FIRST, MEM_FIRST};
 
-    for (unsigned n = 0; n < sizeof(routes); n++)
-        pci_config_write(vm, PIIX3_DEVFN, PIIX3_PIRQRC + n, 1, routes[n]);
+    for (unsigned n = 0; n < sizeof(firmware_pci_routes); n++)
+        pci_config_write(vm, PIIX3_DEVFN, PIIX3_PIRQRC + n, 1, firmware_pci_routes[n]);
     for (unsigned devfn = 0; devfn < 256; devfn++) {
         if (pci_config_read(vm, (uint8_t)devfn, PCI_VENDOR_ID, 2) != 0xffff)
             set_up_function(vm, (uint8_t)devfn, &w);
@@ -186,7 +187,7 @@ static int put_area(struct vm *vm, uint32_t at, const struct blob *b)
 static int write_tables(struct vm *vm)
 {
     struct blob b;
-    int err = acpi_tables_build(vm, ACPI_AT, &b);
+    int err = acpi_tables_build(vm, ACPI_AT, &b, NULL);
 
     if (err != 0)
         return err;

@@ -3,7 +3,12 @@
 #ifndef DEVICES_POST_H
 #define DEVICES_POST_H
 
+#include <stdint.h>
+
 struct vm;
+
+/* ISA lines of PIRQA-D, as post_run() and our BIOS route them (bios/post_pci.asm). */
+extern const uint8_t firmware_pci_routes[4];
 
 /* Shadow RAM open, PCI functions placed and their interrupts routed, power management ports
  * enabled, BIOS data area, ACPI, MP and SMBIOS tables in place below 1 MiB. Call it after the reset

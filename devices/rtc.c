@@ -9,6 +9,8 @@
  * time bases. */
 #include "devices/rtc.h"
 
+#include <string.h>
+
 #include "devices/isa.h"
 #include "vmm/vm.h"
 
@@ -36,7 +38,9 @@ enum rtc_reg {
     RTC_CENTURY = 0x32,
     CMOS_ABOVE_16M = 0x34, /* 64 KiB units */
     CMOS_PS2_CENTURY = 0x37,
-    CMOS_ABOVE_4G = 0x5b, /* 64 KiB units, 3 bytes */
+    CMOS_BOOT_THIRD = 0x38, /* bits 7-4 */
+    CMOS_BOOT = 0x3d,       /* first device in bits 3-0, second in 7-4 */
+    CMOS_ABOVE_4G = 0x5b,   /* 64 KiB units, 3 bytes */
     CMOS_EXTRA_CPUS = 0x5f,
     CMOS_SIZE = 0x80,
 };
@@ -66,6 +70,7 @@ enum rtc_reg {
 
 struct rtc {
     struct device dev;
+    bool booted;             /* not the first reset */
     uint8_t cmos[CMOS_SIZE]; /* time registers: valid only while the clock is stopped */
     uint8_t index;
     bool nmi_masked;
@@ -461,6 +466,23 @@ static void fill_cmos(struct rtc *s)
     set_cmos(s, CMOS_EXTRA_CPUS, (uint8_t)(cpus > 0 ? cpus - 1 : 0));
 }
 
+/* The order of devices that firmware boots from, as Bochs and QEMU have it: 1 floppy, 2 hard disk,
+ * 3 CD, 4 network. */
+static void set_boot_order(struct rtc *s, const char *letters)
+{
+    static const char devices[] = "acdn";
+    unsigned order = 0;
+
+    for (unsigned k = 0; letters[k] != '\0' && k < VM_BOOT_DEVICES; k++) {
+        const char *at = strchr(devices, letters[k]);
+
+        if (at != NULL)
+            order |= (unsigned)(at - devices + 1) << 4 * k;
+    }
+    set_cmos(s, CMOS_BOOT, (uint8_t)order);
+    set_cmos(s, CMOS_BOOT_THIRD, (uint8_t)(order >> 4 & 0xf0));
+}
+
 /* -- Device --------------------------------------------------------------------------------------
  */
 
@@ -468,7 +490,11 @@ static void fill_cmos(struct rtc *s)
 static void reset(struct device *d)
 {
     struct rtc *s = (struct rtc *)d;
+    const struct vm_boot *boot = &vm_config(d->vm)->boot;
+    const char *order = boot->order[0] != '\0' ? boot->order : "cad";
 
+    set_boot_order(s, boot->once[0] != '\0' && !s->booted ? boot->once : order);
+    s->booted = true;
     write_control(s, RTC_B, s->cmos[RTC_B] & (uint8_t) ~(RTC_B_ENABLES | RTC_B_SQWE));
     s->cmos[RTC_C] = 0;
     s->index = 0;
@@ -507,19 +533,13 @@ static int realize(struct device *d)
 }
 
 static const struct field rtc_fields[] = {
-    FIELDS_DEVICE(struct rtc),
-    FIELD_ARRAY(struct rtc, cmos),
-    FIELD(struct rtc, index),
-    FIELD(struct rtc, nmi_masked),
-    FIELD(struct rtc, inhibited),
-    FIELD(struct rtc, offset_s),
-    FIELD(struct rtc, offset_ns),
-    FIELD(struct rtc, updated_s),
-    FIELD(struct rtc, periodic_next),
-    FIELD_TIMER(struct rtc, update),
-    FIELD_TIMER(struct rtc, periodic),
-    UNSAVED(struct rtc, irq8),
-    FIELDS_END,
+    FIELDS_DEVICE(struct rtc),       FIELD_ARRAY(struct rtc, cmos),
+    FIELD(struct rtc, booted),       FIELD(struct rtc, index),
+    FIELD(struct rtc, nmi_masked),   FIELD(struct rtc, inhibited),
+    FIELD(struct rtc, offset_s),     FIELD(struct rtc, offset_ns),
+    FIELD(struct rtc, updated_s),    FIELD(struct rtc, periodic_next),
+    FIELD_TIMER(struct rtc, update), FIELD_TIMER(struct rtc, periodic),
+    UNSAVED(struct rtc, irq8),       FIELDS_END,
 };
 
 const struct device_class rtc_class = {

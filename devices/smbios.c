@@ -5,7 +5,6 @@
 
 #include "vmm/vm.h"
 
-#define ENTRY_LEN 31
 #define MIB       (UINT64_C(1) << 20)
 #define NO_HANDLE 0xffff
 
@@ -228,7 +227,7 @@ void smbios_build(struct vm *vm, uint32_t base, struct blob *b)
 
     blob_align(b, 16);
     at = b->len;
-    blob_zero(b, ENTRY_LEN);
+    blob_zero(b, SMBIOS_ENTRY_LEN);
     blob_align(b, 16);
     first = b->len;
     structures(vm, &t);
@@ -236,7 +235,7 @@ void smbios_build(struct vm *vm, uint32_t base, struct blob *b)
     base += (uint32_t)first;
 
     blob_patch(b, at, "_SM_", 4);
-    blob_patch(b, at + 5, (const uint8_t[]){ENTRY_LEN, 2, 8}, 3);
+    blob_patch(b, at + 5, (const uint8_t[]){SMBIOS_ENTRY_LEN, 2, 8}, 3);
     blob_patch(b, at + 8, &t.largest, 2);
     blob_patch(b, at + 16, "_DMI_", 5);
     blob_patch(b, at + 22, &len, 2);
@@ -244,5 +243,5 @@ void smbios_build(struct vm *vm, uint32_t base, struct blob *b)
     blob_patch(b, at + 28, &t.structures, 2);
     blob_patch(b, at + 30, (const uint8_t[]){0x28}, 1);
     blob_checksum(b, at + 16, 15, at + 21);
-    blob_checksum(b, at, ENTRY_LEN, at + 4);
+    blob_checksum(b, at, SMBIOS_ENTRY_LEN, at + 4);
 }

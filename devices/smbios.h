@@ -11,4 +11,8 @@ struct vm;
  * b->len (padded to a multiple of 16). */
 void smbios_build(struct vm *vm, uint32_t base, struct blob *b);
 
+/* In an empty blob the entry point has this length, and the structures begin here. */
+#define SMBIOS_ENTRY_LEN     31
+#define SMBIOS_STRUCTURES_AT 32
+
 #endif

@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "devices/pc_testdev.h"
+#include "frontend/boot_option.h"
 
 #define RAM_MAX (UINT64_C(1) << 39)
 
@@ -158,6 +159,22 @@ static int set_no_shutdown(struct parse *p, const char *arg)
 {
     (void)arg;
     p->o->vm.no_shutdown = true;
+    return 0;
+}
+
+static int set_boot(struct parse *p, const char *arg)
+{
+    p->o->boots = true;
+    return boot_option_parse(&p->o->vm.boot, arg, p->err, OPTIONS_ERR_LEN);
+}
+
+static int add_option_rom(struct parse *p, const char *arg)
+{
+    struct vm_config *vm = &p->o->vm;
+    if (vm->option_rom_count == VM_OPTION_ROMS)
+        return wrong(p, "option-rom", arg, "there are 8 already");
+    p->o->boots = true;
+    vm->option_rom[vm->option_rom_count++] = arg;
     return 0;
 }
 
@@ -509,6 +526,7 @@ int options_parse(struct options *o, int argc, char **argv, char err[OPTIONS_ERR
     choose_terminal(o);
     if (o->no_defaults && !o->vga_given)
         o->vm.vga = VGA_NONE;
+    o->boots |= o->drives.count > 0;
     drives_finish(&o->drives, o->snapshot, !o->no_defaults);
     o->vm.drives = o->drives.drive;
     o->vm.drive_count = o->drives.count;

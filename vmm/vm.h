@@ -36,6 +36,17 @@ enum vm_accel { ACCEL_INTERP, ACCEL_JIT, ACCEL_BEST };
 /* The display adapter. */
 enum vm_vga { VGA_STD, VGA_NONE };
 
+/* What firmware boots from: letters, a floppy, c hard disk, d CD, n network; none: "cad". */
+#define VM_BOOT_DEVICES 3
+struct vm_boot {
+    char order[VM_BOOT_DEVICES + 1];
+    char once[VM_BOOT_DEVICES + 1]; /* instead, until the first reset by the guest */
+    bool menu;                      /* the user may choose */
+    uint16_t menu_ms;               /* for so long; 0: as long as the firmware likes */
+};
+
+#define VM_OPTION_ROMS 8
+
 /* What the user asked for. Strings are borrowed for the VM's life. */
 struct vm_config {
     const char *name;
@@ -52,6 +63,9 @@ struct vm_config {
     const char *kernel, *initrd, *append;
     const uint8_t *kernel_data; /* instead of `kernel`: an image in memory */
     size_t kernel_size;
+    struct vm_boot boot;
+    const char *option_rom[VM_OPTION_ROMS]; /* files for firmware to start as ROMs of adapters */
+    unsigned option_rom_count;
     enum vm_vga vga;
     const char *vga_rom;    /* file with the display adapter's BIOS; NULL: its ROM is empty */
     unsigned log_items;     /* set of enum log_item */

@@ -98,6 +98,40 @@ START_TEST(firmware)
 }
 END_TEST
 
+/* Without anything to boot it is the demo guest; a drive, -boot or -option-rom asks for the BIOS.
+ */
+START_TEST(booting_from_firmware)
+{
+    struct options o;
+    ck_assert_int_eq(parse(&o, "-m 64"), 0);
+    ck_assert(!o.boots && o.vm.boot.order[0] == '\0');
+    ck_assert_int_eq(parse(&o, "-boot dc"), 0);
+    ck_assert(o.boots);
+    ck_assert_str_eq(o.vm.boot.order, "dc");
+    ck_assert_int_eq(parse(&o, "-boot order=n,once=ad,menu=on,splash-time=500"), 0);
+    ck_assert_str_eq(o.vm.boot.order, "n");
+    ck_assert_str_eq(o.vm.boot.once, "ad");
+    ck_assert(o.vm.boot.menu);
+    ck_assert_uint_eq(o.vm.boot.menu_ms, 500);
+    ck_assert_int_eq(parse(&o, "-option-rom a -option-rom b"), 0);
+    ck_assert(o.boots && o.vm.option_rom_count == 2);
+    ck_assert_int_eq(parse(&o, "-fda disk"), 0);
+    ck_assert(o.boots);
+}
+END_TEST
+
+static const char *const wrong_boots[] = {
+    "-boot x",          "-boot cc",       "-boot acdn",           "-boot once=",
+    "-boot menu=maybe", "-boot order=c,", "-boot splash-time=9e", "-boot color=red",
+};
+
+START_TEST(wrong_boot_orders)
+{
+    struct options o;
+    ck_assert_int_eq(parse(&o, wrong_boots[_i]), -EINVAL);
+}
+END_TEST
+
 START_TEST(display_adapter)
 {
     struct options o;
@@ -408,6 +442,8 @@ int main(void)
     tcase_add_loop_test(t, memory_sizes, 0, sizeof(sizes) / sizeof(sizes[0]));
     tcase_add_test(t, everything_at_once);
     tcase_add_test(t, firmware);
+    tcase_add_test(t, booting_from_firmware);
+    tcase_add_loop_test(t, wrong_boot_orders, 0, sizeof(wrong_boots) / sizeof(wrong_boots[0]));
     tcase_add_test(t, display_adapter);
     tcase_add_test(t, debug_exit_properties);
     tcase_add_test(t, devices_add_up);
