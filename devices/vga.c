@@ -12,8 +12,8 @@
 
 #include "devices/image.h"
 #include "devices/pci.h"
+#include "devices/roms.h"
 #include "devices/vga_draw.h"
-#include "devices/vga_font.h"
 #include "vmm/clock.h"
 #include "vmm/display.h"
 #include "vmm/vm.h"
@@ -26,6 +26,7 @@
 #define WINDOW_SIZE UINT64_C(0x20000)
 #define PLAIN_MAX   256u /* accesses until the window is mapped: that costs about as much */
 #define MAX_LINES   DISPLAY_MAX_HEIGHT
+#define FONT_ROWS   16u
 #define FONT_PAGES  32u /* of layout PAIRS: planes 2 and 3 begin there */
 
 /* What the surface shows. */
@@ -402,14 +403,15 @@ static void set_palette(struct vga_regs *r)
     }
 }
 
+/* The VGA BIOS's. */
 static void load_font(struct vga *s)
 {
-    for (unsigned ch = 0; ch < 256; ch++) {
-        uint8_t glyph[VGA_FONT_ROWS];
+    const uint8_t *font = rom_vga + rom_vga[ROM_VGA_FONT16] + (rom_vga[ROM_VGA_FONT16 + 1] << 8);
 
-        vga_font_glyph(ch, glyph);
-        for (unsigned y = 0; y < VGA_FONT_ROWS; y++)
-            *vram_at(&s->vram, vga_position(LAYOUT_PAIRS, ch * 32 + y, 2)) = glyph[y];
+    for (unsigned k = 0; k < 256 * FONT_ROWS; k++) {
+        uint32_t pa = k / FONT_ROWS * 32 + k % FONT_ROWS;
+
+        *vram_at(&s->vram, vga_position(LAYOUT_PAIRS, pa, 2)) = font[k];
     }
 }
 
@@ -469,25 +471,38 @@ static void loaded(struct device *d)
     s->screen->drawn = false;
 }
 
-/* Fill the ROM: with the file, or as an empty socket reads. */
-static int load_rom(struct vga *s, uint64_t rom)
+/* Fill the ROM, and what is behind it as an empty socket reads. */
+static void fill_rom(struct vm *vm, uint64_t rom, const uint8_t *data, size_t size)
 {
-    struct vm *vm = vm_of(s);
     struct mem_piece to = mem_piece(vm, rom);
-    const char *path = vm_config(vm)->vga_rom;
-    struct image file = {NULL, NULL, 0};
-    int err = path != NULL ? image_read(vm, path, &file) : 0;
 
-    if (err == 0 && file.size > ROM_SIZE)
-        err = vm_fail(vm, -EFBIG, "VGA.romfile=%s: larger than 64 KiB", path);
-    for (size_t at = 0; err == 0 && at < ROM_SIZE; at += PAGE_SIZE) {
-        size_t n = at >= file.size ? 0 : file.size - at < PAGE_SIZE ? file.size - at : PAGE_SIZE;
+    for (size_t at = 0; at < ROM_SIZE; at += PAGE_SIZE) {
+        size_t n = at >= size ? 0 : size - at < PAGE_SIZE ? size - at : PAGE_SIZE;
         uint8_t *page = to.host + at / PAGE_SIZE * to.stride;
 
         memset(page, 0xff, PAGE_SIZE);
         if (n > 0)
-            memcpy(page, file.data + at, n);
+            memcpy(page, data + at, n);
     }
+}
+
+/* The user's file, or our own VGA BIOS. */
+static int load_rom(struct vga *s, uint64_t rom)
+{
+    struct vm *vm = vm_of(s);
+    const char *path = vm_config(vm)->vga_rom;
+    struct image file = {NULL, NULL, 0};
+    int err;
+
+    if (path == NULL) {
+        fill_rom(vm, rom, rom_vga, (size_t)(rom_vga_end - rom_vga));
+        return 0;
+    }
+    err = image_read(vm, path, &file);
+    if (err == 0 && file.size > ROM_SIZE)
+        err = vm_fail(vm, -EFBIG, "VGA.romfile=%s: larger than 64 KiB", path);
+    if (err == 0)
+        fill_rom(vm, rom, file.data, file.size);
     free(file.data);
     return err;
 }

@@ -67,7 +67,7 @@ struct vm_config {
     const char *option_rom[VM_OPTION_ROMS]; /* files for firmware to start as ROMs of adapters */
     unsigned option_rom_count;
     enum vm_vga vga;
-    const char *vga_rom;    /* file with the display adapter's BIOS; NULL: its ROM is empty */
+    const char *vga_rom;    /* file with the display adapter's BIOS; NULL: our own */
     unsigned log_items;     /* set of enum log_item */
     FILE *log;              /* stderr unless -D */
     uint64_t wall_start_ns; /* clock_wall() at virtual time 0, from where it runs with virtual time;
