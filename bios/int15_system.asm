@@ -81,6 +81,7 @@ ebda_segment:
 
 ; -- AH=24h: A20 -----------------------------------------------------------------------------------
 
+; The line is on if port 92h or the keyboard controller says so: both are set.
 a20_service:
         mov     al, [bp + F_AL]
         cmp     al, 3
@@ -95,7 +96,15 @@ a20_service:
         jne     .set
         or      al, 2
 .set:   out     PORT_92, al
-        ret
+        and     al, 2
+        or      al, 0xdd                ; the controller's output port
+        mov     ah, al
+        mov     al, 0xd1
+        call    kbc_command
+        call    kbc_ready
+        mov     al, ah
+        out     KBC_DATA, al
+        jmp     kbc_ready
 .ask:   in      al, PORT_92
         shr     al, 1
         and     al, 1

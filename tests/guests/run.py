@@ -60,6 +60,8 @@ CASES = {
     "multiboot": ("multiboot", 16, MULTIBOOT, PASSED, None),
     "multiboot_elf32": ("multiboot_elf32", 16, MULTIBOOT, PASSED, None),
     "multiboot_elf64": ("multiboot_elf64", 16, MULTIBOOT, PASSED, None),
+    "biostest": ("biostest", 16, ["-drive", "if=floppy,format=raw,snapshot=on,file=IMAGE"], PASSED,
+                 None),
     "rom": ("rom", 16, ["-bios"], PASSED, None),
 }
 
@@ -94,9 +96,8 @@ def complain(name, options):
         "-m", str(memory), "-nographic", "-no-reboot",
         "-device", "isa-debug-exit,iobase=0xf4,iosize=0x4"]
     command += [word.replace("IMAGE", image) for word in extra]
-    if "-bios" not in extra:    # where it is the last one, the image is not a kernel
-        command.append("-kernel")
-    command.append(image)
+    if not any("file=IMAGE" in word for word in extra):     # a drive's image is not a kernel
+        command += ["-kernel"] * ("-bios" not in extra) + [image]
     if "-reboot" in extra:      # not an option: this case wants to see resets
         command.remove("-no-reboot")
         command.remove("-reboot")
