@@ -55,8 +55,7 @@ enum fdc_reg {
 #define SETTLE_NS UINT64_C(50000)
 #define STEP_NS   UINT64_C(20000)
 
-#define CMOS_FLOPPIES  0x10
-#define CMOS_EQUIPMENT 0x14
+#define CMOS_FLOPPIES 0x10
 
 struct floppy *fdc_drive(struct fdc *s, unsigned unit)
 {
@@ -475,12 +474,12 @@ static void set_cmos(struct fdc *s)
 {
     struct vm *vm = s->dev.vm;
     unsigned count = (s->drive[0].type != 0) + (s->drive[1].type != 0);
-    unsigned equipment = rtc_cmos(vm, CMOS_EQUIPMENT) & 0x3e;
+    unsigned equipment = rtc_cmos(vm, RTC_EQUIPMENT) & 0x3e;
 
     if (count > 0)
         equipment |= 1 | (count - 1) << 6;
     rtc_set_cmos(vm, CMOS_FLOPPIES, (uint8_t)(s->drive[0].type << 4 | s->drive[1].type));
-    rtc_set_cmos(vm, CMOS_EQUIPMENT, (uint8_t)equipment);
+    rtc_set_cmos(vm, RTC_EQUIPMENT, (uint8_t)equipment);
 }
 
 /* The heads stay where they are. */

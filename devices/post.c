@@ -15,8 +15,10 @@
 #include "devices/e820.h"
 #include "devices/i440fx.h"
 #include "devices/mptable.h"
+#include "devices/parallel.h"
 #include "devices/pci.h"
 #include "devices/piix3.h"
+#include "devices/rtc.h"
 #include "devices/smbios.h"
 #include "devices/vga.h"
 #include "vmm/vm.h"
@@ -154,8 +156,13 @@ static bool write_data_areas(struct vm *vm)
     }
     bda[0x0e] = (uint8_t)(E820_EBDA >> 4); /* segment of the extended area */
     bda[0x0f] = (uint8_t)(E820_EBDA >> 12);
-    bda[0x10] = 0x26; /* FPU, PS/2 mouse, 80x25 colour */
+    bda[0x10] = rtc_cmos(vm, RTC_EQUIPMENT) | 0x20; /* and a screen of 80x25 in colour */
     bda[0x11] = (uint8_t)(ports << 1);
+    if (vm_config(vm)->parallel != NULL) {
+        bda[8] = PARALLEL_BASE & 0xff;
+        bda[9] = PARALLEL_BASE >> 8;
+        bda[0x11] |= 1 << 6; /* their number */
+    }
     bda[0x13] = (uint8_t)(E820_EBDA >> 10); /* KiB of conventional memory */
     bda[0x14] = (uint8_t)(E820_EBDA >> 18);
     if (vga_set_text_mode(vm))

@@ -29,7 +29,6 @@ enum rtc_reg {
     RTC_B,
     RTC_C,
     RTC_D,
-    CMOS_EQUIPMENT = 0x14,
     CMOS_BASE_KB = 0x15,
     CMOS_EXT_KB = 0x17,
     CMOS_CHECKED_FIRST = 0x10,
@@ -456,7 +455,7 @@ static void fill_cmos(struct rtc *s)
     uint64_t above_16m = low > 0x1000000 ? low - 0x1000000 : 0;
     unsigned cpus = vm_config(s->dev.vm)->cpus;
 
-    set_cmos(s, CMOS_EQUIPMENT, 0x06); /* FPU and PS/2 mouse */
+    set_cmos(s, RTC_EQUIPMENT, 0x06); /* FPU and PS/2 mouse */
     set_cmos16(s, CMOS_BASE_KB, 640);
     set_cmos16(s, CMOS_EXT_KB, above_1m >> 10);
     set_cmos16(s, CMOS_EXT_KB_FOUND, above_1m >> 10);

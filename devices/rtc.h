@@ -10,6 +10,8 @@
 
 extern const struct device_class rtc_class;
 
+#define RTC_EQUIPMENT 0x14 /* CMOS memory: what the BIOS's data area says at 410, too */
+
 /* Bytes of the CMOS memory that firmware reads (drive types, boot order, ...); index 0x0e..0x7f. A
  * write below 0x2e also corrects the checksum in 0x2e-0x2f. No effect, or 0, without an RTC. */
 void rtc_set_cmos(struct vm *vm, unsigned index, uint8_t val);

@@ -135,6 +135,15 @@ static int add_serial(struct parse *p, const char *arg)
     return 0;
 }
 
+static int set_parallel(struct parse *p, const char *arg)
+{
+    if (p->o->parallel_given)
+        return wrong(p, "parallel", arg, "there is only one parallel port");
+    p->o->parallel_given = true;
+    p->o->vm.parallel = strcmp(arg, "none") == 0 ? NULL : arg;
+    return 0;
+}
+
 static int set_debugcon(struct parse *p, const char *arg)
 {
     p->o->vm.debugcon = arg;
@@ -491,7 +500,8 @@ static int check_boot(struct parse *p)
 
 static bool uses_stdio(const struct options *o)
 {
-    bool found = o->vm.debugcon != NULL && strcmp(o->vm.debugcon, "stdio") == 0;
+    bool found = (o->vm.debugcon != NULL && strcmp(o->vm.debugcon, "stdio") == 0) ||
+                 (o->vm.parallel != NULL && strcmp(o->vm.parallel, "stdio") == 0);
 
     for (unsigned k = 0; k < o->monitor_count; k++)
         found |= strcmp(o->monitors[k], "stdio") == 0;
@@ -524,6 +534,8 @@ int options_parse(struct options *o, int argc, char **argv, char err[OPTIONS_ERR
         k += used;
     }
     choose_terminal(o);
+    if (!o->parallel_given && !o->no_defaults)
+        o->vm.parallel = "null";
     if (o->no_defaults && !o->vga_given)
         o->vm.vga = VGA_NONE;
     o->boots |= o->drives.count > 0;

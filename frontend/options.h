@@ -37,6 +37,7 @@ struct options {
     struct debug_exit_cfg debug_exit;
     unsigned serial_count; /* -serial options seen */
     bool boots;            /* from firmware: a drive, -boot or -option-rom was given */
+    bool parallel_given;   /* -parallel seen */
     struct drive_set drives;
     bool snapshot, no_defaults, vga_given;  /* -snapshot, -nodefaults, -vga seen */
     bool nographic;                         /* -nographic seen */

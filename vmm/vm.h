@@ -58,6 +58,7 @@ struct vm_config {
     const char *serial[VM_SERIAL_PORTS]; /* chardev specs; NULL: port absent */
     const struct drive_config *drives;   /* drive_count of them */
     unsigned drive_count;
+    const char *parallel; /* chardev spec of the parallel port; NULL: absent */
     const char *debugcon; /* chardev spec for ports 0xe9 and 0x402; NULL: none */
     const char *bios;     /* firmware image, instead of a kernel; NULL: none */
     const char *kernel, *initrd, *append;

@@ -12,6 +12,7 @@ struct vm *traffic_vm(void)
     static const struct debug_exit_cfg debug_exit = {0xf4, 4};
     const struct vm_config cfg = {.ram_bytes = RAM_SIZE,
                                   .serial = {"null", "null", "null", "null"},
+                                  .parallel = "null",
                                   .debugcon = "null",
                                   .wall_start_ns = UINT64_C(1577836799) * NS_PER_SEC};
     struct vm *vm;

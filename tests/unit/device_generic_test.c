@@ -59,6 +59,7 @@ static void hear(struct run *r, uint64_t val)
 static struct run start(uint64_t seed)
 {
     struct vm_config cfg = {.serial = {"null", "null", "null", "null"},
+                            .parallel = "null",
                             .debugcon = seed & 1 ? NULL : "null",
                             .wall_start_ns = UINT64_C(1577836799) * NS_PER_SEC};
     struct run r;

@@ -23,8 +23,8 @@ static struct vm *vm;
 
 static void setup(void)
 {
-    static const struct vm_config cfg = {.serial = {"null", "null", "null", "null"},
-                                         .debugcon = "null"};
+    static const struct vm_config cfg = {
+        .serial = {"null", "null", "null", "null"}, .parallel = "null", .debugcon = "null"};
 
     vm = fake_vm_with(&cfg, &pc_board);
 }

@@ -31,6 +31,7 @@ START_TEST(defaults)
     ck_assert_uint_eq(o.vm.cpus, 1);
     ck_assert_str_eq(o.vm.serial[0], "mon:stdio");
     ck_assert_ptr_null(o.vm.serial[1]);
+    ck_assert_str_eq(o.vm.parallel, "null");
     ck_assert_ptr_null(o.vm.kernel);
     ck_assert_int_eq(o.vm.accel, ACCEL_BEST);
     ck_assert(!o.vm.no_reboot && !o.vm.no_shutdown && !o.add[OPTIONAL_DEBUG_EXIT]);
@@ -73,10 +74,10 @@ END_TEST
 START_TEST(everything_at_once)
 {
     struct options o;
-    ck_assert_int_eq(parse(&o,
-                           "-m 64 -smp 1 -cpu pentium --kernel k -initrd i -append a -serial null "
-                           "-serial none -serial pty -no-reboot -no-shutdown -d int"),
-                     0);
+    ck_assert_int_eq(
+        parse(&o, "-m 64 -smp 1 -cpu pentium --kernel k -initrd i -append a -serial null "
+                  "-serial none -serial pty -parallel file:p -no-reboot -no-shutdown -d int"),
+        0);
     ck_assert_str_eq(o.vm.cpu_model, "pentium");
     ck_assert_str_eq(o.vm.kernel, "k");
     ck_assert_str_eq(o.vm.initrd, "i");
@@ -84,6 +85,7 @@ START_TEST(everything_at_once)
     ck_assert_str_eq(o.vm.serial[0], "null");
     ck_assert_ptr_null(o.vm.serial[1]);
     ck_assert_str_eq(o.vm.serial[2], "pty");
+    ck_assert_str_eq(o.vm.parallel, "file:p");
     ck_assert(o.vm.no_reboot && o.vm.no_shutdown);
     ck_assert_uint_eq(o.vm.log_items, LOG_INT);
 }
@@ -245,6 +247,7 @@ START_TEST(default_drives)
     ck_assert_int_eq(parse(&o, "-nodefaults"), 0);
     ck_assert_uint_eq(o.vm.drive_count, 0);
     ck_assert_ptr_null(o.vm.serial[0]);
+    ck_assert_ptr_null(o.vm.parallel);
     ck_assert_int_eq(o.vm.vga, VGA_NONE);
     ck_assert_int_eq(parse(&o, "-nodefaults -vga std -serial null"), 0);
     ck_assert_int_eq(o.vm.vga, VGA_STD);
@@ -352,6 +355,7 @@ static const struct {
     {"-bios x -kernel y", "-bios"},
     {"-bios", "-bios"},
     {"-serial null -serial null -serial null -serial null -serial null", "4"},
+    {"-parallel null -parallel none", "only one"},
 };
 
 static const struct {

@@ -23,7 +23,13 @@ static uint8_t shadow[SHADOW_N];
 
 static void boot(uint64_t ram)
 {
-    const struct vm_config cfg = {.ram_bytes = ram, .cpus = 1, .serial = {"null", NULL, "null"}};
+    static const struct drive_config floppy = {.interface = DRIVE_FLOPPY};
+    const struct vm_config cfg = {.ram_bytes = ram,
+                                  .cpus = 1,
+                                  .serial = {"null", NULL, "null"},
+                                  .parallel = "null",
+                                  .drives = &floppy,
+                                  .drive_count = 1};
 
     vm = fake_vm_with(&cfg, &pc_board);
     vm_lock(vm);
@@ -226,6 +232,9 @@ START_TEST(chips_and_data_areas)
     ck_assert_uint_eq(u16(bda), 0x3f8);
     ck_assert_uint_eq(u16(bda + 2), 0x3e8);
     ck_assert_uint_eq(u16(bda + 4), 0);
+    ck_assert_uint_eq(u16(bda + 8), 0x378);
+    ck_assert_uint_eq(u16(bda + 10), 0);
+    ck_assert_uint_eq(u16(bda + 0x10), 0x4427);
     ck_assert_uint_eq(u16(bda + 0x0e), 0x9fc0);
     ck_assert_uint_eq(u16(bda + 0x13), 639);
     ck_assert_ptr_nonnull(phys_page(fake_cpu_of(vm), 0xc0000, true));
