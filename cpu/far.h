@@ -11,7 +11,8 @@ bool far_jump(struct cpu *c, unsigned w, uint16_t sel, uint64_t off);
 bool far_call(struct cpu *c, unsigned w, uint16_t sel, uint64_t off);
 /* `drop` bytes of parameters are released. */
 bool far_return(struct cpu *c, unsigned w, unsigned drop);
-bool far_iret(struct cpu *c, unsigned w);
+/* With EFLAGS in *flags, before and, for the caller to set, after it. */
+bool far_iret(struct cpu *c, unsigned w, uint32_t *flags);
 
 /* -- For these and for task.c and exception.c -------------------------------------------------- */
 

@@ -106,18 +106,18 @@ static bool peek_iret(struct cpu *c, unsigned w, struct iret_frame *f)
     return true;
 }
 
-/* EFLAGS with the bits of `mask` taken from the frame. A 16-bit frame has only the lower half. */
-static void set_flags(struct cpu *c, unsigned w, uint32_t frame, uint32_t mask)
+/* Flags with the bits of `mask` taken from the frame. A 16-bit frame has only the lower half. */
+static uint32_t merge_flags(uint32_t flags, unsigned w, uint32_t frame, uint32_t mask)
 {
     if (w == 1)
         mask &= 0xffff;
-    eflags_set(c, (eflags_get(c) & ~mask) | (frame & mask));
+    return (flags & ~mask) | (frame & mask);
 }
 
 #define EFL_FREE (EFL_ARITH | EFL_TF | EFL_DF | EFL_NT | EFL_RF | EFL_AC | EFL_ID)
 
 /* Real mode: everything but VM, VIF and VIP. Virtual-8086 mode with IOPL 3: IOPL stays too. */
-static bool iret_real(struct cpu *c, unsigned w, uint32_t mask)
+static bool iret_real(struct cpu *c, unsigned w, uint32_t mask, uint32_t *flags)
 {
     struct iret_frame f;
     if (!peek_iret(c, w, &f))
@@ -130,12 +130,12 @@ static bool iret_real(struct cpu *c, unsigned w, uint32_t mask)
     else
         seg_load_real(c, SEG_CS, f.cs);
     c->r[RIP] = f.rip;
-    set_flags(c, w, f.flags, mask);
+    *flags = merge_flags(*flags, w, f.flags, mask);
     return true;
 }
 
 /* Virtual-mode extensions: a 16-bit IRET at IOPL below 3 sets VIF instead of IF (SDM 3A 20.3). */
-static bool iret_vme(struct cpu *c)
+static bool iret_vme(struct cpu *c, uint32_t *flags)
 {
     struct iret_frame f;
     if (!peek_iret(c, 1, &f))
@@ -146,22 +146,23 @@ static bool iret_vme(struct cpu *c)
     sp_set(c, c->r[RSP] + 6);
     seg_load_v86(c, SEG_CS, f.cs);
     c->r[RIP] = f.rip;
-    set_flags(c, 1, f.flags, EFL_FREE);
-    c->eflags = f.flags & EFL_IF ? c->eflags | EFL_VIF : c->eflags & ~EFL_VIF;
+    *flags = merge_flags(*flags, 1, f.flags, EFL_FREE) & ~EFL_VIF;
+    if (f.flags & EFL_IF)
+        *flags |= EFL_VIF;
     return true;
 }
 
-static bool iret_v86(struct cpu *c, unsigned w)
+static bool iret_v86(struct cpu *c, unsigned w, uint32_t *flags)
 {
     if ((c->eflags & EFL_IOPL) == EFL_IOPL)
-        return iret_real(c, w, EFL_FREE | EFL_IF);
+        return iret_real(c, w, EFL_FREE | EFL_IF, flags);
     if (w == 1 && c->cr4 & CR4_VME)
-        return iret_vme(c);
+        return iret_vme(c, flags);
     return cpu_raise_gp(c, 0);
 }
 
 /* From level 0 to virtual-8086 mode: nine doublewords. */
-static bool iret_to_v86(struct cpu *c, const struct iret_frame *f)
+static bool iret_to_v86(struct cpu *c, const struct iret_frame *f, uint32_t *flags)
 {
     static const uint8_t order[] = {SEG_SS, SEG_ES, SEG_DS, SEG_FS, SEG_GS};
     uint64_t sp, sel[5];
@@ -177,12 +178,12 @@ static bool iret_to_v86(struct cpu *c, const struct iret_frame *f)
         seg_load_v86(c, order[k], (uint16_t)sel[k]);
     c->r[RSP] = (uint32_t)sp;
     c->r[RIP] = f->rip;
-    eflags_set(c, f->flags);
+    *flags = f->flags;
     return true;
 }
 
 /* NT is set: go back to the task that the current TSS links to. */
-static bool iret_task(struct cpu *c)
+static bool iret_task(struct cpu *c, uint32_t *flags)
 {
     uint64_t link;
     struct desc d;
@@ -197,19 +198,22 @@ static bool iret_task(struct cpu *c)
         return cpu_raise(c, VEC_TS, sel_error(sel));
     if (!(d.attr & SEG_P))
         return cpu_raise(c, VEC_NP, sel_error(sel));
-    return task_finish(c, task_switch(c, sel, &d, TASK_IRET, NULL));
+    if (!task_finish(c, task_switch(c, sel, &d, TASK_IRET, NULL)))
+        return false;
+    *flags = eflags_get(c);
+    return true;
 }
 
-static bool iret_protected(struct cpu *c, unsigned w)
+static bool iret_protected(struct cpu *c, unsigned w, uint32_t *flags)
 {
     struct iret_frame f;
     unsigned old_cpl = c->cpl;
     if (c->eflags & EFL_NT)
-        return c->mode & MODE_LMA ? cpu_raise_gp(c, 0) : iret_task(c);
+        return c->mode & MODE_LMA ? cpu_raise_gp(c, 0) : iret_task(c, flags);
     if (!peek_iret(c, w, &f))
         return false;
     if (f.flags & EFL_VM && w == 2 && old_cpl == 0 && !(c->mode & MODE_LMA))
-        return iret_to_v86(c, &f);
+        return iret_to_v86(c, &f, flags);
     struct far_frame far = {
         .rip = f.rip, .cs = f.cs, .size = 3u << w, .pops_stack = (c->mode & MODE_64) != 0};
     uint32_t mask = EFL_FREE;
@@ -219,16 +223,16 @@ static bool iret_protected(struct cpu *c, unsigned w)
         mask |= EFL_IOPL | EFL_VIF | EFL_VIP;
     if (!far_return_protected(c, w, &far))
         return false;
-    set_flags(c, w, f.flags, mask);
+    *flags = merge_flags(*flags, w, f.flags, mask);
     return true;
 }
 
-bool far_iret(struct cpu *c, unsigned w)
+bool far_iret(struct cpu *c, unsigned w, uint32_t *flags)
 {
     c->nmi_blocked = false;
     if (!(c->mode & MODE_PE))
-        return iret_real(c, w, EFL_FREE | EFL_IF | EFL_IOPL);
+        return iret_real(c, w, EFL_FREE | EFL_IF | EFL_IOPL, flags);
     if (c->mode & MODE_V86)
-        return iret_v86(c, w);
-    return iret_protected(c, w);
+        return iret_v86(c, w, flags);
+    return iret_protected(c, w, flags);
 }

@@ -57,8 +57,12 @@ OP_WIDTH(retf_imm)
 
 OP_WIDTH(iret)
 {
+    uint32_t flags = eflags_get(c);
     (void)i;
-    return far_iret(c, w);
+    if (!far_iret(c, w, &flags))
+        return false;
+    eflags_set(c, flags);
+    return true;
 }
 
 /* -- Software interrupts ----------------------------------------------------------------------- */

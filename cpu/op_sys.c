@@ -25,45 +25,59 @@ static void set_edx_eax(struct cpu *c, uint64_t v)
 
 /* -- SYSCALL, SYSRET, SYSENTER, SYSEXIT -------------------------------------------------------- */
 
-OP_NONE(syscall)
+bool syscall_enter(struct cpu *c, uint32_t *flags)
 {
-    (void)i;
-    if (!(c->mode & MODE_64) || !(c->efer & EFER_SCE))
-        return cpu_raise_ud(c);
-    uint32_t flags = eflags_get(c) & ~EFL_RF;
     uint16_t cs = c->msr.star >> 32 & 0xfffc;
+    if (!(c->mode & MODE_64) || !(c->efer & EFER_SCE))
+        return false;
+    *flags &= ~EFL_RF;
     c->r[RCX] = c->r[RIP];
-    c->r[R11] = flags;
+    c->r[R11] = *flags;
     c->r[RIP] = c->msr.lstar;
     seg_set_flat(c, cs, (uint16_t)(cs + 8), 0, true);
-    eflags_set(c, flags & ~(uint32_t)c->msr.fmask);
+    *flags &= ~(uint32_t)c->msr.fmask;
+    return true;
+}
+
+OP_NONE(syscall)
+{
+    uint32_t flags = eflags_get(c);
+    (void)i;
+    if (!syscall_enter(c, &flags))
+        return cpu_raise_ud(c);
+    eflags_set(c, flags);
     c->no_step = !(c->eflags & EFL_TF);
+    return true;
+}
+
+bool syscall_return(struct cpu *c, bool to64, uint32_t *flags)
+{
+    uint16_t base = (uint16_t)(c->msr.star >> 48);
+    if (c->cpl != 0 || (to64 && !is_canonical(c->r[RCX])))
+        return false;
+    c->r[RIP] = to64 ? c->r[RCX] : (uint32_t)c->r[RCX];
+    seg_set_flat(c, (uint16_t)((base + (to64 ? 16 : 0)) | 3), (uint16_t)((base + 8) | 3), 3, to64);
+    *flags = (uint32_t)c->r[R11] & SYSRET_FLAGS;
     return true;
 }
 
 OP_NONE(sysret)
 {
-    bool to64 = i->prefix & INSN_REXW;
+    uint32_t flags;
     if (!(c->mode & MODE_64) || !(c->efer & EFER_SCE))
         return cpu_raise_ud(c);
-    if (!at_level0(c))
-        return false;
-    if (to64 && !is_canonical(c->r[RCX]))
+    if (!syscall_return(c, i->prefix & INSN_REXW, &flags))
         return cpu_raise_gp(c, 0);
-    uint16_t base = (uint16_t)(c->msr.star >> 48);
-    c->r[RIP] = to64 ? c->r[RCX] : (uint32_t)c->r[RCX];
-    seg_set_flat(c, (uint16_t)((base + (to64 ? 16 : 0)) | 3), (uint16_t)((base + 8) | 3), 3, to64);
-    eflags_set(c, (uint32_t)c->r[R11] & SYSRET_FLAGS);
+    eflags_set(c, flags);
     return true;
 }
 
-OP_NONE(sysenter)
+bool sysenter_enter(struct cpu *c)
 {
     uint16_t cs = c->msr.sysenter_cs & 0xfffc;
     bool lma = c->mode & MODE_LMA;
-    (void)i;
     if (!(c->mode & MODE_PE) || cs == 0)
-        return cpu_raise_gp(c, 0);
+        return false;
     c->r[RSP] = lma ? c->msr.sysenter_esp : (uint32_t)c->msr.sysenter_esp;
     c->r[RIP] = lma ? c->msr.sysenter_eip : (uint32_t)c->msr.sysenter_eip;
     seg_set_flat(c, cs, (uint16_t)(cs + 8), 0, lma);
@@ -72,20 +86,29 @@ OP_NONE(sysenter)
     return true;
 }
 
-OP_NONE(sysexit)
+OP_NONE(sysenter)
+{
+    (void)i;
+    return sysenter_enter(c) || cpu_raise_gp(c, 0);
+}
+
+bool sysenter_return(struct cpu *c, bool to64)
 {
     uint16_t cs = c->msr.sysenter_cs & 0xfffc;
-    bool to64 = i->prefix & INSN_REXW;
-    if (!(c->mode & MODE_PE) || cs == 0 || c->cpl != 0)
-        return cpu_raise_gp(c, 0);
-    if (to64 && (!is_canonical(c->r[RCX]) || !is_canonical(c->r[RDX])))
-        return cpu_raise_gp(c, 0);
+    if (!(c->mode & MODE_PE) || cs == 0 || c->cpl != 0 ||
+        (to64 && (!is_canonical(c->r[RCX]) || !is_canonical(c->r[RDX]))))
+        return false;
     cs = (uint16_t)(cs + (to64 ? 32 : 16));
     c->r[RSP] = to64 ? c->r[RCX] : (uint32_t)c->r[RCX];
     c->r[RIP] = to64 ? c->r[RDX] : (uint32_t)c->r[RDX];
     seg_set_flat(c, cs | 3, (uint16_t)((cs + 8) | 3), 3, to64);
     cpu_update_mode(c);
     return true;
+}
+
+OP_NONE(sysexit)
+{
+    return sysenter_return(c, i->prefix & INSN_REXW) || cpu_raise_gp(c, 0);
 }
 
 /* -- FS and GS bases --------------------------------------------------------------------------- */

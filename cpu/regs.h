@@ -73,6 +73,7 @@ enum vector {
 #define EFL_VIP        0x00100000u
 #define EFL_ID         0x00200000u
 #define EFL_ARITH      (EFL_CF | EFL_PF | EFL_AF | EFL_ZF | EFL_SF | EFL_OF)
+#define EFL_DEFINED    0x003f7fd7u /* bits that can be set */
 
 #define CR0_PE 0x00000001u
 #define CR0_MP 0x00000002u

@@ -102,8 +102,6 @@ void cpu_update_mode(struct cpu *c)
     c->run_end = NULL;
 }
 
-#define EFL_DEFINED 0x003f7fd7u
-
 void eflags_set(struct cpu *c, uint32_t val)
 {
     c->eflags = (val & EFL_DEFINED & ~EFL_ARITH) | EFL_FIXED;

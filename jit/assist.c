@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* Fast paths of system instructions (SDM 2A-2D). The interpreter's handlers in cpu/ define what
- * each does; here is what is left of it where nothing is unusual. */
+/* What the interpreter's handlers of system instructions do, without what surrounds a handler. */
 #include <Zydis/Zydis.h>
 
+#include "cpu/far.h"
 #include "cpu/operands.h"
 #include "cpu/ops.h"
 #include "cpu/segment.h"
@@ -20,206 +20,69 @@ uint32_t assist_flags(const struct cpu *c)
 
 void assist_set_flags(struct cpu *c, uint32_t v)
 {
-    c->eflags = (v & ~(uint32_t)EFL_ARITH) | EFL_FIXED;
+    c->eflags = (v & EFL_DEFINED & ~EFL_ARITH) | EFL_FIXED;
     c->scratch[X_FLAGS] = (uint64_t)(v & 0xff) << 8 | (v >> 11 & 1);
 }
 
-/* -- Fast system calls ------------------------------------------------------------------------- */
+static bool go_on_with(struct cpu *c, uint32_t flags)
+{
+    assist_set_flags(c, flags);
+    cpu_update_mode(c);
+    return true;
+}
+
+/* -- Transfers between privilege levels -------------------------------------------------------- */
 
 static bool assist_syscall(struct cpu *c, const struct insn *i)
 {
-    uint16_t cs = c->msr.star >> 32 & 0xfffc;
-    uint32_t flags = assist_flags(c) & ~EFL_RF;
+    uint32_t flags = assist_flags(c);
 
     (void)i;
-    if (!(c->mode & MODE_64) || !(c->efer & EFER_SCE))
-        return false;
-    c->r[RCX] = c->r[RIP];
-    c->r[R11] = flags;
-    c->r[RIP] = c->msr.lstar;
-    seg_set_flat(c, cs, (uint16_t)(cs + 8), 0, true);
-    assist_set_flags(c, flags & ~(uint32_t)c->msr.fmask);
-    cpu_update_mode(c);
-    return true;
+    return syscall_enter(c, &flags) && go_on_with(c, flags);
 }
 
 static bool assist_sysret(struct cpu *c, const struct insn *i)
 {
-    bool to64 = i->prefix & INSN_REXW;
-    uint16_t base = (uint16_t)(c->msr.star >> 48);
+    uint32_t flags;
 
-    if (!(c->mode & MODE_64) || !(c->efer & EFER_SCE) || c->cpl != 0 ||
-        (to64 && !is_canonical(c->r[RCX])))
-        return false;
-    c->r[RIP] = to64 ? c->r[RCX] : (uint32_t)c->r[RCX];
-    seg_set_flat(c, (uint16_t)((base + (to64 ? 16 : 0)) | 3), (uint16_t)((base + 8) | 3), 3, to64);
-    assist_set_flags(c, (uint32_t)c->r[R11] & SYSRET_FLAGS);
-    cpu_update_mode(c);
-    return true;
+    return c->mode & MODE_64 && c->efer & EFER_SCE &&
+           syscall_return(c, i->prefix & INSN_REXW, &flags) && go_on_with(c, flags);
 }
 
 static bool assist_sysenter(struct cpu *c, const struct insn *i)
 {
-    uint16_t cs = c->msr.sysenter_cs & 0xfffc;
-    bool lma = c->mode & MODE_LMA;
-
     (void)i;
-    if (!(c->mode & MODE_PE) || cs == 0)
-        return false;
-    c->r[RSP] = lma ? c->msr.sysenter_esp : (uint32_t)c->msr.sysenter_esp;
-    c->r[RIP] = lma ? c->msr.sysenter_eip : (uint32_t)c->msr.sysenter_eip;
-    seg_set_flat(c, cs, (uint16_t)(cs + 8), 0, lma);
-    c->eflags &= ~(EFL_VM | EFL_IF | EFL_RF);
-    cpu_update_mode(c);
-    return true;
+    return sysenter_enter(c);
 }
 
 static bool assist_sysexit(struct cpu *c, const struct insn *i)
 {
-    uint16_t cs = c->msr.sysenter_cs & 0xfffc;
-    bool to64 = i->prefix & INSN_REXW;
+    return sysenter_return(c, i->prefix & INSN_REXW);
+}
 
-    if (!(c->mode & MODE_PE) || cs == 0 || c->cpl != 0 ||
-        (to64 && (!is_canonical(c->r[RCX]) || !is_canonical(c->r[RDX]))))
-        return false;
-    cs = (uint16_t)(cs + (to64 ? 32 : 16));
-    c->r[RSP] = to64 ? c->r[RCX] : (uint32_t)c->r[RCX];
-    c->r[RIP] = to64 ? c->r[RDX] : (uint32_t)c->r[RDX];
-    seg_set_flat(c, cs | 3, (uint16_t)((cs + 8) | 3), 3, to64);
-    cpu_update_mode(c);
-    return true;
+static bool assist_iret(struct cpu *c, const struct insn *i)
+{
+    uint32_t flags = assist_flags(c);
+
+    return !(c->eflags & EFL_NT) && far_iret(c, i->osz, &flags) && go_on_with(c, flags);
 }
 
 /* -- Segment registers ------------------------------------------------------------------------- */
-
-/* A descriptor of the GDT that has been used before: memory need not be written. */
-static bool find_desc(struct cpu *c, uint16_t sel, struct desc *d)
-{
-    return !(sel & 4) && desc_fetch(c, sel, d) == DESC_OK && d->attr & SEG_P && d->attr & SEG_A;
-}
-
-static bool load_data(struct cpu *c, unsigned sreg, uint16_t sel)
-{
-    struct desc d;
-
-    if (!(c->mode & MODE_PE)) {
-        seg_load_real(c, sreg, sel);
-    } else if (c->mode & MODE_V86) {
-        seg_load_v86(c, sreg, sel);
-    } else if (sel_is_null(sel)) {
-        seg_set_null(c, sreg, sel, 0);
-    } else {
-        if (!find_desc(c, sel, &d) || (d.attr & (SEG_S | SEG_CODE)) != SEG_S ||
-            desc_dpl(&d) < c->cpl || desc_dpl(&d) < (sel & 3u))
-            return false;
-        seg_set(c, sreg, sel, &d);
-    }
-    return true;
-}
 
 static bool assist_mov_to_segment(struct cpu *c, const struct insn *i)
 {
     uint64_t sel;
 
-    return src_load(c, i, 1, &sel) && load_data(c, i->dst, (uint16_t)sel);
+    return src_load(c, i, 1, &sel) && seg_load(c, i->dst, (uint16_t)sel);
 }
 
 static bool assist_pop_segment(struct cpu *c, const struct insn *i)
 {
     uint64_t sel;
 
-    if (!stack_peek(c, i->osz, 0, &sel) || !load_data(c, i->dst, (uint16_t)sel))
+    if (!stack_peek(c, i->osz, 0, &sel) || !seg_load(c, i->dst, (uint16_t)sel))
         return false;
     sp_set(c, c->r[RSP] + (1u << i->osz));
-    return true;
-}
-
-/* -- IRET -------------------------------------------------------------------------------------- */
-
-/* What IRET pops, and where that leads. */
-struct way_back {
-    uint64_t rip, cs, flags, sp, ss;
-    bool pops_stack; /* rSP and SS too */
-    struct desc code, stack;
-};
-
-static bool pop_frame(struct cpu *c, unsigned w, struct way_back *b)
-{
-    unsigned n = 1u << w;
-
-    if (!stack_peek(c, w, 0, &b->rip) || !stack_peek(c, w, n, &b->cs) ||
-        !stack_peek(c, w, 2 * n, &b->flags))
-        return false;
-    b->cs &= 0xffff;
-    b->pops_stack = c->mode & MODE_64 || (b->cs & 3) != c->cpl;
-    if (b->pops_stack && (!stack_peek(c, w, 3 * n, &b->sp) || !stack_peek(c, w, 4 * n, &b->ss)))
-        return false;
-    b->ss &= 0xffff;
-    return true;
-}
-
-static bool leads_to_64(const struct cpu *c, const struct way_back *b)
-{
-    return c->mode & MODE_LMA && b->code.attr & SEG_L;
-}
-
-/* 16-bit stacks are out of the ordinary, too. */
-static bool check_frame(struct cpu *c, struct way_back *b)
-{
-    unsigned cpl = b->cs & 3;
-    struct desc *d = &b->code;
-
-    if (sel_is_null((uint16_t)b->cs) || cpl < c->cpl || !find_desc(c, (uint16_t)b->cs, d) ||
-        !desc_is_code(d) || desc_is_conforming(d) || desc_dpl(d) != cpl)
-        return false;
-    if (leads_to_64(c, b) ? d->attr & SEG_DB || !is_canonical(b->rip) : b->rip > d->limit)
-        return false;
-    if (!b->pops_stack)
-        return true;
-    if ((b->ss & 3) != cpl)
-        return false;
-    if (sel_is_null((uint16_t)b->ss))
-        return leads_to_64(c, b) && cpl != 3;
-    return find_desc(c, (uint16_t)b->ss, &b->stack) && desc_is_writable_data(&b->stack) &&
-           desc_dpl(&b->stack) == cpl && b->stack.attr & SEG_DB;
-}
-
-/* The flags that IRET takes from its frame. */
-static uint32_t returned_flags(const struct cpu *c)
-{
-    uint32_t mask = EFL_ARITH | EFL_TF | EFL_DF | EFL_NT | EFL_RF | EFL_AC | EFL_ID;
-
-    if (c->cpl <= (c->eflags & EFL_IOPL) >> EFL_IOPL_SHIFT)
-        mask |= EFL_IF;
-    return c->cpl == 0 ? mask | EFL_IOPL | EFL_VIF | EFL_VIP : mask;
-}
-
-static bool assist_iret(struct cpu *c, const struct insn *i)
-{
-    bool plain = c->mode & MODE_PE && !(c->mode & MODE_V86) && !(c->eflags & EFL_NT);
-    uint32_t mask = returned_flags(c);
-    unsigned old_cpl = c->cpl, cpl;
-    struct way_back b;
-
-    if (!plain || i->osz < 2 || !pop_frame(c, i->osz, &b) || b.flags & EFL_VM ||
-        !check_frame(c, &b))
-        return false;
-    cpl = b.cs & 3;
-    c->nmi_blocked = false;
-    seg_set(c, SEG_CS, (uint16_t)b.cs, &b.code);
-    c->r[RIP] = b.rip;
-    if (!b.pops_stack)
-        sp_set(c, c->r[RSP] + (3u << i->osz));
-    else if (sel_is_null((uint16_t)b.ss))
-        seg_set_null(c, SEG_SS, (uint16_t)b.ss, cpl);
-    else
-        seg_set(c, SEG_SS, (uint16_t)b.ss, &b.stack);
-    assist_set_flags(c, (assist_flags(c) & ~mask) | ((uint32_t)b.flags & mask));
-    cpu_update_mode(c);
-    if (b.pops_stack)
-        c->r[RSP] = c->mode & MODE_64 ? b.sp : (uint32_t)b.sp;
-    if (cpl != old_cpl)
-        seg_drop_privileged(c, cpl);
     return true;
 }
 

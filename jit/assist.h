@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Functions that translated code calls for instructions that would be long in host code: fast paths
- * of system instructions, each for the forms that kernels use. What is out of the ordinary they
- * leave to the interpreter. */
+/* Functions that translated code calls for system instructions, which would be long in host code.
+ * What raises an exception they leave to the interpreter. */
 #ifndef JIT_ASSIST_H
 #define JIT_ASSIST_H
 
@@ -11,7 +10,7 @@ struct row_info;
 
 /* On entry the state is in struct cpu but for the arithmetic flags, which are in X_FLAGS and stay
  * there, and r[RIP] is behind the instruction. False: not this time; nothing has changed but what a
- * second attempt would change again. */
+ * second attempt changes again, and an exception that may have been recorded is to be forgotten. */
 typedef bool (*assist_fn)(struct cpu *c, const struct insn *i);
 
 enum assist_after {

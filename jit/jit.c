@@ -746,7 +746,7 @@ enum after_call jit_assist(struct cpu *c, struct code *x)
     c->run_end = i + 1;
     finish_notes(c);
     note_x87(c, x, k);
-    if (!assist->fn(c, i))
+    if ((j->lockstep != NULL && !lockstep_covers(j, x, k)) || !assist->fn(c, i))
         return jit_call(c, x);
     j->stats.assists++;
     j->rows[i->op].assists++;

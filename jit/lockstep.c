@@ -738,6 +738,11 @@ bool lockstep_check(struct jit *j, struct code *x, unsigned k)
     return false;
 }
 
+bool lockstep_covers(const struct jit *j, const struct code *x, unsigned k)
+{
+    return j->lockstep->nparts != 0 && position(j, x, k) < j->lockstep->done;
+}
+
 bool lockstep_reads_undefined(const struct jit *j, const struct block *b, unsigned k)
 {
     const struct effects *effects = j->lockstep->effects;

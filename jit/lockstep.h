@@ -27,6 +27,9 @@ void lockstep_begin(struct jit *j, struct code *x, unsigned k, bool entered);
  * processor asked to stop. */
 bool lockstep_check(struct jit *j, struct code *x, unsigned k);
 
+/* Did the rehearsal execute instruction k of x, before which translated code is? */
+bool lockstep_covers(const struct jit *j, const struct code *x, unsigned k);
+
 /* Does instruction k of b read a flag that those before it left undefined? Then it may show. */
 bool lockstep_reads_undefined(const struct jit *j, const struct block *b, unsigned k);
 
