@@ -90,6 +90,9 @@ void monitor_print(struct session *s, const struct monitor_arg *args);
 void monitor_port_in(struct session *s, const struct monitor_arg *args);
 void monitor_port_out(struct session *s, const struct monitor_arg *args);
 void monitor_sendkey(struct session *s, const struct monitor_arg *args);
+void monitor_block(struct session *s, const struct monitor_arg *args);
+void monitor_change(struct session *s, const struct monitor_arg *args);
+void monitor_eject(struct session *s, const struct monitor_arg *args);
 void monitor_registers(struct session *s, const struct monitor_arg *args);
 
 #endif

@@ -275,6 +275,7 @@ const struct command monitor_infos[] = {
     {"pic", "irq", "", "", "state of the interrupt controllers", pic},
     {"devices", "qtree", "", "", "devices on the board", devices},
     {"device", NULL, "NAME", "w", "state of a device", device},
+    {"block", NULL, "", "", "drives and what is in them", monitor_block},
     {"chardev", NULL, "", "", "host ends of serial ports and monitors", chardev},
     {"screen", NULL, "", "", "the text on the screen", screen},
     {NULL, NULL, NULL, NULL, NULL, NULL},

@@ -14,6 +14,7 @@
 #include "frontend/monitor.h"
 #include "frontend/monitor_line.h"
 #include "vmm/display.h"
+#include "vmm/drive.h"
 #include "vmm/input.h"
 #include "vmm/vm.h"
 
@@ -40,12 +41,16 @@ static bool count_wait(void *arg, unsigned ms)
 
 static void setup(void)
 {
+    static const struct drive_config cd = {
+        .interface = DRIVE_IDE, .index = 2, .media = DRIVE_CDROM, .image = {.readonly = true}};
     const struct vm_config cfg = {.ram_bytes = UINT64_C(8) << 20,
                                   .cpus = 1,
                                   .accel = ACCEL_INTERP,
                                   .serial = {"null"},
                                   .append = "loop",
                                   .name = "under test",
+                                  .drives = &cd,
+                                  .drive_count = 1,
                                   .kernel_data = demo_guest,
                                   .kernel_size = (size_t)(demo_guest_end - demo_guest)};
     static char err[VM_ERR_LEN];
@@ -182,6 +187,40 @@ START_TEST(memory_and_ports)
     expect("o 0x80 0x5a", "");
     expect("i/b 0x80", "portb[0x0080] = 0x5a\n");
     expect("i/h 0xed", "portw[0x00ed] = 0xffff\n");
+}
+END_TEST
+
+START_TEST(media)
+{
+    char path[] = "/tmp/monitor_testXXXXXX", line[100];
+    static char err[DRIVE_ERR_LEN];
+    int fd = mkstemp(path);
+
+    ck_assert_int_eq(ftruncate(fd, 4096), 0);
+    close(fd);
+    expect("info block", "ide1-cd0: [not inserted]\n"
+                         "    Removable device: not locked, tray closed\n");
+    snprintf(line, sizeof(line), "change ide1-cd0 %s raw", path);
+    expect(line, "");
+    expect_part("info block", " (raw, read-only), 4096 bytes\n");
+    expect_part("change ide1-cd0 /no/such/image", "/no/such/image");
+    expect_part("info block", " (raw, read-only), 4096 bytes\n"); /* it is still there */
+    expect("eject ide1-cd0", "");
+    expect_part("info block", "ide1-cd0: [not inserted]\n"
+                              "    Removable device: not locked, tray open\n");
+    expect("eject toaster", "no such drive: 'toaster' (info block)\n");
+    expect("eject", "an argument is missing\n");
+    expect("change -f ide1-cd0", "an argument is missing\n");
+    vm_lock(vm);
+    drive_change(drive_by_id(vm, "ide1-cd0"),
+                 &(struct disk_options){.file = path, .format = "raw", .readonly = true}, false,
+                 err);
+    drive_lock_tray(drive_by_id(vm, "ide1-cd0"), true);
+    vm_unlock(vm);
+    expect_part("eject ide1-cd0", "ide1-cd0");
+    expect_part("info block", "Removable device: locked, tray closed\n");
+    expect("eject -f ide1-cd0", "");
+    unlink(path);
 }
 END_TEST
 
@@ -420,6 +459,7 @@ int main(void)
     tcase_add_test(tc, mistakes_are_told);
     tcase_add_test(tc, information);
     tcase_add_test(tc, memory_and_ports);
+    tcase_add_test(tc, media);
     tcase_add_test(tc, keyboard_and_mouse);
     tcase_add_test(tc, a_running_machine);
     tcase_add_test(tc, line_editing);
