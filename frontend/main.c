@@ -31,6 +31,8 @@ static void print_version(void)
         printf("Host code (-d out_asm) is shown by %s.\n", disassembler);
     else
         printf("Built without Capstone: host code (-d out_asm) is shown as bytes.\n");
+    printf("Screens:\n");
+    screens_list(stdout);
 }
 
 static int answer(enum question ask)
@@ -47,6 +49,7 @@ static int answer(enum question ask)
         printf("jit     translates the guest's code to the host's (x86-64 hosts)\n"
                "interp  interprets it\n");
         break;
+    case ASK_SCREENS: screens_list(stdout); break;
     case ASK_LOG_ITEMS: log_list_items(stdout); break;
     case ASK_NOTHING: break;
     }
@@ -104,18 +107,21 @@ static bool wants_demo(const struct vm_config *cfg)
     return cfg->kernel == NULL && cfg->bios == NULL;
 }
 
-/* With the monitors that -monitor and "mon:" ask for. */
-static int run_monitored(struct vm *vm, const struct options *o)
+/* With the monitors that -monitor and "mon:" ask for, and the screens. */
+static int run_watched(struct vm *vm, const struct options *o)
 {
     char err[VM_ERR_LEN] = "";
-    struct monitor *monitors;
+    struct monitor *monitors = NULL;
+    struct screens screens;
     int status;
 
-    if (monitors_start(&monitors, vm, o->monitors, o->monitor_count, err) == 0)
+    if (screens_start(&screens, vm, o->screens, o->screen_count, err) == 0 &&
+        monitors_start(&monitors, vm, &screens, o->monitors, o->monitor_count, err) == 0)
         status = run(vm);
     else
         status = fail(err);
     monitors_stop(monitors);
+    screens_stop(&screens);
     return status;
 }
 
@@ -135,7 +141,7 @@ static int boot(struct options *o)
     if (vm_no_translator(vm) != NULL)
         fprintf(stderr, "calque: interpreting, which is slow: %s\n", vm_no_translator(vm));
     print_warnings(vm);
-    status = add_devices(vm, o) ? run_monitored(vm, o) : fail(vm_error(vm));
+    status = add_devices(vm, o) ? run_watched(vm, o) : fail(vm_error(vm));
     vm_destroy(vm);
     return status;
 }

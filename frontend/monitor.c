@@ -159,15 +159,18 @@ static void *monitor_main(void *arg)
 
 /* -- Life -------------------------------------------------------------------------------------- */
 
-static int start(struct monitor **list, struct vm *vm, struct chardev *cd, bool beside, bool greet)
+static int start(struct monitor **list, const struct session *like, struct chardev *cd, bool beside,
+                 bool greet)
 {
+    struct vm *vm = like->vm;
     struct monitor *m = calloc(1, sizeof(*m));
     pthread_condattr_t attr;
 
     if (m == NULL)
         return -ENOMEM;
     *m = (struct monitor){.vm = vm, .cd = cd, .beside = beside, .greet = greet, .next = *list};
-    m->session = (struct session){.vm = vm, .put = put, .wait = wait_ms, .arg = m};
+    m->session = *like;
+    m->session.arg = m;
     m->line = (struct line){.prompt = PROMPT, .put = put, .candidate = candidate, .arg = m};
     pthread_mutex_init(&m->lock, NULL);
     pthread_condattr_init(&attr);
@@ -201,16 +204,17 @@ static void find_shared(void *arg, struct chardev *cd, const struct chardev_info
         s->cd[s->count++] = cd;
 }
 
-int monitors_start(struct monitor **list, struct vm *vm, const char *const *specs, unsigned count,
-                   char *err)
+int monitors_start(struct monitor **list, struct vm *vm, struct screens *screens,
+                   const char *const *specs, unsigned count, char *err)
 {
+    const struct session like = {.vm = vm, .screens = screens, .put = put, .wait = wait_ms};
     struct shared shared = {.count = 0};
     int status = 0;
 
     *list = NULL;
     chardev_each(vm, find_shared, &shared);
     for (unsigned k = 0; k < shared.count && status == 0; k++)
-        status = start(list, vm, shared.cd[k], true, false);
+        status = start(list, &like, shared.cd[k], true, false);
     for (unsigned k = 0; k < count && status == 0; k++) {
         struct chardev *cd;
 
@@ -219,7 +223,7 @@ int monitors_start(struct monitor **list, struct vm *vm, const char *const *spec
         vm_unlock(vm);
         if (cd == NULL)
             return -EINVAL;
-        status = start(list, vm, cd, false, strstr(specs[k], ",server") == NULL);
+        status = start(list, &like, cd, false, strstr(specs[k], ",server") == NULL);
     }
     if (status != 0)
         snprintf(err, VM_ERR_LEN, "cannot start the monitor: %s", strerror(-status));

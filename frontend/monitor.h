@@ -11,11 +11,12 @@
 
 struct vm;
 struct monitor;
+struct screens;
 
 /* A monitor at each of the host ends `specs` (chardev.h), and one beside each serial port that was
  * opened with "mon:". Before vm_run(). 0, or -errno with one line of text in err. */
-int monitors_start(struct monitor **list, struct vm *vm, const char *const *specs, unsigned count,
-                   char *err);
+int monitors_start(struct monitor **list, struct vm *vm, struct screens *screens,
+                   const char *const *specs, unsigned count, char *err);
 /* After vm_run(). */
 void monitors_stop(struct monitor *list);
 
@@ -24,6 +25,7 @@ void monitors_stop(struct monitor *list);
 /* Where a command runs: for whom it prints, and what stays between two of them. */
 struct session {
     struct vm *vm;
+    struct screens *screens; /* NULL: none */
     void (*put)(void *arg, const char *text, size_t n);
     /* Let time pass; false: the program ends. */
     bool (*wait)(void *arg, unsigned ms);

@@ -7,6 +7,7 @@
 
 #include "devices/acpi_pm.h"
 #include "frontend/monitor.h"
+#include "frontend/screens.h"
 #include "frontend/screenshot.h"
 #include "vmm/input.h"
 #include "vmm/vm.h"
@@ -59,6 +60,26 @@ static void screendump(struct session *s, const struct monitor_arg *args)
 
     if (err != 0)
         say(s, "%s: %s\n", args[0].text, err == -ENODEV ? "there is no picture" : strerror(-err));
+}
+
+/* "change vnc password WORD" comes here, too. */
+static void set_password(struct session *s, const struct monitor_arg *args)
+{
+    if (strcmp(args[0].text, "vnc") != 0 || s->screens == NULL ||
+        !screens_set_password(s->screens, args[1].text))
+        say(s, "there is no such screen with passwords: '%.60s'\n", args[0].text);
+}
+
+static void change(struct session *s, const struct monitor_arg *args)
+{
+    struct monitor_arg words[] = {args[1], args[3]};
+
+    if (strcmp(args[1].text, "vnc") != 0)
+        monitor_change(s, args);
+    else if (strcmp(args[2].text, "password") == 0 && args[3].given)
+        set_password(s, words);
+    else
+        say(s, "only the password of vnc can be changed\n");
 }
 
 /* -- Keyboard and mouse ------------------------------------------------------------------------ */
@@ -167,8 +188,9 @@ const struct command monitor_commands[] = {
      mouse_button},
     {"screendump", NULL, "FILE", "F", "write the screen to a picture, PNG or .ppm", screendump},
     {"change", NULL, "[-f] DRIVE FILE [FORMAT]", "-fwFw?",
-     "put in another medium; -f: locked or not", monitor_change},
+     "put in another medium; -f: locked or not", change},
     {"eject", NULL, "[-f] DRIVE", "-fw", "take the medium out; -f: locked or not", monitor_eject},
+    {"set_password", NULL, "vnc PASSWORD", "ww", "what VNC clients must know", set_password},
     {"x", NULL, "/FMT ADDRESS", "/i", "show memory at a linear address; FMT: count, form, size",
      monitor_memory},
     {"xp", NULL, "/FMT ADDRESS", "/i", "show physical memory", monitor_physical_memory},

@@ -343,9 +343,41 @@ static int set_accel(struct parse *p, const char *arg)
     return 0;
 }
 
+static int add_screen(struct parse *p, const char *option, const char *arg, size_t len,
+                      const char *name)
+{
+    struct options *o = p->o;
+    const struct screen_kind *kind = screen_kind_named(name, len);
+    char why[80];
+
+    if (kind == NULL)
+        return wrong(p, option, arg, "unknown ('-display help' lists them)");
+    snprintf(why, sizeof(why), "not in this program, which was built without %s", kind->library);
+    if (kind->cls == NULL)
+        return wrong(p, option, arg, why);
+    if (o->screen_count == SCREENS_MAX)
+        return wrong(p, option, arg, "too many screens");
+    o->screens[o->screen_count++] = (struct screen_wish){kind, arg};
+    return 0;
+}
+
 static int set_display(struct parse *p, const char *arg)
 {
-    return only(p, "display", arg, "none");
+    size_t len = strcspn(arg, ",=");
+    unsigned before = p->o->screen_count;
+    if (strcmp(arg, "help") == 0)
+        p->o->ask = ASK_SCREENS;
+    if (strcmp(arg, "help") == 0 || strcmp(arg, "none") == 0)
+        return 0;
+    int err = add_screen(p, "display", arg, len, arg);
+    if (err == 0)
+        p->o->screens[before].arg = arg + len + (arg[len] != '\0');
+    return err;
+}
+
+static int set_vnc(struct parse *p, const char *arg)
+{
+    return strcmp(arg, "none") == 0 ? 0 : add_screen(p, "vnc", arg, 3, "vnc");
 }
 
 static int set_vga(struct parse *p, const char *arg)
@@ -511,13 +543,22 @@ static bool uses_stdio(const struct options *o)
     return found;
 }
 
+static bool has_screen(const struct options *o, const char *name)
+{
+    for (unsigned k = 0; k < o->screen_count; k++) {
+        if (strcmp(o->screens[k].kind->name, name) == 0)
+            return true;
+    }
+    return false;
+}
+
 /* What is on the terminal where no option says so. */
 static void choose_terminal(struct options *o)
 {
     if (o->serial_count == 0 && !o->no_defaults)
-        o->vm.serial[0] = uses_stdio(o)                      ? "null"
-                          : o->nographic && o->monitor_given ? "stdio"
-                                                             : "mon:stdio";
+        o->vm.serial[0] = uses_stdio(o) || has_screen(o, "curses") ? "null"
+                          : o->nographic && o->monitor_given       ? "stdio"
+                                                                   : "mon:stdio";
     else if (o->nographic && !o->monitor_given && !o->no_defaults && !uses_stdio(o))
         o->monitors[o->monitor_count++] = "stdio";
 }

@@ -8,6 +8,7 @@
 
 #include "devices/debug_exit.h"
 #include "frontend/drives.h"
+#include "frontend/screens.h"
 #include "vmm/vm.h"
 
 #define OPTIONS_ERR_LEN  512
@@ -21,7 +22,8 @@ enum question {
     ASK_CPUS,
     ASK_DEVICES,
     ASK_ACCELS,
-    ASK_LOG_ITEMS
+    ASK_LOG_ITEMS,
+    ASK_SCREENS
 };
 
 /* Devices that are not on the board: what -device may name. */
@@ -44,6 +46,8 @@ struct options {
     bool monitor_given;                     /* -monitor seen */
     const char *monitors[OPTIONS_MONITORS]; /* chardev specs */
     unsigned monitor_count;
+    struct screen_wish screens[SCREENS_MAX]; /* -display and -vnc; none: headless */
+    unsigned screen_count;
 };
 
 /* 0, or -EINVAL with one line of text in err. Stops at the first question. */

@@ -59,7 +59,7 @@ def complain_of_fallback(emulator, arguments, expected):
 
 
 # Too little address space for the translator's tables.
-LITTLE_SPACE = ["sh", "-c", 'ulimit -v 900000; exec "$@"', "sh"]
+LITTLE_SPACE = ["sh", "-c", 'ulimit -v 1100000; exec "$@"', "sh"]
 
 
 def little_space(judge):
@@ -100,6 +100,8 @@ def cases(folder):
     yield "unknown serial end", bad, ["-serial", "pigeon"], "pigeon"
     yield "unknown monitor end", bad, ["-monitor", "pigeon"], "pigeon"
     yield "monitor in no folder", bad, ["-monitor", f"unix:{folder}/none/m,server,nowait"], folder
+    yield "-display help", good, ["-display", "help"], "vnc"
+    yield "unknown display", bad, ["-display", "crystal ball"], "crystal ball"
     yield "unknown log item", bad, ["-d", "gossip"], "gossip"
     yield "too many processors", bad, ["-smp", "999"], "999"
     yield "missing kernel", bad, ["-kernel", f"{folder}/none"], f"{folder}/none"

@@ -410,7 +410,7 @@ START_TEST(at_a_socket)
     ck_assert_ptr_nonnull(mkdtemp(dir));
     snprintf(spec, sizeof(spec), "unix:%s/m,server,nowait", dir);
     snprintf(a.sun_path, sizeof(a.sun_path), "%s/m", dir);
-    ck_assert_int_eq(monitors_start(&monitors, vm, specs, 1, err), 0);
+    ck_assert_int_eq(monitors_start(&monitors, vm, NULL, specs, 1, err), 0);
     ck_assert_int_eq(pthread_create(&thread, NULL, run_vm, &end), 0);
     for (unsigned round = 0; round < 2; round++) {
         int fd = socket(AF_UNIX, SOCK_STREAM, 0);
@@ -441,7 +441,7 @@ START_TEST(bad_ends)
     char err[VM_ERR_LEN] = "";
     struct monitor *monitors;
 
-    ck_assert_int_ne(monitors_start(&monitors, vm, specs, 1, err), 0);
+    ck_assert_int_ne(monitors_start(&monitors, vm, NULL, specs, 1, err), 0);
     ck_assert_ptr_nonnull(strstr(err, "pigeon"));
     monitors_stop(monitors);
 }

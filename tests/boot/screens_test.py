@@ -1,0 +1,355 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
+"""Looks at the built-in guest's screen through each kind of screen, and types there.
+
+    screens_test.py [--emulator build/calque] [--scale N] [vnc|sdl|curses...]     (default: all)
+
+vnc: a small client (RFC 6143) of our own. sdl: under Xvfb, with xdotool and xwd. curses: a terminal
+of our own making. What each shows is compared with the monitor's screen dump, and keys and movements
+with the state of the keyboard controller. Prints "ok NAME", "FAIL NAME" or "skip NAME".
+"""
+
+import argparse
+import ctypes
+import ctypes.util
+import os
+import pty
+import re
+import shlex
+import shutil
+import signal
+import socket
+import struct
+import subprocess
+import sys
+import tempfile
+import time
+
+from monitor_test import Failure, Monitor
+
+TOP = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+PROMPT = "calque>"
+
+
+def read_ppm(path):
+    """Width, height and the bytes of a portable pixmap."""
+    with open(path, "rb") as file:
+        data = file.read()
+    match = re.match(rb"P6\n(\d+) (\d+)\n255\n", data)
+    return int(match.group(1)), int(match.group(2)), data[match.end():]
+
+
+def until(what, seconds, complaint):
+    """Waits until what() is true, and returns that."""
+    deadline = time.monotonic() + seconds
+    while not (result := what()):
+        if time.monotonic() > deadline:
+            raise Failure(complaint)
+        time.sleep(0.1)
+    return result
+
+
+class Machine:
+    """The built-in guest, waiting at its prompt, with a monitor."""
+
+    def __init__(self, emulator, arguments, scale, **popen):
+        self.folder = tempfile.mkdtemp()
+        self.scale = scale
+        path = f"{self.folder}/monitor"
+        self.process = subprocess.Popen(
+            emulator + ["-serial", "none", "-monitor", f"unix:{path},server,nowait"] + arguments,
+            **popen)
+        # pylint: disable=consider-using-with
+        self.log = open(f"{self.folder}/log", "wb")
+        self.monitor = Monitor(path, self.log, scale)
+        self.monitor.wait_screen(PROMPT, 20)
+
+    def picture(self):
+        self.monitor.command(f"screendump {self.folder}/screen.ppm")
+        return read_ppm(f"{self.folder}/screen.ppm")
+
+    def last_scan(self):
+        """The byte that the keyboard has sent last."""
+        state = self.monitor.command("info device i8042")
+        return re.search(r"keyboard:.*?\n    last = (\w+)", state, re.DOTALL).group(1)
+
+    def expect_scan(self, code):
+        until(lambda: self.last_scan() == code, 10 * self.scale,
+              f"the keyboard's last byte is {self.last_scan()}, not {code}")
+
+    def expect_mouse(self, pattern):
+        """Movements are added up, for the guest has not enabled its mouse."""
+        state = ""
+
+        def moved():
+            nonlocal state
+            state = self.monitor.command("info device i8042")
+            state = state[state.index("mouse:"):]
+            return re.search(pattern, state)
+        until(moved, 10 * self.scale, f"no {pattern!r} in the mouse's state")
+
+    def close(self):
+        self.process.kill()
+        self.process.wait()
+        self.log.close()
+        shutil.rmtree(self.folder)
+
+
+# -- VNC -----------------------------------------------------------------------------------------
+
+
+class Client:
+    """A VNC client."""
+
+    def __init__(self, port, seconds):
+        self.socket = socket.create_connection(("127.0.0.1", port), seconds)
+        self.socket.settimeout(seconds)
+        self.version = self.take(12)
+        self.socket.sendall(b"RFB 003.008\n")
+        self.security = self.take(self.take(1)[0])
+
+    def take(self, n):
+        data = b""
+        while len(data) < n:
+            part = self.socket.recv(n - len(data))
+            if not part:
+                raise Failure("the server hangs up")
+            data += part
+        return data
+
+    def enter(self):
+        """Without a password; then pixels of 32 bits, blue first, in raw rectangles."""
+        self.socket.sendall(b"\x01")
+        if self.take(4) != bytes(4):
+            raise Failure("not let in")
+        self.socket.sendall(b"\x01")
+        self.width, self.height = struct.unpack(">HH", self.take(4))
+        self.take(16)
+        self.name = self.take(struct.unpack(">I", self.take(4))[0])
+        self.socket.sendall(struct.pack(">BxxxBBBBHHHBBBxxx", 0, 32, 24, 0, 1, 255, 255, 255,
+                                        16, 8, 0))
+        self.socket.sendall(struct.pack(">BxHii", 2, 2, 0, -223))     # raw, DesktopSize
+
+    def key(self, sym, down):
+        self.socket.sendall(struct.pack(">BBxxI", 4, down, sym))
+
+    def pointer(self, mask, x, y):
+        self.socket.sendall(struct.pack(">BBHH", 5, mask, x, y))
+
+    def picture(self):
+        """The whole picture as red, green, blue; None: its size has changed on the way."""
+        self.socket.sendall(struct.pack(">BBHHHH", 3, 0, 0, 0, self.width, self.height))
+        pixels = bytearray(self.width * self.height * 3)
+        done = 0
+        while done < self.width * self.height:
+            if self.take(1) != b"\0":
+                raise Failure("an unknown message")
+            self.take(1)
+            for _ in range(struct.unpack(">H", self.take(2))[0]):
+                x, y, w, h, encoding = struct.unpack(">HHHHi", self.take(12))
+                if encoding == -223:
+                    self.width, self.height = w, h
+                    return None
+                data = self.take(w * h * 4)
+                for row in range(h):
+                    at = ((y + row) * self.width + x) * 3
+                    line = data[row * w * 4:(row + 1) * w * 4]
+                    for colour in range(3):
+                        pixels[at + colour:at + 3 * w:3] = line[2 - colour::4]
+                done += w * h
+        return self.width, self.height, bytes(pixels)
+
+
+def test_password(machine, port, seconds):
+    """Nobody gets in before a password is set, nor without it."""
+    library = ctypes.CDLL(ctypes.util.find_library("vncserver"))
+    for step, password, welcome in (("unset", b"", False), ("right", b"sesame", True),
+                                    ("wrong", b"sesams", False)):
+        client = Client(port, seconds)
+        if client.security != b"\x02":
+            raise Failure(f"security types {client.security!r} with a password")
+        client.socket.sendall(b"\x02")
+        challenge = ctypes.create_string_buffer(client.take(16), 16)
+        library.rfbEncryptBytes(challenge, password)
+        client.socket.sendall(challenge.raw)
+        if (client.take(4) == bytes(4)) != welcome:
+            raise Failure(f"a client is {'not ' if welcome else ''}let in, password: {step}")
+        if step == "unset":
+            complaint = machine.monitor.command("change vnc password sesame")
+            if complaint:
+                raise Failure(complaint)
+
+
+def free_port():
+    with socket.socket() as s:
+        s.bind(("127.0.0.1", 0))
+        return s.getsockname()[1]
+
+
+def test_vnc(emulator, scale):
+    port = until(lambda: (p := free_port()) > 5900 and p, 5, "no port")
+    machine = Machine(emulator, ["-vnc", f"127.0.0.1:{port - 5900},password=on"], scale)
+    try:
+        test_password(machine, port, 10 * scale)
+    finally:
+        machine.close()
+    machine = Machine(emulator, ["-name", "the guest", "-vnc", f"localhost:{port - 5900}"], scale)
+    try:
+        client = Client(port, 10 * scale)
+        if client.security != b"\x01":
+            raise Failure(f"security types {client.security!r}")
+        client.enter()
+        if client.name != b"the guest":
+            raise Failure(f"its name is {client.name!r}")
+        machine.monitor.command("stop")     # the cursor stands still
+        until(lambda: client.picture() == machine.picture(), 10 * scale,
+              "the picture is not the screen's")
+        machine.monitor.command("cont")
+        for sym, code in ((0x61, "1c"), (0xff1b, "76"), (0xffbe, "5"), (0xff0d, "5a")):
+            client.key(sym, 1)
+            machine.expect_scan(code)
+            client.key(sym, 0)
+        client.pointer(0, 100, 100)
+        client.pointer(0, 103, 95)
+        machine.expect_mouse(r"dx = 3\n    dy = 5\n")
+        client.pointer(5, 103, 95)
+        machine.expect_mouse(r"\n    buttons = 3\n")
+    finally:
+        machine.close()
+
+
+# -- SDL -----------------------------------------------------------------------------------------
+
+
+def read_xwd(data):
+    """Width, height and the bytes of a window's dump."""
+    head = struct.unpack(">25I", data[:100])
+    size, width, height, stride, ncolors = head[0], head[4], head[5], head[12], head[19]
+    if head[11] != 32 or head[7] != 0:
+        raise Failure(f"a dump of {head[11]} bits a pixel, byte order {head[7]}")
+    at = size + 12 * ncolors
+    pixels = bytearray(width * height * 3)
+    for y in range(height):
+        row = data[at + y * stride:at + y * stride + width * 4]
+        for colour in range(3):
+            start = y * width * 3
+            pixels[start + colour:start + 3 * width:3] = row[2 - colour::4]
+    return width, height, bytes(pixels)
+
+
+def xdotool(*words):
+    return subprocess.run(["xdotool"] + list(words), stdout=subprocess.PIPE,
+                          stderr=subprocess.DEVNULL, check=False).stdout.decode().split()
+
+
+def test_sdl(emulator, scale):
+    for program in ("Xvfb", "xdotool", "xwd"):
+        if not shutil.which(program):
+            return f"{program} is not installed"
+    reader, writer = os.pipe()
+    server = subprocess.Popen(["Xvfb", "-displayfd", str(writer), "-screen", "0", "1024x768x24",
+                               "-nolisten", "tcp"], pass_fds=[writer], stderr=subprocess.DEVNULL)
+    os.close(writer)
+    machine = None
+    try:
+        os.environ["DISPLAY"] = ":" + os.read(reader, 16).decode().strip()
+        machine = Machine(emulator, ["-display", "sdl", "-name", "the guest"], scale,
+                          env=dict(os.environ, SDL_RENDER_DRIVER="software"))
+        window = until(lambda: xdotool("search", "--name", "Calque - the guest"), 10 * scale,
+                       "no window")[0]
+        machine.monitor.command("stop")
+
+        def dump():
+            return read_xwd(subprocess.check_output(["xwd", "-silent", "-id", window]))
+        until(lambda: dump() == machine.picture(), 10 * scale, "the window shows another picture")
+        machine.monitor.command("cont")
+        xdotool("windowfocus", "--sync", window)
+        for key, code in (("a", "1c"), ("Escape", "76"), ("F1", "5"), ("Return", "5a")):
+            xdotool("keydown", key)
+            machine.expect_scan(code)
+            xdotool("keyup", key)
+        machine.expect_scan("5a")
+        xdotool("mousemove", "--window", window, "300", "200", "click", "1")     # takes the mouse
+        until(lambda: xdotool("search", "--name", "frees the mouse"), 10 * scale, "no grab")
+        xdotool("mousedown", "3")
+        machine.expect_mouse(r"\n    buttons = 2\n")
+        xdotool("mouseup", "3", "key", "ctrl+alt+g")
+        until(lambda: not xdotool("search", "--name", "frees the mouse"), 10 * scale, "no release")
+    finally:
+        if machine is not None:
+            machine.close()
+        server.send_signal(signal.SIGTERM)
+        server.wait()
+    return None
+
+
+# -- The terminal --------------------------------------------------------------------------------
+
+
+def test_curses(emulator, scale):
+    version = subprocess.check_output(emulator + ["-version"]).decode().split()[1]
+    leader, follower = pty.openpty()
+    subprocess.run(["stty", "rows", "30", "cols", "100"], stdin=follower, check=True)
+    machine = Machine(emulator, ["-display", "curses"], scale, stdin=follower, stdout=follower,
+                      env=dict(os.environ, TERM="xterm", LC_ALL="C.UTF-8"))
+    os.set_blocking(leader, False)
+    text = ""
+
+    def shows(wanted):
+        nonlocal text
+        try:
+            text += os.read(leader, 65536).decode("utf-8", "replace")
+        except BlockingIOError:
+            pass
+        return wanted in text
+    try:
+        until(lambda: shows(PROMPT), 10 * scale, "no prompt")
+        for key, code in ((b"a", "1c"), (b"\x1bOP", "5"), (b"\r", "5a"), (b"\x03", "14")):
+            os.write(leader, key)
+            machine.expect_scan(code)
+        text = ""
+        os.write(leader, b"\x1b2")
+        until(lambda: shows("(qemu)"), 10 * scale, "no monitor")
+        text = ""
+        os.write(leader, b"info versiom\x7fn\r")
+        until(lambda: shows(version), 10 * scale, f"no {version!r}")
+        text = ""
+        os.write(leader, b"\x1b1")
+        until(lambda: shows(PROMPT), 10 * scale, "the screen is not shown again")
+        os.write(leader, b"\x1b2quit\r")
+        until(lambda: shows("\x1b[?1049l"), 10 * scale, "the terminal is not as it was")
+        if machine.process.wait(10 * scale) != 0:
+            raise Failure("its status is not 0")
+    finally:
+        machine.close()
+        os.close(leader)
+        os.close(follower)
+
+
+TESTS = {"vnc": test_vnc, "sdl": test_sdl, "curses": test_curses}
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--emulator", default=f"{TOP}/build/calque", help="command to test")
+    parser.add_argument("--scale", type=float, default=3, help="stretches every time limit")
+    parser.add_argument("screens", nargs="*", default=list(TESTS))
+    options = parser.parse_args()
+    emulator = shlex.split(options.emulator)
+    there = subprocess.check_output(emulator + ["-display", "help"]).decode()
+    failed = False
+    for name in options.screens:
+        if re.search(rf"^{name} .*not in this program", there, re.MULTILINE):
+            print(f"skip screen {name}: not in this program", flush=True)
+            continue
+        try:
+            skip = TESTS[name](emulator, options.scale)
+            print(f"skip screen {name}: {skip}" if skip else f"ok screen {name}", flush=True)
+        except (Failure, OSError, subprocess.SubprocessError) as failure:
+            print(f"FAIL screen {name}: {failure}", flush=True)
+            failed = True
+    sys.exit(1 if failed else 0)
+
+
+if __name__ == "__main__":
+    main()
