@@ -70,7 +70,7 @@ menu_offer:
         jmp     .wait
 .time:  mov     eax, MENU_WAIT
 .wait:  mov     ecx, eax                ; in steps of 10 ms
-.next:  mov     ah, 0x01
+.next:  mov     ah, 0x11
         int     0x16
         jnz     .key
         mov     eax, 10000
@@ -79,7 +79,7 @@ menu_offer:
         ja      .next
 .end:   cli
         ret
-.key:   xor     ah, ah
+.key:   mov     ah, 0x10
         int     0x16
         cmp     ax, KEY_ESC
         je      menu_show
@@ -111,7 +111,7 @@ menu_show:
 .choose:
         mov     al, 10
         call    print_char
-.key:   xor     ah, ah
+.key:   mov     ah, 0x10
         int     0x16
         cmp     al, 27                  ; as it was
         je      .end

@@ -26,8 +26,9 @@ post:
         out     dx, eax
         mov     dx, PCI_DATA + 1
         in      al, dx
-        mov     bh, al                  ; 0: the BIOS is not in RAM
-        mov     si, .resumes
+        mov     bh, al
+        and     bh, PAM_ROM & 0xf0      ; 0: RAM cannot be seen at F0000
+        mov     si, post_resumes
 .find:  cs lodsw
         test    ah, ah
         jz      .restart
@@ -35,8 +36,8 @@ post:
         jne     .find
         jmp     resume
 .restart:
-        test    bh, bh
-        jz      shadow
+        cmp     byte [cs:in_ram], 0
+        je      shadow
         mov     dx, RESET_CONTROL       ; a jump to the reset vector: reset all
         mov     al, 0x02
         out     dx, al
@@ -45,8 +46,12 @@ post:
 .hang:  hlt
         jmp     .hang
 
+; 1 in the copy in RAM. At a reset CS shows the ROM, whatever the PAM registers say: some chipsets
+; keep them.
+in_ram: db      0
+
 ; Shutdown codes that continue at [40:67], and a byte that is not zero.
-.resumes:
+post_resumes:
         db      0x05, 1, 0x0a, 1, 0x09, 1, 0x0c, 1, 0x0d, 1
         dw      0
 
@@ -121,6 +126,7 @@ shadow: o32 lgdt [cs:gdt_rom]
         mov     edi, 0xf0000
         mov     ecx, 0x10000 / 4
         a32 rep movsd
+        mov     byte [dword 0xf0000 + in_ram], 1
         jmp     BIOS_SEG:post_low
 
 ; -- Flat data segments ----------------------------------------------------------------------------

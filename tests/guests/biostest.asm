@@ -221,6 +221,7 @@ main:   call    test_info
         jmp     .done
 .cd:    call    test_cd
 .done:  call    test_emulation
+        call    test_resume
         cmp     word [failures], 0
         jne     .failed
         mov     si, .text

@@ -60,8 +60,8 @@ CASES = {
     "multiboot": ("multiboot", 16, MULTIBOOT, PASSED, None),
     "multiboot_elf32": ("multiboot_elf32", 16, MULTIBOOT, PASSED, None),
     "multiboot_elf64": ("multiboot_elf64", 16, MULTIBOOT, PASSED, None),
-    "biostest": ("biostest", 16, ["-drive", "if=floppy,format=raw,snapshot=on,file=IMAGE"], PASSED,
-                 None),
+    "biostest": ("biostest", 16, ["-reboot", "-drive",
+                                  "if=floppy,format=raw,snapshot=on,file=IMAGE"], PASSED, None),
     "rom": ("rom", 16, ["-bios"], PASSED, None),
 }
 

@@ -443,3 +443,61 @@ test_pci:
         mov     ax, 0xb10b
         int     0x1a
         ret
+
+; -- Reset -----------------------------------------------------------------------------------------
+
+; With shutdown code 0Ah in the CMOS a reset by the keyboard controller returns to [40:67]; but QEMU
+; clears it.
+test_resume:
+        mov     si, .rsdp
+        mov     cx, 8
+        call    find
+        jc      .other
+        cmp     dword [fs:di + 9], 'CALQ'
+        je      .calque
+.other: ret
+.rsdp:  db      "RSD PTR "
+.calque:
+        mov     [.stack], sp
+        mov     byte [resumed], 0
+        cli
+        mov     al, 0x8f
+        out     0x70, al
+        mov     al, 0x0a
+        out     0x71, al
+        mov     word [0x467], .back
+        mov     word [0x469], 0
+.wait:  in      al, 0x64
+        test    al, 2
+        jnz     .wait
+        mov     al, 0xfe
+        out     0x64, al
+        mov     cx, 0xffff
+.next:  in      al, 0x80                ; it comes soon
+        loop    .next
+        cmp     byte [resumed], 1
+        CHECK   e, "reset by the keyboard controller"
+        ret
+.back:  xor     ax, ax
+        mov     ds, ax
+        mov     es, ax
+        mov     ss, ax
+        mov     sp, [.stack]
+        cld
+        sti
+        mov     byte [resumed], 1
+        mov     ah, 0xc0                ; the BIOS is where it was
+        push    es
+        int     0x15
+        pop     es
+        CHECK   nc, "INT 15h after a reset"
+        mov     al, 0x0f
+        out     0x70, al
+        in      al, 0x71
+        cmp     al, 0
+        CHECK   e, "the shutdown code is gone"
+        ret
+        align   2, db 0
+.stack: dw      0
+resumed:
+        db      0
