@@ -28,6 +28,9 @@ boot_try:
         cmp     di, 4
         jae     boot_try
         add     di, di
+        call    [cs:.counts + di]
+        cmp     ch, al
+        jae     boot_try                ; there is no such device
         mov     si, [cs:boot_names + di]
         call    boot_say
         mov     al, ch
@@ -63,10 +66,32 @@ boot_try:
         align   2, db 0
 .handlers:
         dw      boot_floppy, boot_disk, boot_cd, boot_network
+.counts:
+        dw      .floppies, .disks, .cds, .networks
 .failed:
         db      "Not bootable.", 10, 0
 .nothing:
         db      "No bootable device.", 10, 0
+
+; How many devices of a kind there are, in AL.
+.floppies:
+        mov     al, [BDA_EQUIPMENT]     ; bit 0: there are some; bits 7-6: how many, less 1
+        test    al, 1
+        mov     ah, al
+        mov     al, 0
+        jz      .counted
+        mov     al, ah
+        shr     al, 6
+        inc     ax
+.counted:
+        ret
+.disks: mov     al, [fs:EB_HD_COUNT]
+        ret
+.cds:   mov     al, [fs:EB_CD_COUNT]
+        ret
+.networks:
+        mov     al, [cs:bev_count]
+        ret
 
 ; A fresh stack, with the return address; DS is the BIOS data area, FS the extended one.
 boot_registers:
@@ -124,9 +149,6 @@ boot_floppy:
 .end:   ret
 
 boot_disk:
-        cmp     al, [fs:EB_HD_COUNT]
-        cmc
-        jc      .end
         movzx   bx, al                  ; becomes 80h; those before it move on
         add     bx, bx
         mov     ax, [fs:EB_HD_MAP + bx]
@@ -150,9 +172,6 @@ boot_cd:
 
 ; The ROM's entry vector; it comes back if it has not booted.
 boot_network:
-        cmp     al, [cs:bev_count]
-        cmc
-        jc      .end
         movzx   bx, al
         shl     bx, 2
         push    BIOS_SEG
@@ -161,7 +180,6 @@ boot_network:
         call    far [cs:bev_list + bx]
         call    boot_registers
         jmp     boot_try
-.end:   ret
 
 ; Reads the first sector of drive DL to 0:7C00; CF. Keeps DL.
 boot_sector:

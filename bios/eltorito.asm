@@ -21,8 +21,6 @@ cd_read_block:
 
 ; Boots from CD number AL, if it can be: else CF.
 cd_boot:
-        cmp     al, [fs:EB_CD_COUNT]
-        jae     .none
         mov     [fs:EB_EMU + emulation.index], al
         movzx   bx, al
         add     bx, bx
