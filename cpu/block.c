@@ -417,6 +417,7 @@ void cpu_code_written(struct cpu *c, uint64_t pa, uint64_t n)
 
 /* -- Blocks by physical address ---------------------------------------------------------------- */
 
+/* A page's blocks have buckets near each other, in the order of their addresses. */
 static struct block **hash_bucket(struct block_cache *bc, uint64_t pa, uint32_t mode)
 {
     uint64_t h = ((pa >> 12) ^ (uint64_t)mode << 20) * UINT64_C(0x9e3779b97f4a7c15) >> 46;

@@ -2,6 +2,7 @@
 /* The tree of heads (see known.h). */
 #include "cpu/known.h"
 
+#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -102,8 +103,10 @@ void known_add(struct known *k, unsigned code_size, const struct insn *i, const 
     for (unsigned used = 1; used < head; used++) {
         if (*link == 0)
             *link = add_node(k);
+        assert(!(*link & LEAF));
         link = &k->next[*link][p[used]];
     }
+    assert(*link == 0);
     *link = (uint16_t)(LEAF | k->leaves);
     k->leaf[k->leaves++] = (struct leaf){*i, values};
 }
