@@ -513,6 +513,10 @@ static enum decode_status decode_anew(const struct cpu *c, unsigned m, struct in
     if (!ZYAN_SUCCESS(st))
         return status_of(st);
     x.long_mode = m == 2;
+    if (!x.long_mode) { /* VEX bits that would name the others are ignored (SDM 2A 2.3.5) */
+        x.ctx.vector_unified.B = 0;
+        x.ctx.vector_unified.vvvv &= 7;
+    }
     if (ignores_mod(&x.z))
         x.z.raw.modrm.mod = 3;
 

@@ -357,6 +357,30 @@ START_TEST(moves_of_control_and_debug_registers_ignore_mod)
 }
 END_TEST
 
+/* Outside 64-bit code VEX names eight registers, whatever its B and the high bit of vvvv say. */
+START_TEST(vex_names_eight_registers)
+{
+    struct fake_machine *fm = fake_machine_create("max");
+    for (unsigned k = 0; k < 2 * 4; k++) {
+        /* andn eax, ebx, ecx and andn eax, ebx, [ecx] */
+        uint8_t b[15] = {0x67, 0xc4, k & 1 ? 0xc2 : 0xe2, k & 2 ? 0x20 : 0x60, 0xf2, 0xc1};
+        unsigned prefix = k / 4 == 0;
+        struct insn i;
+        fm->cpu.mode = modes[k / 4].mode;
+        ck_assert_int_eq(decode(&fm->cpu, &i, b + 1, 14), DECODE_OK);
+        ck_assert_uint_eq(i.dst, RAX * 8);
+        ck_assert_uint_eq(i.src2, RBX * 8);
+        ck_assert_uint_eq(i.src, RCX * 8);
+        b[5] = 0x01;
+        ck_assert_int_eq(decode(&fm->cpu, &i, b + 1 - prefix, 14), DECODE_OK);
+        ck_assert(i.mem);
+        ck_assert_uint_eq(i.base, RCX);
+        ck_assert_uint_eq(i.src2, RBX * 8);
+    }
+    fake_machine_free(fm);
+}
+END_TEST
+
 int main(void)
 {
     Suite *s = suite_create("decode");
@@ -365,6 +389,7 @@ int main(void)
     tcase_add_loop_test(t, agrees_with_zydis, 0, 3);
     tcase_add_test(t, no_row_is_shadowed);
     tcase_add_loop_test(t, rows_need_their_extension, 0, 7);
+    tcase_add_test(t, vex_names_eight_registers);
     tcase_add_test(t, moves_of_control_and_debug_registers_ignore_mod);
     suite_add_tcase(s, t);
     SRunner *r = srunner_create(s);
