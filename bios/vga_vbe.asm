@@ -1,7 +1,7 @@
 ; SPDX-License-Identifier: MIT
 ;
 ; VBE 3.0 (VESA VBE Core Functions Standard 3.0, chapter 4): function 4Fh. The parts here say what
-; there is; those of vga_vbe_set.asm change it. A part returns with carry clear for success; with carry
+; there is; vga_vbe_set.asm and vga_vbe_colors.asm change it. A part returns with carry clear for success; with carry
 ; set, AH = what went wrong.
 
 VBE_FAILED      equ 1

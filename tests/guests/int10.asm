@@ -17,43 +17,16 @@
 %include "lib/image.asm"
 %include "lib/test.asm"
 %include "lib/real.asm"
+%include "lib/int10.asm"
 
 section .strings
 NAME:   db      "int10", 0
 
-PCI_ADDRESS     equ 0xcf8
-PCI_DATA        equ 0xcfc
-VGA_FUNCTION    equ 0x80001000                  ; 0:2.0
-ROM_BAR         equ 0x30
-ROM_AT          equ 0xe0000000
-ROM_SEG         equ 0xc000
-CR4_PSE         equ 1 << 4
-PDE_LARGE       equ 1 << 7
-REGISTERS       equ 0x600                       ; of the call, in real mode
-STACK           equ 0x7000
+REGISTERS       equ ARGUMENTS                   ; in the order of the command
 
 section .text
 test_main:
-        mov     eax, cr4                        ; all addresses are mapped
-        or      eax, CR4_PSE
-        mov     cr4, eax
-        mov     edi, page_directory
-        mov     eax, PDE_LARGE | PTE_P | PTE_W
-        mov     ecx, 1024
-.page:  stosd
-        add     eax, 1 << 22
-        loop    .page
-        mov     eax, cr3
-        mov     cr3, eax
-        mov     esi, code16
-        mov     edi, REAL_CODE
-        mov     ecx, code16_end - code16
-        rep movsb
-        cmp     word [ROM_SEG << 4], 0xaa55
-        je      .ready
-        call    copy_rom
-        mov     byte [REGISTERS], 1             ; init
-        call    enter_real
+        call    video_start
 .ready: print_string `ready\n`                 ; what came before that may be lost
 .commands:
         call    get_char
@@ -82,33 +55,6 @@ commands:
         COMMAND 'p', write_port16
         COMMAND 'q', test_end
         db      0
-
-; What the firmware's scan for option ROMs does with a PCI function.
-copy_rom:
-        mov     eax, VGA_FUNCTION | ROM_BAR
-        mov     edx, PCI_ADDRESS
-        out     dx, eax
-        mov     edx, PCI_DATA
-        mov     eax, ROM_AT | 1
-        out     dx, eax
-        mov     eax, VGA_FUNCTION | 4
-        mov     edx, PCI_ADDRESS
-        out     dx, eax
-        mov     edx, PCI_DATA
-        in      eax, dx
-        or      al, 3
-        out     dx, eax
-        mov     esi, ROM_AT
-        mov     edi, ROM_SEG << 4
-        mov     ecx, 0x10000 / 4
-        rep movsd
-        mov     eax, VGA_FUNCTION | ROM_BAR
-        mov     edx, PCI_ADDRESS
-        out     dx, eax
-        mov     edx, PCI_DATA
-        xor     eax, eax
-        out     dx, eax
-        ret
 
 ; -- Numbers --------------------------------------------------------------------------------------------
 
@@ -155,9 +101,8 @@ put_word:
 
 ; -- Commands -------------------------------------------------------------------------------------------
 
-; Memory at REGISTERS: what is to be done, then the registers in the order of the command.
 call_int10:
-        mov     edi, REGISTERS + 4
+        mov     edi, REGISTERS
         mov     ebx, 7
         mov     cl, 8
 .number:
@@ -168,9 +113,8 @@ call_int10:
         mov     cl, 4
         call    get_number
         stosd
-        mov     byte [REGISTERS], 0
-        call    enter_real
-        mov     esi, REGISTERS + 4
+        RUN_REAL code16, code16_end
+        mov     esi, REGISTERS
         mov     ebx, 7
 .answer:
         lodsd
@@ -248,16 +192,14 @@ write_port16:
         bits    16
 code16:
         mov     sp, STACK
-        cmp     byte [REGISTERS], 0
-        jne     .init
-        mov     eax, [REGISTERS + 4]
-        mov     ebx, [REGISTERS + 8]
-        mov     ecx, [REGISTERS + 12]
-        mov     edx, [REGISTERS + 16]
-        mov     esi, [REGISTERS + 20]
-        mov     edi, [REGISTERS + 24]
-        mov     ebp, [REGISTERS + 28]
-        mov     es, [REGISTERS + 32]
+        mov     eax, [REGISTERS]
+        mov     ebx, [REGISTERS + 4]
+        mov     ecx, [REGISTERS + 8]
+        mov     edx, [REGISTERS + 12]
+        mov     esi, [REGISTERS + 16]
+        mov     edi, [REGISTERS + 20]
+        mov     ebp, [REGISTERS + 24]
+        mov     es, [REGISTERS + 28]
         push    word 0x1234
         pop     ds
         push    word 0x2345
@@ -271,14 +213,14 @@ code16:
         push    ds
         push    word 0
         pop     ds
-        mov     [REGISTERS + 4], eax
-        mov     [REGISTERS + 8], ebx
-        mov     [REGISTERS + 12], ecx
-        mov     [REGISTERS + 16], edx
-        mov     [REGISTERS + 20], esi
-        mov     [REGISTERS + 24], edi
-        mov     [REGISTERS + 28], ebp
-        mov     [REGISTERS + 32], es
+        mov     [REGISTERS], eax
+        mov     [REGISTERS + 4], ebx
+        mov     [REGISTERS + 8], ecx
+        mov     [REGISTERS + 12], edx
+        mov     [REGISTERS + 16], esi
+        mov     [REGISTERS + 20], edi
+        mov     [REGISTERS + 24], ebp
+        mov     [REGISTERS + 28], es
         pop     ax
         xor     ax, 0x1234
         mov     bx, fs
@@ -294,12 +236,7 @@ code16:
         sub     sp, STACK
         or      ax, sp
         movzx   eax, ax
-        mov     [REGISTERS + 36], eax
-        jmp     0:REAL_BACK
-.init:  mov     ax, 0x10                        ; bus 0, device 2, function 0
-        call    ROM_SEG:3
-        xor     ax, ax
-        mov     ds, ax
+        mov     [REGISTERS + 32], eax
         jmp     0:REAL_BACK
 code16_end:
         bits    32
