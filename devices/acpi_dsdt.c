@@ -6,8 +6,10 @@
 #include "devices/acpi_tables.h"
 #include "devices/aml.h"
 #include "devices/hpet.h"
+#include "devices/parallel.h"
 #include "devices/pci.h"
 #include "devices/piix3.h"
+#include "devices/rtc.h"
 #include "vmm/vm.h"
 
 #define SLOTS 32
@@ -79,6 +81,7 @@ struct isa_row {
         uint8_t len;
     } io[2];
     int irq; /* -1: none */
+    int dma; /* as irq */
 };
 
 /* Device (name) {_HID, _UID, _STA, _CRS} */
@@ -98,6 +101,8 @@ static void isa_device(struct blob *b, const struct isa_row *row)
     }
     if (row->irq >= 0)
         aml_res_irq(b, (unsigned)row->irq);
+    if (row->dma >= 0)
+        aml_res_dma(b, (unsigned)row->dma);
     aml_template_end(b, &t);
     aml_end(b, dev);
 }
@@ -105,17 +110,19 @@ static void isa_device(struct blob *b, const struct isa_row *row)
 static void isa_bus(struct vm *vm, struct blob *b)
 {
     static const struct isa_row fixed[] = {
-        {"KBD", "PNP0303", 0, {{0x60, 1}, {0x64, 1}}, 1},
-        {"MOU", "PNP0F13", 0, {{0, 0}, {0, 0}}, 12},
-        {"RTC", "PNP0B00", 0, {{0x70, 2}, {0, 0}}, 8},
-        {"GPE", "PNP0C02", 0, {{ACPI_PM_GPE, ACPI_PM_GPE_LEN}, {0x4d0, 2}}, -1},
+        {"KBD", "PNP0303", 0, {{0x60, 1}, {0x64, 1}}, 1, -1},
+        {"MOU", "PNP0F13", 0, {{0, 0}, {0, 0}}, 12, -1},
+        {"RTC", "PNP0B00", 0, {{0x70, 2}, {0, 0}}, 8, -1},
+        {"GPE", "PNP0C02", 0, {{ACPI_PM_GPE, ACPI_PM_GPE_LEN}, {0x4d0, 2}}, -1, -1},
     };
     static const struct isa_row com[VM_SERIAL_PORTS] = {
-        {"COM1", "PNP0501", 1, {{0x3f8, 8}, {0, 0}}, 4},
-        {"COM2", "PNP0501", 2, {{0x2f8, 8}, {0, 0}}, 3},
-        {"COM3", "PNP0501", 3, {{0x3e8, 8}, {0, 0}}, 4},
-        {"COM4", "PNP0501", 4, {{0x2e8, 8}, {0, 0}}, 3},
+        {"COM1", "PNP0501", 1, {{0x3f8, 8}, {0, 0}}, 4, -1},
+        {"COM2", "PNP0501", 2, {{0x2f8, 8}, {0, 0}}, 3, -1},
+        {"COM3", "PNP0501", 3, {{0x3e8, 8}, {0, 0}}, 4, -1},
+        {"COM4", "PNP0501", 4, {{0x2e8, 8}, {0, 0}}, 3, -1},
     };
+    static const struct isa_row lpt = {"LPT1", "PNP0400", 1, {{PARALLEL_BASE, 3}, {0, 0}}, 7, -1};
+    static const struct isa_row fdc = {"FDC0", "PNP0700", 0, {{0x3f2, 4}, {0x3f7, 1}}, 6, 2};
     size_t isa = aml_device(b, "ISA");
 
     aml_name_int(b, "_ADR", PIIX3_DEVFN >> 3 << 16);
@@ -126,6 +133,10 @@ static void isa_bus(struct vm *vm, struct blob *b)
         if (vm_config(vm)->serial[k] != NULL)
             isa_device(b, &com[k]);
     }
+    if (vm_config(vm)->parallel != NULL)
+        isa_device(b, &lpt);
+    if (rtc_cmos(vm, RTC_EQUIPMENT) & 1)
+        isa_device(b, &fdc);
     aml_end(b, isa);
 }
 

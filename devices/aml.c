@@ -262,6 +262,13 @@ void aml_res_irq(struct blob *b, unsigned irq)
     blob_u16(b, (uint16_t)(1u << irq));
 }
 
+void aml_res_dma(struct blob *b, unsigned chan)
+{
+    blob_u8(b, 0x2a);
+    blob_u8(b, (uint8_t)(1u << chan));
+    blob_u8(b, 0); /* compatibility timing, no bus master, bytes */
+}
+
 void aml_res_interrupts(struct blob *b, const uint32_t *irqs, uint8_t n)
 {
     blob_u8(b, 0x89);

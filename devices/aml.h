@@ -53,7 +53,8 @@ struct aml_template aml_template(struct blob *b);
 void aml_template_end(struct blob *b, const struct aml_template *t);
 
 void aml_res_io(struct blob *b, uint16_t first, uint8_t len);
-void aml_res_irq(struct blob *b, unsigned irq); /* ISA: edge, exclusive */
+void aml_res_irq(struct blob *b, unsigned irq);  /* ISA: edge, exclusive */
+void aml_res_dma(struct blob *b, unsigned chan); /* ISA, of bytes */
 /* Extended interrupt descriptor: consumer, level, active high, shared. */
 void aml_res_interrupts(struct blob *b, const uint32_t *irqs, uint8_t n);
 void aml_res_memory(struct blob *b, uint32_t base, uint32_t len, bool writable);

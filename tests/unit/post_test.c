@@ -271,6 +271,28 @@ START_TEST(any_memory_size)
 }
 END_TEST
 
+/* A device's name in the DSDT, with this descriptor for its last resource but the end tag. */
+static void find_isa_device(const char *name, const uint8_t *last, size_t n)
+{
+    const uint8_t *dsdt = at(u32(acpi("FACP") + 40)), *end = dsdt + u32(dsdt + 4), *p = dsdt;
+
+    while (p + 4 < end && memcmp(p, name, 4) != 0)
+        p++;
+    ck_assert_msg(p + 4 < end, "no %s", name);
+    while (p + n + 2 < end && (memcmp(p, last, n) != 0 || p[n] != 0x79))
+        p++;
+    ck_assert_msg(p + n + 2 < end, "no resource of %s", name);
+}
+
+START_TEST(ports_and_floppies_are_listed)
+{
+    static const uint8_t lpt[] = {0x22, 0x80, 0}, fdc[] = {0x22, 0x40, 0, 0x2a, 4, 0};
+
+    find_isa_device("LPT1", lpt, sizeof(lpt));
+    find_isa_device("FDC0", fdc, sizeof(fdc));
+}
+END_TEST
+
 START_TEST(aml_encoding)
 {
     static const uint8_t expected[] = {
@@ -319,6 +341,7 @@ int main(void)
     tcase_add_test(t, chips_and_data_areas);
     tcase_add_test(t, again_after_a_reset);
     tcase_add_test(t, any_memory_size);
+    tcase_add_test(t, ports_and_floppies_are_listed);
     tcase_add_test(t, aml_encoding);
     suite_add_tcase(s, t);
     srunner_run_all(r, CK_NORMAL);
