@@ -124,15 +124,16 @@ int09:  SERVICE
         mov     ah, 0x4f                ; programs may change or take the code
         stc
         int     0x15
+        cli
+        push    ax
+        mov     al, EOI                 ; what follows may take long, and then allows interrupts
+        out     PIC1, al
+        pop     ax
         jnc     .end
         push    BDA_SEG
         pop     ds
-        sti
         call    kbd_byte
-.end:   cli
-        mov     al, EOI
-        out     PIC1, al
-        END_SERVICE
+.end:   END_SERVICE
 
 ; One byte from the keyboard.
 kbd_byte:
@@ -198,8 +199,6 @@ kbd_pause:
 .press: and     byte [BDA_KBD_MODE], ~KM_E1
 kbd_stop:
         or      byte [BDA_KBD_FLAGS2], K2_PAUSE
-        mov     al, EOI
-        out     PIC1, al
 .wait:  sti
         hlt
         test    byte [BDA_KBD_FLAGS2], K2_PAUSE
@@ -214,7 +213,8 @@ kbd_sysreq:
         test    al, al
         jz      .tell
         and     byte [BDA_KBD_FLAGS2], ~K2_SYSREQ
-.tell:  int     0x15
+.tell:  sti
+        int     0x15
         ret
 
 ; Key and its bit in BDA_KBD_FLAGS.
@@ -332,6 +332,7 @@ kbd_key:
         jne     .no_print
         test    dl, KM_E0
         jz      .no_print
+        sti
         int     0x05
         ret
 .no_print:

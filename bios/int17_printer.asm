@@ -49,14 +49,16 @@ int17:  SERVICE
 .print: mov     al, [bp + F_AL]
         out     dx, al
         inc     dx
-        movzx   cx, byte [BDA_LPT_TIME + di]
-        shl     cx, 4                   ; about 64 ms each
+        movzx   ecx, byte [BDA_LPT_TIME + di]
+        and     cl, 63                  ; units of 62 ms: up to four seconds
+        imul    ecx, ecx, 62 * MS
+        call    now
+        mov     ebx, eax
 .busy:  in      al, dx
         test    al, 0x80
         jnz     .strobe
-        mov     eax, 4000
-        call    wait_us
-        loop    .busy
+        call    expired
+        jnc     .busy
         call    .read
         or      ah, 0x01                ; time out
         jmp     .store

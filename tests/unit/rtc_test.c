@@ -240,6 +240,26 @@ START_TEST(cmos_describes_the_machine)
 }
 END_TEST
 
+/* Registers 3Dh and 38h: 1 floppy, 2 hard disk, 3 CD, 4 network. */
+START_TEST(cmos_has_the_boot_order)
+{
+    static const struct board_row rows[] = {
+        {&pic_class, NULL}, {&isa_class, NULL}, {&rtc_class, NULL}, {NULL, NULL}};
+    static const struct vm_config cfg = {
+        .ram_bytes = 16 << 20, .cpus = 1, .boot = {.order = "dn", .once = "acd"}};
+
+    ck_assert_uint_eq(get(0x3d), 0x12); /* c, a, d */
+    ck_assert_uint_eq(get(0x38), 0x30);
+    fake_destroy(vm);
+    vm = fake_create(rows, &cfg);
+    ck_assert_uint_eq(get(0x3d), 0x21);
+    ck_assert_uint_eq(get(0x38), 0x30);
+    fake_reset(vm);
+    ck_assert_uint_eq(get(0x3d), 0x43);
+    ck_assert_uint_eq(get(0x38), 0x00);
+}
+END_TEST
+
 START_TEST(any_traffic_is_harmless)
 {
     srand(4);
@@ -272,6 +292,7 @@ int main(void)
     tcase_add_test(tc, alarm_interrupt);
     tcase_add_test(tc, periodic_interrupt);
     tcase_add_test(tc, cmos_describes_the_machine);
+    tcase_add_test(tc, cmos_has_the_boot_order);
     tcase_add_test(tc, any_traffic_is_harmless);
     suite_add_tcase(suite, tc);
     srunner_run_all(runner, CK_NORMAL);
