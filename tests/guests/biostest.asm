@@ -1,7 +1,7 @@
 ; SPDX-License-Identifier: MIT
 ;
 ; A disk that calls the BIOS: the image of a floppy of 1.44 MB that also boots as a hard disk, or from
-; a CD that emulates a floppy. The boot sector loads the rest, which calls each service and compares
+; a CD with or without emulation of either (iso.py). The boot sector loads the rest, which calls each service and compares
 ; what it returns. Prints on COM1, ends by isa-debug-exit.
 
         bits    16
@@ -115,6 +115,10 @@ drive:  db      0
 spt:    dw      0
 heads:  dw      0
 
+; A partition whose end says 16 heads and 63 sectors: a disk that is emulated from a CD has those.
+        times   446 - ($ - $$) db 0
+        db      0x80, 0, 1, 0, 0x06, 15, 63, 1
+        dd      0, 2 * 16 * 63
         times   510 - ($ - $$) db 0
         dw      0xaa55
 
@@ -210,6 +214,7 @@ main:   call    test_info
         call    test_a20
         call    test_time
         call    test_keys
+        call    test_mouse
         call    test_ports
         call    test_apm
         call    test_pci

@@ -6,6 +6,7 @@
 CD. There are no files on the CD.
 """
 
+import os
 import struct
 import sys
 
@@ -18,10 +19,11 @@ def descriptor(kind, text=b""):
     return (bytes([kind]) + b"CD001\1" + text).ljust(BLOCK, b"\0")
 
 
-def main():
-    with open(sys.argv[1], "rb") as file:
+def make_cd(image_name, emulation, cd_name):
+    """Writes the CD; emulation: of MEDIA."""
+    with open(image_name, "rb") as file:
         image = bytearray(file.read())
-    media = MEDIA[sys.argv[2]]
+    media = MEDIA[emulation]
     if media == 0:
         struct.pack_into("<I", image, 12, IMAGE)
     validation = bytearray(struct.pack("<BBH24sHBB", 1, 0, 0, b"CALQUE", 0, 0x55, 0xaa))
@@ -32,9 +34,11 @@ def main():
     blocks = [b"\0" * BLOCK] * 16 + [descriptor(1), descriptor(0, record), descriptor(255)]
     blocks.append((bytes(validation) + entry).ljust(BLOCK, b"\0"))
     image.extend(b"\0" * (-len(image) % BLOCK))
-    with open(sys.argv[3], "wb") as file:
+    part = f"{cd_name}.{os.getpid()}"       # others may be making the same CD, or using it
+    with open(part, "wb") as file:
         file.write(b"".join(blocks) + image)
+    os.replace(part, cd_name)
 
 
 if __name__ == "__main__":
-    main()
+    make_cd(*sys.argv[1:4])

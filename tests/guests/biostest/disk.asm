@@ -97,10 +97,13 @@ test_disk:
 .end:   pop     es
         ret
 
-; Hard disks only.
+; Hard disks only, and not emulated ones.
 test_edd:
         test    byte [drive], 0x80
         jz      .none
+        mov     si, test_emulation.packet
+        DISK    0x4b01
+        jnc     .none
         mov     bx, 0x55aa
         DISK    0x4100
         CHECK   nc, "INT 13h 41h"

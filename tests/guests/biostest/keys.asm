@@ -1,16 +1,21 @@
 ; SPDX-License-Identifier: MIT
 ;
-; The keyboard buffer, and what the interrupt makes of scan codes: they are given to the controller as
-; if they came from the keyboard.
+; The keyboard buffer, and what the interrupts make of scan codes and the mouse's packets: they are
+; given to the controller as if they came from the devices.
 
-; AL comes from the keyboard: the controller's command D2h puts it into its output buffer.
-scan:   push    cx
+; AL comes from the keyboard, or from the mouse: the controller's command D2h or D3h puts it into its
+; output buffer.
+from_mouse:
+        mov     ah, 0xd3
+        jmp     from
+scan:   mov     ah, 0xd2
+from:   push    cx
         push    ax
         cli
 .wait:  in      al, 0x64
         test    al, 2
         jnz     .wait
-        mov     al, 0xd2
+        mov     al, ah
         out     0x64, al
 .wait2: in      al, 0x64
         test    al, 2
@@ -24,6 +29,94 @@ scan:   push    cx
         loopnz  .taken
         pop     cx
         ret
+
+; -- The mouse -------------------------------------------------------------------------------------
+
+test_mouse:
+        mov     ax, 0xc205              ; packets of 3 bytes
+        mov     bh, 3
+        int     0x15
+        CHECK   nc, "INT 15h C205h"
+        cmp     bx, 0x00aa
+        CHECK   e, "INT 15h C205h: a mouse"
+        push    es
+        push    0
+        pop     es
+        mov     bx, .handler
+        mov     ax, 0xc207
+        int     0x15
+        pop     es
+        CHECK   nc, "INT 15h C207h"
+        mov     ax, 0xc200
+        mov     bh, 1
+        int     0x15
+        CHECK   nc, "INT 15h C200h"
+        mov     al, 0x29
+        call    from_mouse
+        mov     al, 5
+        call    from_mouse
+        mov     al, 0xfb
+        call    from_mouse
+        mov     si, 100
+.wait:  cmp     byte [.calls], 0
+        jne     .called
+        mov     cx, 0
+        mov     dx, 10000
+        mov     ah, 0x86
+        int     0x15
+        dec     si
+        jnz     .wait
+.called:
+        cmp     byte [.calls], 1
+        CHECK   e, "mouse: one packet"
+        cmp     word [.packet], 0x29
+        CHECK   e, "mouse: status"
+        cmp     word [.packet + 2], 5
+        CHECK   e, "mouse: X"
+        cmp     word [.packet + 4], 0xfb
+        CHECK   e, "mouse: Y"
+        mov     ax, 0xc206
+        mov     bh, 0
+        int     0x15
+        CHECK   nc, "INT 15h C206h"
+        test    bl, 0x20
+        CHECK   nz, "INT 15h C206h: enabled"
+        mov     ax, 0xc202
+        mov     bh, 6
+        int     0x15
+        CHECK   nc, "INT 15h C202h"
+        mov     ax, 0xc206
+        mov     bh, 0
+        int     0x15
+        cmp     dl, 200
+        CHECK   e, "INT 15h C202h sets the rate"
+        mov     ax, 0xc200
+        mov     bh, 0
+        int     0x15
+        CHECK   nc, "INT 15h C200h, off"
+        ret
+
+; Far call with four words: status, X, Y, zero.
+.handler:
+        push    bp
+        mov     bp, sp
+        push    ax
+        inc     byte [cs:.calls]
+        mov     ax, [bp + 12]
+        mov     [cs:.packet], ax
+        mov     ax, [bp + 10]
+        mov     [cs:.packet + 2], ax
+        mov     ax, [bp + 8]
+        mov     [cs:.packet + 4], ax
+        pop     ax
+        pop     bp
+        retf
+.calls: db      0
+        align   2, db 0
+.packet:
+        dw      0, 0, 0
+
+; -- The keyboard ----------------------------------------------------------------------------------
 
 ; Scan codes up to a zero, then the key that they make, or 0.
 %macro  KEY 2+
