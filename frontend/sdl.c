@@ -197,6 +197,8 @@ static void paste_step(struct screen *s)
     if (s->paste == NULL || SDL_GetTicks() - s->paste_time < PASTE_MS)
         return;
     s->paste_time = SDL_GetTicks();
+    if (s->paste[s->pasted] == '\r' && s->paste[s->pasted + 1] == '\n')
+        s->pasted++; /* one Return ends a line */
     if (s->paste[s->pasted] == '\0') {
         free(s->paste);
         s->paste = NULL;

@@ -4,7 +4,7 @@
 
     screens_test.py [--emulator build/calque] [--scale N] [vnc|sdl|curses...]     (default: all)
 
-vnc: a small client (RFC 6143) of our own. sdl: under Xvfb, with xdotool and xwd. curses: a terminal
+vnc: a small client (RFC 6143) of our own. sdl: under Xvfb, with xdotool, xclip and xwd. curses: a terminal
 of our own making. What each shows is compared with the monitor's screen dump, and keys and movements
 with the state of the keyboard controller. Prints "ok NAME", "FAIL NAME" or "skip NAME".
 """
@@ -243,7 +243,7 @@ def xdotool(*words):
 
 
 def test_sdl(emulator, scale):
-    for program in ("Xvfb", "xdotool", "xwd"):
+    for program in ("Xvfb", "xdotool", "xwd", "xclip"):
         if not shutil.which(program):
             return f"{program} is not installed"
     reader, writer = os.pipe()
@@ -269,6 +269,10 @@ def test_sdl(emulator, scale):
             machine.expect_scan(code)
             xdotool("keyup", key)
         machine.expect_scan("5a")
+        subprocess.run(["xclip", "-selection", "clipboard"], input=b"Pasted: 2*(3+4) ~ {x_Y}",
+                       check=True)
+        xdotool("key", "ctrl+alt+v")
+        machine.monitor.wait_screen("Pasted: 2*(3+4) ~ {x_Y}", 10)
         xdotool("mousemove", "--window", window, "300", "200", "click", "1")     # takes the mouse
         until(lambda: xdotool("search", "--name", "frees the mouse"), 10 * scale, "no grab")
         xdotool("mousedown", "3")

@@ -186,6 +186,9 @@ START_TEST(memory_and_ports)
     expect("i 0x61", "portb[0x0061] = 0x20\n");
     expect("o 0x80 0x5a", "");
     expect("i/b 0x80", "portb[0x0080] = 0x5a\n");
+    expect("i/h 0x600", "portw[0x0600] = 0x0000\n"); /* the status of power management */
+    expect("system_powerdown", "");
+    expect("i/h 0x600", "portw[0x0600] = 0x0100\n");
     expect("i/h 0xed", "portw[0x00ed] = 0xffff\n");
 }
 END_TEST
