@@ -6,6 +6,7 @@
 ;
 ;   c AX BX CX DX SI DI BP ES    INT 10h; answers these eight registers, 8 digits each (ES: 4), and the
 ;                                sum of those that must not change: zero if they have not
+;   f ADDRESS AX BX CX DX DI     calls 32-bit code; answers EAX, EBX, ECX, EDX, 8 digits each
 ;   r ADDRESS COUNT              that many bytes of memory
 ;   w ADDRESS COUNT BYTES        stores them
 ;   i PORT, j PORT               a byte, a word
@@ -47,6 +48,7 @@ commands:
         dd      %2
 %endmacro
         COMMAND 'c', call_int10
+        COMMAND 'f', call_code32
         COMMAND 'r', read_memory
         COMMAND 'w', write_memory
         COMMAND 'i', read_port
@@ -116,15 +118,43 @@ call_int10:
         RUN_REAL code16, code16_end
         mov     esi, REGISTERS
         mov     ebx, 7
-.answer:
-        lodsd
-        call    print_hex
-        dec     ebx
-        jnz     .answer
+        call    put_numbers
         lodsd
         call    put_word
         lodsd
         jmp     print_hex
+
+; EBX doublewords from ESI on.
+put_numbers:
+        lodsd
+        call    print_hex
+        dec     ebx
+        jnz     put_numbers
+        ret
+
+; The arguments and what comes back are at REGISTERS.
+call_code32:
+        mov     edi, REGISTERS
+        mov     ebx, 6
+        mov     cl, 8
+.number:
+        call    get_number
+        stosd
+        dec     ebx
+        jnz     .number
+        mov     eax, [REGISTERS + 4]
+        mov     ebx, [REGISTERS + 8]
+        mov     ecx, [REGISTERS + 12]
+        mov     edx, [REGISTERS + 16]
+        mov     edi, [REGISTERS + 20]
+        call    [REGISTERS]
+        mov     [REGISTERS], eax
+        mov     [REGISTERS + 4], ebx
+        mov     [REGISTERS + 8], ecx
+        mov     [REGISTERS + 12], edx
+        mov     esi, REGISTERS
+        mov     ebx, 4
+        jmp     put_numbers
 
 read_memory:
         mov     cl, 8

@@ -72,6 +72,12 @@ class Machine:
         found["changed"] = sorted(n for n in NAMES[1:] if found[n] != values[n] & 0xffff)
         return found
 
+    def call32(self, address, **regs):
+        """32-bit code; EAX, EBX, ECX, EDX of what it returns."""
+        names = ["eax", "ebx", "ecx", "edx", "edi"]
+        answer = self.ask(f"f{address:08x}" + "".join(f"{regs.get(n, 0):08x}" for n in names))
+        return {name: int(answer[8 * k:8 * k + 8], 16) for k, name in enumerate(names[:4])}
+
     def read(self, address, count):
         data = b""
         while count > 0:
@@ -810,6 +816,21 @@ def vbe_rest(m):
     equal("entries", all(entry < found["cx"] for entry in entries), True)
     ports = struct.unpack("<2H", code[entries[3]:entries[3] + 4])
     equal("ports", ports, (0x1ce, 0x1cf))
+    m.write(BUFFER + 0x3000, code)              # it works anywhere
+    window, start_at, colors = (BUFFER + 0x3000 + entry for entry in entries[:3])
+    m.call(0x4f02, bx=0x4112)
+    equal("window", m.call32(window, eax=0x4f05, ebx=0, edx=3)["eax"] & 0xffff, 0x4f)
+    equal("window", m.dispi(5), 3)
+    equal("asked", m.call32(window, eax=0x4f05, ebx=0x100)["edx"] & 0xffff, 3)
+    m.call(0x4f06, bx=0, cx=1024)
+    at = (77 * 3072 + 64 * 3) // 4
+    found = m.call32(start_at, eax=0x4f07, ebx=0, ecx=at & 0xffff, edx=at >> 16)
+    equal("start", found["eax"] & 0xffff, 0x4f)
+    equal("start", [m.dispi(k) for k in (8, 9)], [64, 77])
+    m.write(BUFFER, bytes([3, 2, 1, 0, 6, 5, 4, 0]))
+    m.call32(colors, eax=0x4f09, ebx=0, ecx=2, edx=200, edi=BUFFER)
+    equal("colours", (m.dac(200), m.dac(201)), ((1, 2, 3), (4, 5, 6)))
+    m.mode(3)
     equal("4F10h", m.call(0x4f10, bx=0)["bx"], 0x0710)
     m.call(0x4f10, bx=0x401)
     equal("off", (m.get_index(0x3c4, 1) & 0x20, m.call(0x4f10, bx=2)["bx"] >> 8), (0x20, 4))
