@@ -2,9 +2,10 @@
 /* Parallel port of the PC/AT (IEEE 1284 compatibility mode; IBM's Technical Reference, "Printer
  * Adapter") and a printer whose paper is a chardev.
  *
- * The printer takes a byte when Strobe goes active. It is busy for some microseconds, pulses nAck,
- * whose end interrupts if that is enabled, and is ready. Left out: input and the modes that need it
- * (nibble, byte, EPP, ECP). */
+ * The printer takes a byte when Strobe goes active. It is busy for some microseconds, then pulses
+ * nAck, which interrupts if that is enabled, and is ready. Who polls for the pulse must not miss it
+ * on a host that is slow: it lasts until the status is read, or the next byte comes. Left out:
+ * input and the modes that need it (nibble, byte, EPP, ECP). */
 #include "devices/parallel.h"
 
 #include <errno.h>
@@ -16,7 +17,7 @@
 
 enum parallel_reg { PARALLEL_DATA, PARALLEL_STATUS, PARALLEL_CONTROL };
 
-#define STATUS_UNUSED   0x07
+/* Bits 0-2 read as zeros: firmware passes them on, and 0 would mean a timeout. */
 #define STATUS_NERROR   0x08
 #define STATUS_SELECTED 0x10
 #define STATUS_NACK     0x40
@@ -30,11 +31,11 @@ enum parallel_reg { PARALLEL_DATA, PARALLEL_STATUS, PARALLEL_CONTROL };
 #define CONTROL_UNUSED   0xc0
 
 #define BUSY_NS UINT64_C(10000)
-#define NACK_NS UINT64_C(5000) /* of that, at the end */
 
 struct parallel {
     struct device dev;
     uint8_t data, control;
+    bool acking;        /* nAck is active */
     struct timer ready; /* armed while the printer is busy */
     struct chardev *cd;
     struct irq irq;
@@ -59,16 +60,17 @@ static void ready_due(void *opaque)
 {
     struct parallel *s = opaque;
 
+    s->acking = true;
     if (s->control & CONTROL_IRQ)
         irq_pulse(&s->irq);
 }
 
 static uint8_t status(const struct parallel *s)
 {
-    uint8_t val = STATUS_UNUSED | STATUS_NERROR | STATUS_SELECTED;
+    uint8_t val = STATUS_NERROR | STATUS_SELECTED;
     bool busy = s->ready.due_ns != TIMER_IDLE;
 
-    if (!busy || clock_now(s->dev.vm) + NACK_NS < s->ready.due_ns)
+    if (!s->acking)
         val |= STATUS_NACK;
     if (!busy && (s->control & CONTROL_NINIT))
         val |= STATUS_NBUSY;
@@ -82,6 +84,7 @@ static void write_control(struct parallel *s, uint8_t val)
 
     if (strobes && (status(s) & STATUS_NBUSY)) {
         chardev_write(s->cd, &s->data, 1);
+        s->acking = false;
         timer_arm(s->dev.vm, &s->ready, clock_now(s->dev.vm) + BUSY_NS);
     }
     s->control = val & CONTROL_WRITABLE;
@@ -89,12 +92,16 @@ static void write_control(struct parallel *s, uint8_t val)
 
 static uint64_t parallel_read(void *dev, uint32_t off, unsigned n)
 {
-    const struct parallel *s = dev;
+    struct parallel *s = dev;
+    uint8_t val;
 
     (void)n;
     switch (off) {
     case PARALLEL_DATA: return s->data;
-    case PARALLEL_STATUS: return status(s);
+    case PARALLEL_STATUS:
+        val = status(s);
+        s->acking = false;
+        return val;
     default: return s->control | CONTROL_UNUSED;
     }
 }
@@ -116,6 +123,7 @@ static void reset(struct device *d)
 
     s->data = 0;
     s->control = CONTROL_NINIT | CONTROL_SELECT;
+    s->acking = false;
     timer_cancel(d->vm, &s->ready);
 }
 
@@ -148,13 +156,10 @@ static void unrealize(struct device *d)
 }
 
 static const struct field parallel_fields[] = {
-    FIELDS_DEVICE(struct parallel),
-    FIELD(struct parallel, data),
-    FIELD(struct parallel, control),
-    FIELD_TIMER(struct parallel, ready),
-    UNSAVED(struct parallel, cd),
-    UNSAVED(struct parallel, irq),
-    FIELDS_END,
+    FIELDS_DEVICE(struct parallel),      FIELD(struct parallel, data),
+    FIELD(struct parallel, control),     FIELD(struct parallel, acking),
+    FIELD_TIMER(struct parallel, ready), UNSAVED(struct parallel, cd),
+    UNSAVED(struct parallel, irq),       FIELDS_END,
 };
 
 const struct device_class parallel_class = {
