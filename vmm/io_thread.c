@@ -7,8 +7,10 @@
 
 #include "vmm/vmm_internal.h"
 
-#define FIRE_BURST 64                    /* timers in one hold of the lock */
-#define POLL_MAX   (2 + 2 * CHARDEV_MAX) /* wake-up, signals, both ends of each chardev */
+#define FIRE_BURST 64   /* timers in one hold of the lock */
+#define NET_POLLS  1000 /* sockets of networks */
+/* wake-up, signals, both ends of each chardev */
+#define POLL_MAX (2 + 2 * CHARDEV_MAX + NET_POLLS)
 
 static void take_signals(struct vm *vm)
 {
@@ -28,16 +30,20 @@ static void io_round(struct vm *vm)
     struct io_thread *io = &vm->io;
     struct pollfd fds[POLL_MAX];
     uint64_t wait_ns;
-    unsigned n = 2;
+    unsigned n = 2, net;
     bool more;
 
     more = !clock_is_stopped(vm) && clock_fire(vm, FIRE_BURST);
     drives_complete(vm);
     chardev_pump(vm);
+    if (!clock_is_stopped(vm)) /* devices do not change while the VM is paused */
+        more |= netdevs_pump(vm);
     fds[0] = (struct pollfd){.fd = io->wake_fd, .events = POLLIN};
     fds[1] = (struct pollfd){.fd = host_signals_fd(vm->signals), .events = POLLIN};
-    n += chardev_poll_add(vm, fds + n, POLL_MAX - n);
+    n += chardev_poll_add(vm, fds + n, 2 * CHARDEV_MAX);
     wait_ns = more ? 0 : clock_wait_ns(vm);
+    net = n;
+    n += netdevs_poll_add(vm, fds + n, NET_POLLS, &wait_ns);
     io->sleep_until = wait_ns == UINT64_MAX ? UINT64_MAX : clock_now(vm) + wait_ns;
     vm_unlock(vm);
 
@@ -53,6 +59,7 @@ static void io_round(struct vm *vm)
     if (fds[1].revents != 0)
         take_signals(vm);
     chardev_poll_done(vm, fds + 2);
+    netdevs_poll_done(vm, fds + net);
 }
 
 static void *io_main(void *arg)

@@ -89,6 +89,8 @@ static int create_parts(struct vm *vm, const struct board *board)
     if (err == 0)
         err = drives_create(vm);
     if (err == 0)
+        err = netdevs_create(vm);
+    if (err == 0)
         err = devices_create(vm, board);
     return err;
 }
@@ -129,6 +131,7 @@ void vm_destroy(struct vm *vm)
     vm_lock(vm);
     devices_destroy(vm);
     drives_destroy(vm);
+    netdevs_destroy(vm);
     chardev_close_all(vm);
     vm_unlock(vm);
     for (unsigned i = 0; i < VM_MAX_CPUS; i++)

@@ -21,6 +21,7 @@
 #include "vmm/irq.h"
 #include "vmm/log.h"
 #include "vmm/mem.h"
+#include "vmm/netdev.h"
 
 struct vm;
 struct cpu;
@@ -59,6 +60,10 @@ struct vm_config {
     const struct drive_config *drives;   /* drive_count of them */
     unsigned drive_count;
     const char *parallel; /* chardev spec of the parallel port; NULL: absent */
+    const struct netdev_config *netdevs; /* netdev_count of them, and so on */
+    const struct net_dump_config *net_dumps;
+    const struct nic_config *nics;
+    unsigned netdev_count, net_dump_count, nic_count;
     const char *debugcon; /* chardev spec for ports 0xe9 and 0x402; NULL: none */
     const char *bios;     /* firmware image, instead of a kernel; NULL: none */
     const char *kernel, *initrd, *append;

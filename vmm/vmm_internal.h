@@ -167,6 +167,17 @@ void drives_drain(struct vm *vm);
 /* What was written is on the host's disk: 0, or the first error, with a text. */
 int drives_flush(struct vm *vm);
 
+/* -- Networks ---------------------------------------------------------------------------------- */
+
+/* As with drives. */
+int netdevs_create(struct vm *vm);
+void netdevs_destroy(struct vm *vm);
+/* Hand frames to the cards. True where more wait. */
+bool netdevs_pump(struct vm *vm);
+/* As with chardevs; *wait_ns becomes shorter where a network needs that. */
+unsigned netdevs_poll_add(struct vm *vm, struct pollfd *fds, unsigned max, uint64_t *wait_ns);
+void netdevs_poll_done(struct vm *vm, const struct pollfd *fds);
+
 /* -- vCPU -------------------------------------------------------------------------------------- */
 
 /* What a vCPU is asked to do, as a set. */
@@ -286,6 +297,7 @@ struct vm {
     struct display *display; /* NULL: no adapter */
     struct input_state input;
     struct drive *drives; /* in the order of the configuration */
+    struct netdev *netdevs;
     bool stdio_taken;
     struct host_signals *signals; /* NULL: not taken over */
     atomic_bool paused;
