@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "cpu/cpu.h"
+#include "devices/nic.h"
 #include "devices/pc.h"
 #include "frontend/demo_guest.h"
 #include "frontend/monitor.h"
@@ -44,6 +45,8 @@ static int answer(enum question ask)
     case ASK_DEVICES:
         for (unsigned k = 0; k < OPTIONAL_COUNT; k++)
             printf("%-14s  %s\n", optional_devices[k]->name, optional_devices[k]->desc);
+        for (unsigned k = 0; nic_models[k] != NULL; k++)
+            printf("%-14s  %s\n", nic_models[k]->name, nic_models[k]->desc);
         break;
     case ASK_ACCELS:
         printf("jit     translates the guest's code to the host's (x86-64 hosts)\n"

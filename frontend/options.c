@@ -265,6 +265,8 @@ static int add_device(struct parse *p, const char *arg)
         p->o->ask = ASK_DEVICES;
         return 0;
     }
+    if (nets_is_card(arg))
+        return nets_add_card(&p->o->nets, arg, p->err, OPTIONS_ERR_LEN);
     unsigned k = find_device(arg, name);
     if (k == OPTIONAL_COUNT)
         return wrong(p, "device", arg, "unknown device");
@@ -416,6 +418,21 @@ static int set_monitor(struct parse *p, const char *arg)
 static int set_net(struct parse *p, const char *arg)
 {
     return only(p, "net", arg, "none");
+}
+
+static int add_nic(struct parse *p, const char *arg)
+{
+    return nets_add_nic(&p->o->nets, arg, p->err, OPTIONS_ERR_LEN);
+}
+
+static int add_netdev(struct parse *p, const char *arg)
+{
+    return nets_add_netdev(&p->o->nets, arg, p->err, OPTIONS_ERR_LEN);
+}
+
+static int add_object(struct parse *p, const char *arg)
+{
+    return nets_add_dump(&p->o->nets, arg, p->err, OPTIONS_ERR_LEN);
 }
 
 static int set_log_items(struct parse *p, const char *arg)
@@ -583,5 +600,11 @@ int options_parse(struct options *o, int argc, char **argv, char err[OPTIONS_ERR
     drives_finish(&o->drives, o->snapshot, !o->no_defaults);
     o->vm.drives = o->drives.drive;
     o->vm.drive_count = o->drives.count;
+    o->vm.netdevs = o->nets.netdev;
+    o->vm.netdev_count = o->nets.netdevs;
+    o->vm.nics = o->nets.nic;
+    o->vm.nic_count = o->nets.nics;
+    o->vm.net_dumps = o->nets.dump;
+    o->vm.net_dump_count = o->nets.dumps;
     return o->ask == ASK_NOTHING ? check_boot(&p) : 0;
 }

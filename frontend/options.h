@@ -8,6 +8,7 @@
 
 #include "devices/debug_exit.h"
 #include "frontend/drives.h"
+#include "frontend/nets.h"
 #include "frontend/screens.h"
 #include "vmm/vm.h"
 
@@ -48,6 +49,7 @@ struct options {
     unsigned monitor_count;
     struct screen_wish screens[SCREENS_MAX]; /* -display and -vnc; none: headless */
     unsigned screen_count;
+    struct net_set nets;
 };
 
 /* 0, or -EINVAL with one line of text in err. Stops at the first question. */

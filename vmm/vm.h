@@ -59,7 +59,7 @@ struct vm_config {
     const char *serial[VM_SERIAL_PORTS]; /* chardev specs; NULL: port absent */
     const struct drive_config *drives;   /* drive_count of them */
     unsigned drive_count;
-    const char *parallel; /* chardev spec of the parallel port; NULL: absent */
+    const char *parallel;                /* chardev spec of the parallel port; NULL: absent */
     const struct netdev_config *netdevs; /* netdev_count of them, and so on */
     const struct net_dump_config *net_dumps;
     const struct nic_config *nics;

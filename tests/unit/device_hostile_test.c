@@ -23,8 +23,12 @@ static struct vm *vm;
 
 static void setup(void)
 {
-    static const struct vm_config cfg = {
-        .serial = {"null", "null", "null", "null"}, .parallel = "null", .debugcon = "null"};
+    static const struct nic_config cards[] = {{.model = "e1000"}};
+    static const struct vm_config cfg = {.serial = {"null", "null", "null", "null"},
+                                         .parallel = "null",
+                                         .nics = cards,
+                                         .nic_count = ARRAY_SIZE(cards),
+                                         .debugcon = "null"};
 
     vm = fake_vm_with(&cfg, &pc_board);
 }
