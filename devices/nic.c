@@ -6,7 +6,9 @@
 #include <string.h>
 
 #include "devices/e1000.h"
+#include "devices/ne2000.h"
 #include "devices/pci.h"
+#include "devices/rtl8139.h"
 #include "vmm/vm.h"
 
 #define FIRST_SLOT 3 /* behind the display adapter's */
@@ -16,7 +18,8 @@ struct nic {
     struct device dev;
 };
 
-const struct device_class *const nic_models[] = {&e1000_class, NULL};
+const struct device_class *const nic_models[] = {&e1000_class, &rtl8139_class, &ne2k_pci_class,
+                                                 &ne2k_isa_class, NULL};
 
 const struct device_class *nic_find(const char *model)
 {
@@ -29,7 +32,7 @@ const struct device_class *nic_find(const char *model)
 
 bool nic_is_isa(const struct device_class *model)
 {
-    return strcmp(model->name, "ne2k_isa") == 0;
+    return model == &ne2k_isa_class;
 }
 
 uint8_t nic_devfn(struct vm *vm, const struct nic_config *cfg)

@@ -57,12 +57,15 @@ static void hear(struct run *r, uint64_t val)
 }
 
 /* All models, with their BARs mapped: nothing is at their other ends. */
-static const struct nic_config cards[] = {{.model = "e1000", .slot = 4}};
+static const struct nic_config cards[] = {{.model = "e1000", .slot = 4},
+                                          {.model = "rtl8139", .slot = 5},
+                                          {.model = "ne2k_pci", .slot = 6},
+                                          {.model = "ne2k_isa", .iobase = 0x300, .irq = 9}};
 
 static void map_cards(struct vm *vm)
 {
     for (unsigned k = 0; k < ARRAY_SIZE(cards); k++) {
-        uint8_t devfn = PCI_DEVFN(cards[k].slot, 0);
+        uint8_t devfn = PCI_DEVFN(cards[k].slot, 0); /* 0: nothing that could be harmed */
 
         for (unsigned n = 0; n < 2; n++) {
             bool io = pci_config_read(vm, devfn, PCI_BAR0 + 4 * n, 4) & 1;

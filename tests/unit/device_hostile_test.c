@@ -23,7 +23,10 @@ static struct vm *vm;
 
 static void setup(void)
 {
-    static const struct nic_config cards[] = {{.model = "e1000"}};
+    static const struct nic_config cards[] = {{.model = "e1000"},
+                                              {.model = "rtl8139"},
+                                              {.model = "ne2k_pci"},
+                                              {.model = "ne2k_isa", .iobase = 0x300}};
     static const struct vm_config cfg = {.serial = {"null", "null", "null", "null"},
                                          .parallel = "null",
                                          .nics = cards,
