@@ -10,8 +10,9 @@
 
 #include "vmm/netdev_internal.h"
 
-#define QUEUE_SIZE (UINT32_C(512) << 10) /* power of two */
-#define BURST      64                    /* frames in one hold of the lock */
+/* Power of two: several of libslirp's windows of 1 MiB, so that a slow card loses nothing. */
+#define QUEUE_SIZE (UINT32_C(4) << 20)
+#define BURST      64 /* frames in one hold of the lock */
 #define HEADER_LEN 14
 
 /* -- Queues ------------------------------------------------------------------------------------ */
@@ -67,6 +68,8 @@ size_t net_queue_pop(struct net_queue *q, uint8_t frame[NET_FRAME_MAX])
         return 0;
     copy_out(q, &len, sizeof(len));
     copy_out(q, frame, len);
+    if (q->used == 0)
+        q->head = 0; /* what is never needed stays untouched */
     return len;
 }
 
