@@ -33,11 +33,22 @@ size_t state_size(const struct field *tab)
     return total;
 }
 
+/* Is an array of them in a file what it is in memory? */
+static bool is_plain(const struct field *f)
+{
+    return f->kind == FIELD_BYTES || f->kind == FIELD_INT;
+}
+
 void state_save(const struct field *tab, const void *obj, uint8_t *buf)
 {
     for (const struct field *f = tab; f->kind != FIELD_END; f++) {
         size_t bytes = element_bytes(f);
 
+        if (is_plain(f)) {
+            memcpy(buf, (const uint8_t *)obj + f->off, bytes * f->count); /* little-endian hosts */
+            buf += bytes * f->count;
+            continue;
+        }
         for (uint32_t i = 0; bytes > 0 && i < f->count; i++, buf += bytes) {
             const uint8_t *member = (const uint8_t *)obj + f->off + (size_t)i * f->size;
 
@@ -46,7 +57,7 @@ void state_save(const struct field *tab, const void *obj, uint8_t *buf)
             else if (f->kind == FIELD_TIMER)
                 memcpy(buf, member + offsetof(struct timer, due_ns), bytes);
             else
-                memcpy(buf, member, bytes); /* hosts are little-endian */
+                memcpy(buf, member, bytes);
         }
     }
 }
@@ -56,6 +67,11 @@ void state_load(const struct field *tab, void *obj, const uint8_t *buf)
     for (const struct field *f = tab; f->kind != FIELD_END; f++) {
         size_t bytes = element_bytes(f);
 
+        if (is_plain(f)) {
+            memcpy((uint8_t *)obj + f->off, buf, bytes * f->count);
+            buf += bytes * f->count;
+            continue;
+        }
         for (uint32_t i = 0; bytes > 0 && i < f->count; i++, buf += bytes) {
             uint8_t *member = (uint8_t *)obj + f->off + (size_t)i * f->size;
 
@@ -65,8 +81,6 @@ void state_load(const struct field *tab, void *obj, const uint8_t *buf)
                 memcpy(member + offsetof(struct timer, due_ns), buf, bytes);
             else if (f->kind == FIELD_BOOL)
                 *member = buf[0] != 0; /* any other value would be undefined behaviour */
-            else
-                memcpy(member, buf, bytes);
         }
     }
 }
@@ -75,12 +89,14 @@ void state_each_timer(const struct field *tab, void *obj, void (*fn)(void *arg, 
                       void *arg)
 {
     for (const struct field *f = tab; f->kind != FIELD_END; f++) {
+        if (f->kind != FIELD_STRUCT && f->kind != FIELD_TIMER)
+            continue;
         for (uint32_t i = 0; i < f->count; i++) {
             uint8_t *member = (uint8_t *)obj + f->off + (size_t)i * f->size;
 
             if (f->kind == FIELD_STRUCT)
                 state_each_timer(f->sub, member, fn, arg);
-            else if (f->kind == FIELD_TIMER)
+            else
                 fn(arg, (struct timer *)(void *)member);
         }
     }
