@@ -33,7 +33,7 @@ static_table:
         dw      0
         db      0, 0
 
-; Values that many modes have. Lines of the CRT controller: 400 with a border above and below, 350, 480.
+; Values that many modes have.
 %define CRTC_WIDE       0x5f, 0x4f, 0x50, 0x82, 0x55, 0x81
 %define CRTC_NARROW     0x2d, 0x27, 0x28, 0x90, 0x2b, 0xa0
 %define CRTC_WIDE_GRAPHICS      0x5f, 0x4f, 0x50, 0x82, 0x54, 0x80
@@ -49,9 +49,9 @@ static_table:
         dw      %4
         db      %5, %6, %7, %8, %9
 %endmacro
-; Lines of a character, less 1, with bits 6 and 7; cursor; address of the last lines, and of mode control.
-; The horizontal values stand before.
-%macro LINES_400 6                              ; height, first, last, offset, underline, mode
+; The CRT controller from register 6 on: maximum scan line (9), cursor (0A, 0B), offset (13), underline
+; (14) and mode control (17); the horizontal registers stand before.
+%macro LINES_400 6
         db      0xbf, 0x1f, 0, %1, %2, %3, 0, 0, 0, 0, 0x9c, 0x8e, 0x8f, %4, %5, 0x96, 0xb9, %6, 0xff
 %endmacro
 %macro LINES_350 6
@@ -109,19 +109,19 @@ static_table:
         db      0x10, 0x11, 0x12, 0x13, 0x14, 0x15, 0x16, 0x17, 0x01, 0x00, 0x03, 0x00
         GRAPHICS 0x30, 0x0f, 0x00
 %endmacro
-%macro EGA_350 2                                ; offset of the colours, memory map
+%macro EGA_350 1                                ; miscellaneous
         SHAPE   80, 25, 14, 0x8000, 0x01, 0x0f, 0x00, 0x06, %1
         db      CRTC_WIDE_GRAPHICS
         LINES_350 0x40, 0x00, 0x00, 0x28, 0x0f, 0xe3
 %endmacro
 %macro MONO_350 0
-        EGA_350 0xa2, 0
+        EGA_350 0xa2
         db      0x00, 0x08, 0x00, 0x00, 0x18, 0x18, 0x00, 0x00
         db      0x00, 0x08, 0x00, 0x00, 0x00, 0x18, 0x00, 0x00, 0x0b, 0x00, 0x05, 0x00
         GRAPHICS 0x00, 0x05, 0x05
 %endmacro
 %macro COLOR_350 0
-        EGA_350 0xa3, 0
+        EGA_350 0xa3
         db      COLORS_EGA, 0x01, 0x00, 0x0f, 0x00
         GRAPHICS 0x00, 0x05, 0x0f
 %endmacro
