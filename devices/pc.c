@@ -14,6 +14,7 @@
 #include "devices/hpet.h"
 #include "devices/i440fx.h"
 #include "devices/i8042.h"
+#include "devices/ide.h"
 #include "devices/ioapic.h"
 #include "devices/isa.h"
 #include "devices/lapic.h"
@@ -29,15 +30,20 @@
 #include "devices/vga.h"
 
 static const struct board_row pc_rows[] = {
-    {&pic_class, NULL},          {&lapic_class, NULL},        {&ioapic_class, NULL},
-    {&isa_class, NULL},          {&pci_class, NULL},          {&i440fx_class, NULL},
-    {&firmware_class, NULL},     {&piix3_class, NULL},        {&vga_class, NULL},
-    {&nic_class, NULL},          {&acpi_pm_class, NULL},      {&pit_class, NULL},
-    {&rtc_class, NULL},          {&hpet_class, NULL},         {&dma_class, NULL},
-    {&port92_class, NULL},       {&i8042_class, NULL},        {&debugport_class, NULL},
-    {&uart_class, &uart_com[0]}, {&uart_class, &uart_com[1]}, {&uart_class, &uart_com[2]},
-    {&uart_class, &uart_com[3]}, {&parallel_class, NULL},     {&fdc_class, NULL},
-    {&fwcfg_class, NULL},        {&boot_class, NULL},         {NULL, NULL},
+    {&pic_class, NULL},          {&lapic_class, NULL},
+    {&ioapic_class, NULL},       {&isa_class, NULL},
+    {&pci_class, NULL},          {&i440fx_class, NULL},
+    {&firmware_class, NULL},     {&piix3_class, NULL},
+    {&ide_class, NULL},          {&vga_class, NULL},
+    {&nic_class, NULL},          {&acpi_pm_class, NULL},
+    {&pit_class, NULL},          {&rtc_class, NULL},
+    {&hpet_class, NULL},         {&dma_class, NULL},
+    {&port92_class, NULL},       {&i8042_class, NULL},
+    {&debugport_class, NULL},    {&uart_class, &uart_com[0]},
+    {&uart_class, &uart_com[1]}, {&uart_class, &uart_com[2]},
+    {&uart_class, &uart_com[3]}, {&parallel_class, NULL},
+    {&fdc_class, NULL},          {&fwcfg_class, NULL},
+    {&boot_class, NULL},         {NULL, NULL},
 };
 
 const struct board pc_board = {"pc", pc_rows};

@@ -14,6 +14,7 @@
 #include "devices/acpi_tables.h"
 #include "devices/e820.h"
 #include "devices/i440fx.h"
+#include "devices/ide.h"
 #include "devices/mptable.h"
 #include "devices/parallel.h"
 #include "devices/pci.h"
@@ -91,6 +92,8 @@ static void set_up_pci(struct vm *vm)
         if (pci_config_read(vm, (uint8_t)devfn, PCI_VENDOR_ID, 2) != 0xffff)
             set_up_function(vm, (uint8_t)devfn, &w);
     }
+    for (unsigned n = 0; n < 2; n++)
+        pci_config_write(vm, IDE_DEVFN, IDE_IDETIM + 2 * n, 2, IDE_IDETIM_DECODE);
     pci_config_write(vm, ACPI_PM_DEVFN, ACPI_PM_PMBA, 4, ACPI_PMBA);
     pci_config_write(vm, ACPI_PM_DEVFN, ACPI_PM_PMREGMISC, 1, 1);
 }
