@@ -121,6 +121,7 @@ static void make_vga(const struct vga_regs *r, struct vga_frame *f)
     f->pitch = r->crtc[0x13] * 2u;
     f->preset = r->crtc[8] & 0x1f;
     f->split = compare + 1;
+    f->split_start = r->attr[0x10] & 0x20 ? 0 : byte_pan;
     f->pan[0] = panning(r, f);
     f->pan[1] = r->attr[0x10] & 0x20 ? 0 : f->pan[0];
     f->addressing = addressing_of(r);
@@ -174,7 +175,7 @@ void vga_frame_make(const struct vga_regs *r, struct vga_frame *f)
 static uint32_t line_start(const struct vga_frame *f, unsigned y, unsigned *row)
 {
     unsigned line = y < f->split ? y + f->preset * f->line_scale : y - f->split;
-    uint32_t start = y < f->split ? f->start : 0;
+    uint32_t start = y < f->split ? f->start : f->split_start;
 
     line /= f->line_scale;
     *row = line % f->rows;

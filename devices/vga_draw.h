@@ -30,7 +30,8 @@ struct vga_frame {
     unsigned line_scale;   /* lines of each of these: 2 where doubled */
     uint32_t start, pitch; /* counter */
     unsigned preset;       /* first row */
-    unsigned split;        /* first line that shows counter 0 */
+    unsigned split;        /* first line that shows split_start */
+    uint32_t split_start;  /* counter: 0, or what bytes are panned by */
     unsigned pan[2];       /* dots, above and below the split */
     uint8_t addressing;    /* of VGA modes: which bits of the counter go where */
     bool planes_wide;      /* the counter is not cut to 16 bits: VBE with 4 bits */

@@ -195,7 +195,8 @@ START_TEST(mode_12h)
 }
 END_TEST
 
-/* Line compare: what is below the split begins at address 0, and is panned or not. */
+/* Line compare: what is below the split begins at address 0, and is panned (by dots and bytes) or
+ * not. */
 START_TEST(split_screen)
 {
     bool panned = _i;
@@ -206,10 +207,11 @@ START_TEST(split_screen)
     r.crtc[0x18] = 99;
     r.crtc[0x0c] = 0x80;
     r.attr[0x13] = 3;
+    r.crtc[0x08] = 0x40; /* two bytes */
     r.attr[0x10] = panned ? 0 : 0x20;
     make();
     for (unsigned y = 0; y < 480; y++) {
-        unsigned pa = y < 100 ? 0x8000 + y * 80 : (y - 100) * 80, pan = y < 100 || panned ? 3 : 0;
+        unsigned pa = y < 100 ? 0x8000 + y * 80 : (y - 100) * 80, pan = y < 100 || panned ? 19 : 0;
 
         draw(y);
         for (unsigned x = 0; x < 640; x++)
