@@ -265,6 +265,8 @@ static void cr_write(struct dp8390 *d, uint8_t val)
 {
     bool send = val & CR_TXP;
 
+    if (!(val & (CR_STP | CR_STA))) /* neither: it goes on as it is */
+        val |= d->cr & (CR_STP | CR_STA);
     d->cr = val & (uint8_t)~CR_TXP;
     if (val & CR_STP)
         d->isr |= ISR_RST;

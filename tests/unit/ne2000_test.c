@@ -253,6 +253,23 @@ START_TEST(an_unsound_ring_takes_nothing)
 }
 END_TEST
 
+/* Linux selects a page so. */
+START_TEST(a_command_without_start_and_stop_changes_neither)
+{
+    uint8_t frame[64];
+
+    start((unsigned)_i, 0);
+    wr(0x0, 0x60);
+    wire_send(vm, &wire, make_frame(frame, sizeof(frame), to_card), sizeof(frame));
+    ck_assert_uint_eq(rd(0x7), PSTART + 2);
+    wr(0x0, 0x21);
+    wr(0x0, 0x60);
+    wire_send(vm, &wire, frame, sizeof(frame));
+    ck_assert_uint_eq(rd(0x7), PSTART + 2);
+    vm_destroy(vm);
+}
+END_TEST
+
 START_TEST(reset_port_stops)
 {
     start((unsigned)_i, 0);
@@ -278,6 +295,7 @@ int main(void)
     tcase_add_loop_test(tc, filters_choose, 0, ARRAY_SIZE(filters));
     tcase_add_loop_test(tc, the_ring_wraps_and_fills, 0, 2);
     tcase_add_loop_test(tc, an_unsound_ring_takes_nothing, 0, 2);
+    tcase_add_loop_test(tc, a_command_without_start_and_stop_changes_neither, 0, 2);
     tcase_add_loop_test(tc, reset_port_stops, 0, 2);
     suite_add_tcase(suite, tc);
     srunner_run_all(runner, CK_NORMAL);
