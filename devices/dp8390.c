@@ -340,6 +340,16 @@ static uint8_t reg_read(struct dp8390 *d, unsigned off)
     return val;
 }
 
+/* Ones clear bits. Where the ring is so full that the next frame waits outside, PRX comes again:
+ * drivers (Linux's) leave frames in the ring after a number of them and count on the next one's
+ * interrupt. */
+static void isr_write(struct dp8390 *d, uint8_t val)
+{
+    d->isr &= (uint8_t) ~(val & 0x7f);
+    if (!can_receive(d))
+        d->isr |= ISR_PRX;
+}
+
 static void reg_write(struct dp8390 *d, unsigned off, uint8_t val)
 {
     static const struct dp_reg *const pages[] = {page0_written, page1, no_regs, no_regs};
@@ -350,7 +360,7 @@ static void reg_write(struct dp8390 *d, unsigned off, uint8_t val)
     if (off == 0)
         cr_write(d, val);
     else if (page == 0 && off == ISR_REG)
-        d->isr &= (uint8_t) ~(val & 0x7f);
+        isr_write(d, val);
     else if (r->at != 0)
         state[r->at] = val & r->mask;
     update_irq(d);
