@@ -218,7 +218,7 @@ START_TEST(the_ring_wraps_and_fills)
     ck_assert_uint_eq(current(), PSTART + 1 + 4 * 13);
     wr(0x7, 0x01);
     ck_assert_uint_eq(rd(0x7) & 0x01, 0x01); /* what waits outside would not be heard of */
-    for (unsigned k = 0; k < 20; k++) { /* read them one after the other */
+    for (unsigned k = 0; k < 20; k++) {      /* read them one after the other */
         local_read(page << 8, got, 4);
         ck_assert_uint_eq(got[0], 0x01);
         ck_assert_uint_eq(got[2] | got[3] << 8, 1008);
