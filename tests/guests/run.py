@@ -21,11 +21,13 @@ import subprocess
 import sys
 import time
 
+from iso import MEDIA, make_cd
+
 TOP = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 PASSED = 33     # isa-debug-exit's status for 10h
 
 # name: guest, MiB of memory, options, status, text that must appear, or None for the usual
-# In options IMAGE stands for the guest's own file.
+# In options IMAGE stands for the guest's own file, IMAGE.none and so on for a CD with it.
 MULTIBOOT = ["-append", "first second=2", "-initrd", "IMAGE one two,IMAGE,IMAGE a,,b"]
 CASES = {
     "demo": ("demo", 4, ["-append", "selftest"], 0, None),
@@ -62,6 +64,12 @@ CASES = {
     "multiboot_elf64": ("multiboot_elf64", 16, MULTIBOOT, PASSED, None),
     "biostest": ("biostest", 16, ["-reboot", "-drive",
                                   "if=floppy,format=raw,snapshot=on,file=IMAGE"], PASSED, None),
+    "biostest-disk": ("biostest", 16, ["-reboot", "-drive",
+                                       "if=ide,format=raw,snapshot=on,file=IMAGE"], PASSED, None),
+    **{f"biostest-cd-{kind}": ("biostest", 16, ["-reboot", "-drive",
+                                                f"media=cdrom,format=raw,file=IMAGE.{kind}"],
+                               PASSED, None)
+       for kind in MEDIA},
     "rom": ("rom", 16, ["-bios"], PASSED, None),
 }
 
@@ -95,6 +103,9 @@ def complain(name, options):
     command = shlex.split(options.emulator) + ["-d", "jit-stats"] * counts + [
         "-m", str(memory), "-nographic", "-no-reboot",
         "-device", "isa-debug-exit,iobase=0xf4,iosize=0x4"]
+    for kind in MEDIA:
+        if any(f"IMAGE.{kind}" in word for word in extra):
+            make_cd(image, kind, f"{image}.{kind}")
     command += [word.replace("IMAGE", image) for word in extra]
     if not any("file=IMAGE" in word for word in extra):     # a drive's image is not a kernel
         command += ["-kernel"] * ("-bios" not in extra) + [image]
