@@ -362,6 +362,18 @@ static void update(struct screen *s)
     SDL_RenderPresent(s->renderer);
 }
 
+/* SDL falls back to drivers that show nothing, which nobody means who has not asked for one. */
+static bool is_visible(void)
+{
+    const char *driver = SDL_GetCurrentVideoDriver();
+
+    if (SDL_getenv("SDL_VIDEODRIVER") != NULL ||
+        (strcmp(driver, "offscreen") != 0 && strcmp(driver, "dummy") != 0))
+        return true;
+    SDL_SetError("there is no display");
+    return false;
+}
+
 /* -- Life -------------------------------------------------------------------------------------- */
 
 static bool create_window(struct screen *s)
@@ -370,7 +382,7 @@ static bool create_window(struct screen *s)
     SDL_SetHint(SDL_HINT_VIDEO_ALLOW_SCREENSAVER, "1");
     SDL_SetHint(SDL_HINT_RENDER_SCALE_QUALITY, "linear");
     SDL_SetHint(SDL_HINT_GRAB_KEYBOARD, "1");
-    if (SDL_InitSubSystem(SDL_INIT_VIDEO) != 0)
+    if (SDL_InitSubSystem(SDL_INIT_VIDEO) != 0 || !is_visible())
         return false;
     s->window = SDL_CreateWindow("Calque", SDL_WINDOWPOS_UNDEFINED, SDL_WINDOWPOS_UNDEFINED, 720,
                                  400, SDL_WINDOW_RESIZABLE);

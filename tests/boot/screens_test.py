@@ -246,6 +246,11 @@ def test_sdl(emulator, scale):
     for program in ("Xvfb", "xdotool", "xwd", "xclip"):
         if not shutil.which(program):
             return f"{program} is not installed"
+    nowhere = {k: v for k, v in os.environ.items() if k not in ("DISPLAY", "WAYLAND_DISPLAY")}
+    if subprocess.run(emulator + ["-display", "sdl"], env=nowhere, stdin=subprocess.DEVNULL,
+                      stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, timeout=20 * scale,
+                      check=False).returncode != 1:
+        raise Failure("it starts without a display")
     reader, writer = os.pipe()
     server = subprocess.Popen(["Xvfb", "-displayfd", str(writer), "-screen", "0", "1024x768x24",
                                "-nolisten", "tcp"], pass_fds=[writer], stderr=subprocess.DEVNULL)
