@@ -101,9 +101,11 @@ static int set_network(struct parse *p, const char *word, const char *text)
     if (err == 0 && slash != NULL)
         err = set_number(p, word, slash + 1, 30, &bits);
     if (err == 0 && bits < 8)
-        return wrong(p, word, "a network has 8 to 30 bits");
+        err = wrong(p, word, "a network has 8 to 30 bits");
+    if (err != 0)
+        return err;
     u->mask = UINT32_MAX << (32 - bits);
-    return err;
+    return 0;
 }
 
 static int set_host(struct parse *p, const char *word, const char *text)
