@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* The IDE controller and its disks, by their registers. */
+#include "tests/unit/disk_images.h"
 #include "tests/unit/fake_cpu.h"
 #include "tests/unit/ide_host.h"
 
@@ -457,15 +458,35 @@ START_TEST(errors)
 }
 END_TEST
 
-/* The image became shorter behind our back. */
+/* An image with a hole in it: what 32 KiB from 64 KiB on lead to is not there. */
 START_TEST(host_errors)
 {
-    command(VERIFY, 8, 1);
-    ck_assert_int_eq(truncate("a", 4096), 0);
-    settle(h);
-    command(READ, 1, 1);
-    settle(h);
-    ck_assert_uint_eq(in(h, R_STATUS) & ATA_BSY, 0);
+    static const struct qcow2_spec spec = {3, 9, 4, DISK_BYTES, NULL, NULL};
+    static const struct drive_config cfg = {.image = {.file = "bad", .format = "qcow2"}};
+
+    make_qcow2("bad", &spec);
+    patch_file("bad", 3 * 512 + 2 * 8, 8, UINT64_C(1) << 63 | UINT64_C(1) << 40);
+    vm_destroy(h->vm);
+    host = host_create(&cfg, 1);
+    host_connect(h);
+    command(READ, 0, 128);
+    for (unsigned k = 0; k < 128 * 256; k++) {
+        settle(h);
+        bus_port_in(h->vm, PRIMARY, 2);
+    }
+    ck_assert_uint_eq(in(h, R_STATUS), READY);
+    command(READ, 120, 16);
+    ck_assert_uint_eq(wait_status(h), READY | ATA_ERR);
+    ck_assert_uint_eq(in(h, R_ERROR), ATA_UNC);
+    ck_assert_uint_eq(in(h, R_LBA0), 120);
+    command(VERIFY, 128, 1);
+    ck_assert_uint_eq(wait_status(h), READY | ATA_ERR);
+    ck_assert_uint_eq(in(h, R_ERROR), ATA_UNC);
+    command(WRITE, 128, 1);
+    for (unsigned k = 0; k < 256; k++)
+        bus_port_out(h->vm, PRIMARY, 2, 0);
+    ck_assert_uint_eq(wait_status(h), READY | ATA_ERR);
+    ck_assert_uint_eq(in(h, R_ERROR), ATA_ABRT);
 }
 END_TEST
 
