@@ -65,38 +65,31 @@ static_table:
         db      0, 0, 0, 0, 0, %1, %2, %3, 0xff
 %endmacro
 
-%macro TEXT_200 1                               ; columns: 40 or 80
+; A text mode of 25 rows, up to the horizontal registers of the CRT controller: columns (40 or 80),
+; height, sequencer's register 1, miscellaneous. An entry has the rest, too.
+%macro TEXT 4
     %if %1 == 40
-        SHAPE   40, 25, 8, 0x800, 0x09, 0x03, 0x00, 0x02, 0x63
+        SHAPE   40, 25, %2, 0x800, %3 | 0x08, 0x03, 0x00, 0x02, %4
         db      CRTC_NARROW
     %else
-        SHAPE   80, 25, 8, 0x1000, 0x01, 0x03, 0x00, 0x02, 0x63
+        SHAPE   80, 25, %2, 0x1000, %3, 0x03, 0x00, 0x02, %4
         db      CRTC_WIDE
     %endif
+%endmacro
+%macro TEXT_200 1                               ; columns
+        TEXT    %1, 8, 0x01, 0x63
         LINES_400 0xc7, 0x06, 0x07, %1 / 2, 0x1f, 0xa3
         db      COLORS_CGA, 0x08, 0x00, 0x0f, 0x00
         GRAPHICS 0x10, 0x0e, 0x00
 %endmacro
 %macro TEXT_350 1
-    %if %1 == 40
-        SHAPE   40, 25, 14, 0x800, 0x09, 0x03, 0x00, 0x02, 0xa3
-        db      CRTC_NARROW
-    %else
-        SHAPE   80, 25, 14, 0x1000, 0x01, 0x03, 0x00, 0x02, 0xa3
-        db      CRTC_WIDE
-    %endif
+        TEXT    %1, 14, 0x01, 0xa3
         LINES_350 0x4d, 0x0b, 0x0c, %1 / 2, 0x1f, 0xa3
         db      COLORS_EGA, 0x08, 0x00, 0x0f, 0x00
         GRAPHICS 0x10, 0x0e, 0x00
 %endmacro
 %macro TEXT_400 1
-    %if %1 == 40
-        SHAPE   40, 25, 16, 0x800, 0x08, 0x03, 0x00, 0x02, 0x67
-        db      CRTC_NARROW
-    %else
-        SHAPE   80, 25, 16, 0x1000, 0x00, 0x03, 0x00, 0x02, 0x67
-        db      CRTC_WIDE
-    %endif
+        TEXT    %1, 16, 0x00, 0x67
         LINES_400 0x4f, 0x0d, 0x0e, %1 / 2, 0x1f, 0xa3
         db      COLORS_EGA, 0x0c, 0x00, 0x0f, 0x08
         GRAPHICS 0x10, 0x0e, 0x00
@@ -166,8 +159,7 @@ video_params:
         TEXT_350 80
         TEXT_400 40                             ; 17: modes 0 and 1
         TEXT_400 80                             ; 18: modes 2 and 3
-        SHAPE   80, 25, 16, 0x1000, 0x00, 0x03, 0x00, 0x02, 0x66        ; 19: mode 7
-        db      CRTC_WIDE
+        TEXT    80, 16, 0x00, 0x66              ; 19: mode 7
         LINES_400 0x4f, 0x0d, 0x0e, 0x28, 0x0f, 0xa3
         db      COLORS_MONO, 0x0e, 0x00, 0x0f, 0x08
         GRAPHICS 0x10, 0x0a, 0x00
