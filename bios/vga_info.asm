@@ -122,16 +122,8 @@ combination:
         cmp     al, 1
         je      .set
         ja      .end
-        movzx   bx, byte [DCC_INDEX]
-        mov     ax, 0xffff
-        cmp     bl, DCC_COUNT
-        jae     .say
-        add     bx, bx
-        mov     ax, [cs:combinations + bx]
-        test    al, al
-        jnz     .say
-        xchg    al, ah                          ; the only one is active
-.say:   mov     [CALLER(bx)], ax
+        call    display_codes
+        mov     [CALLER(bx)], ax
         jmp     .done
 .set:   xor     si, si
 .next:  mov     ax, [cs:combinations + si]
@@ -148,6 +140,19 @@ combination:
         mov     ax, si
         mov     [DCC_INDEX], al
 .done:  mov     byte [CALLER(ax)], 0x1a
+.end:   ret
+
+; AL = the active display, AH = the other one; -1: unknown. Uses SI.
+display_codes:
+        movzx   si, byte [DCC_INDEX]
+        mov     ax, 0xffff
+        cmp     si, DCC_COUNT
+        jae     .end
+        add     si, si
+        mov     ax, [cs:combinations + si]
+        test    al, al
+        jnz     .end
+        xchg    al, ah                          ; the only one is active
 .end:   ret
 
 ; -- 1Bh: state -----------------------------------------------------------------------------------------
@@ -193,15 +198,7 @@ state_information:
         stosb
         mov     ax, [CHAR_HEIGHT]
         stosw
-        push    bx
-        movzx   bx, byte [DCC_INDEX]
-        add     bx, bx
-        mov     ax, [cs:combinations + bx]
-        pop     bx
-        test    al, al
-        jnz     .active
-        xchg    al, ah
-.active:
+        call    display_codes
         stosw
         movzx   si, byte [MODE]
         cmp     si, LAST_MODE
