@@ -145,6 +145,15 @@ page_start:
 
 ; -- Cells ----------------------------------------------------------------------------------------------
 
+; ZF: this is a text mode. Uses AL, DX, ES.
+is_text:
+        push    bx
+        call    get_kind
+        mov     al, bl
+        pop     bx
+        cmp     al, KIND_TEXT
+        ret
+
 ; BH = page: ES:DI = the cell at its cursor in a text mode. Uses AX, BX, DX.
 text_cell:
         call    page_start
@@ -170,11 +179,7 @@ get_offset:
 
 ; 08h: BH = page. AL = character, AH = attribute.
 read_cell:
-        push    bx
-        call    get_kind
-        mov     al, bl
-        pop     bx
-        cmp     al, KIND_TEXT
+        call    is_text
         jne     read_glyph
         call    text_cell
         mov     ax, [es:di]
@@ -185,11 +190,7 @@ read_cell:
 write_cells:
         mov     ah, bl
         push    ax
-        push    bx
-        call    get_kind
-        mov     al, bl
-        pop     bx
-        cmp     al, KIND_TEXT
+        call    is_text
         jne     write_glyphs
         call    text_cell
         pop     ax
@@ -199,11 +200,7 @@ write_cells:
 ; 0Ah: the same, but the attributes stay.
 write_chars:
         push    ax
-        push    bx
-        call    get_kind
-        mov     al, bl
-        pop     bx
-        cmp     al, KIND_TEXT
+        call    is_text
         jne     write_glyphs
         call    text_cell
         pop     ax
@@ -283,11 +280,7 @@ put_char:
 ; AL = character, BL = attribute, AH = 0: as put_char has them.
 put_cell:
         push    ax
-        push    bx
-        call    get_kind
-        mov     al, bl
-        pop     bx
-        cmp     al, KIND_TEXT
+        call    is_text
         jne     write_glyphs
         push    bx
         call    text_cell
@@ -303,12 +296,8 @@ put_cell:
 ; graphics.
 scroll_page:
         push    bx
-        call    get_kind
-        mov     al, bl
-        pop     bx
-        push    bx
         mov     ah, 0
-        cmp     al, KIND_TEXT
+        call    is_text
         jne     .fill
         call    text_cell
         mov     ax, [es:di]
