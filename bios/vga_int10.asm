@@ -79,26 +79,28 @@ functions:
         dw      save_restore                                            ; 1C
 FUNCTIONS       equ ($ - functions) / 2
 
-; BL = number of a function's part: calls the one that a table at SI has for it, with the caller's BX.
-; The table ends with a part at 0. Carry: it has none. Uses SI, DI.
+; BL = number of a function's part: goes to the one that a table at SI has for it, with the caller's BX.
+; Uses SI, DI.
 call_part:
-        mov     di, [cs:si + 1]
-        test    di, di
-        jz      .none
-        cmp     bl, [cs:si]
-        je      .call
-        add     si, 3
-        jmp     call_part
-.call:  mov     bx, [CALLER(bx)]
-        call    di
-        clc
-        ret
-.none:  mov     bx, [CALLER(bx)]
-        stc
-        ret
+        call    find_part
+        jz      nothing
+        mov     bx, [CALLER(bx)]
+        jmp     di
 
 nothing:
         ret
+
+; BL = number: DI = the part that a table at SI has for it. The table ends with a part at 0. ZF: it has
+; none. Uses SI.
+find_part:
+        mov     di, [cs:si + 1]
+        test    di, di
+        jz      .end
+        cmp     bl, [cs:si]
+        lea     si, [si + 3]
+        jne     find_part
+        test    di, di
+.end:   ret
 
 %macro PART 2
         db      %1

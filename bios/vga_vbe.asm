@@ -8,15 +8,11 @@ VBE_FAILED      equ 1
 VBE_NOT_HERE    equ 2                           ; not with this hardware
 VBE_NOT_NOW     equ 3                           ; not in this mode
 
-vbe:    mov     di, vbe_parts
+vbe:    mov     si, vbe_parts
         mov     bl, al
-.next:  cmp     word [cs:di + 1], 0
-        je      .unknown
-        cmp     bl, [cs:di]
-        je      .call
-        add     di, 3
-        jmp     .next
-.call:  mov     si, [cs:di + 1]
+        call    find_part
+        jz      .unknown
+        mov     si, di
         mov     bx, [CALLER(bx)]
         mov     di, [CALLER(di)]
         call    si
@@ -355,23 +351,20 @@ describe_colors:
 .found: inc     si
         push    di
         lea     di, [di + MINFO.fields]
-        push    si
-        push    cx
-        mov     cx, 8
-        cs rep movsb
-        pop     cx
-        pop     si
+        call    .copy
         pop     di
         push    di
-        push    cx
         lea     di, [di + MINFO.linear_fields]
-        mov     cx, 8
-        cs rep movsb
-        pop     cx
+        call    .copy
         pop     di
         mov     byte [es:di + MINFO.direct], 2  ; the unused bits are the program's
 .model: mov     [es:di + MINFO.planes], ah
         mov     [es:di + MINFO.model], cl
+        ret
+.copy:  pusha
+        mov     cx, 8
+        cs rep movsb
+        popa
         ret
 .fields:
         db      15,  5, 10, 5, 5, 5, 0, 1, 15
