@@ -213,9 +213,7 @@ clear_memory:
         cmp     bl, KIND_TEXT
         jne     .fill
         mov     eax, 0x07200720
-.fill:  movzx   ecx, cx
-        movzx   edi, di
-        rep stosd
+.fill:  rep stosd
         popa
         ret
 
