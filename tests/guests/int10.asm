@@ -106,12 +106,7 @@ put_word:
 call_int10:
         mov     edi, REGISTERS
         mov     ebx, 7
-        mov     cl, 8
-.number:
-        call    get_number
-        stosd
-        dec     ebx
-        jnz     .number
+        call    get_numbers
         mov     cl, 4
         call    get_number
         stosd
@@ -123,6 +118,15 @@ call_int10:
         call    put_word
         lodsd
         jmp     print_hex
+
+; EBX doublewords to EDI, which moves on.
+get_numbers:
+        mov     cl, 8
+        call    get_number
+        stosd
+        dec     ebx
+        jnz     get_numbers
+        ret
 
 ; EBX doublewords from ESI on.
 put_numbers:
@@ -136,12 +140,7 @@ put_numbers:
 call_code32:
         mov     edi, REGISTERS
         mov     ebx, 6
-        mov     cl, 8
-.number:
-        call    get_number
-        stosd
-        dec     ebx
-        jnz     .number
+        call    get_numbers
         mov     eax, [REGISTERS + 4]
         mov     ebx, [REGISTERS + 8]
         mov     ecx, [REGISTERS + 12]
