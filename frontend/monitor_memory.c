@@ -86,10 +86,12 @@ static bool translate(struct vm *vm, const struct cpu *c, uint64_t la, uint64_t 
     }
 }
 
+#define LINE_BYTES 16 /* that a line shows at most */
+
 /* Bytes to look at, at once. */
 struct look {
     uint64_t at;
-    uint8_t bytes[64];
+    uint8_t bytes[LINE_BYTES];
     unsigned n;
     bool physical, ok;
 };
@@ -122,7 +124,7 @@ static void show_memory(struct session *s, const struct monitor_arg *args, bool 
     s->memory_form = form;
     s->memory_size = size;
     while (left > 0) {
-        unsigned per_line = form == 'c' ? 16 : size == 8 ? 2 : size == 1 ? 8 : 16 / size;
+        unsigned per_line = size == 1 && form != 'c' ? 8 : LINE_BYTES / size;
         unsigned count = left < per_line ? (unsigned)left : per_line;
         struct look l = {.at = at, .n = count * size, .physical = physical};
 

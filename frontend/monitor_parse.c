@@ -199,7 +199,7 @@ static bool format(struct cutter *c, struct monitor_arg *a)
 
         if (size != NULL)
             a->size = 1u << (size - sizes);
-        else if (strchr("xduocs", *at) != NULL)
+        else if (strchr("xduoc", *at) != NULL)
             a->form = *at;
         else
             return wrong(c->err, "unknown format", at);
