@@ -406,7 +406,7 @@ static int set_global(struct parse *p, const char *arg)
 static int set_monitor(struct parse *p, const char *arg)
 {
     p->o->monitor_given = true;
-    /* there is no window that "vc" could be a page of */
+    p->o->monitor_vc |= strcmp(arg, "vc") == 0;
     if (strcmp(arg, "none") == 0 || strcmp(arg, "null") == 0 || strcmp(arg, "vc") == 0)
         return 0;
     if (p->o->monitor_count == OPTIONS_MONITORS)
@@ -536,27 +536,19 @@ static int parse_one(struct parse *p, int left, char **argv)
     return opt->fn(p, argv[1]) == 0 ? 2 : -EINVAL;
 }
 
-/* What is booted, as a whole. */
-static int check_boot(struct parse *p)
+static bool is_stdio(const char *spec)
 {
-    const struct vm_config *vm = &p->o->vm;
-    if (vm->kernel == NULL && vm->initrd != NULL)
-        return refuse(p, "-initrd: needs -kernel");
-    if (vm->kernel != NULL && vm->bios != NULL)
-        return refuse(p, "-bios: not with -kernel, which boots without firmware");
-    return 0;
+    return spec != NULL && (strcmp(spec, "stdio") == 0 || strcmp(spec, "mon:stdio") == 0);
 }
 
 static bool uses_stdio(const struct options *o)
 {
-    bool found = (o->vm.debugcon != NULL && strcmp(o->vm.debugcon, "stdio") == 0) ||
-                 (o->vm.parallel != NULL && strcmp(o->vm.parallel, "stdio") == 0);
+    bool found = is_stdio(o->vm.debugcon) || is_stdio(o->vm.parallel);
 
     for (unsigned k = 0; k < o->monitor_count; k++)
-        found |= strcmp(o->monitors[k], "stdio") == 0;
+        found |= is_stdio(o->monitors[k]);
     for (unsigned k = 0; k < o->serial_count; k++)
-        found |= o->vm.serial[k] != NULL && (strcmp(o->vm.serial[k], "stdio") == 0 ||
-                                             strcmp(o->vm.serial[k], "mon:stdio") == 0);
+        found |= is_stdio(o->vm.serial[k]);
     return found;
 }
 
@@ -578,6 +570,19 @@ static void choose_terminal(struct options *o)
                                                                    : "mon:stdio";
     else if (o->nographic && !o->monitor_given && !o->no_defaults && !uses_stdio(o))
         o->monitors[o->monitor_count++] = "stdio";
+}
+
+/* Options that do not go together. */
+static int check(struct parse *p)
+{
+    const struct vm_config *vm = &p->o->vm;
+    if (vm->kernel == NULL && vm->initrd != NULL)
+        return refuse(p, "-initrd: needs -kernel");
+    if (vm->kernel != NULL && vm->bios != NULL)
+        return refuse(p, "-bios: not with -kernel, which boots without firmware");
+    if (p->o->monitor_vc && p->o->screen_count > 0 && !has_screen(p->o, "curses"))
+        return refuse(p, "-monitor vc: only -display curses has a page for a monitor");
+    return 0;
 }
 
 int options_parse(struct options *o, int argc, char **argv, char err[OPTIONS_ERR_LEN])
@@ -606,5 +611,5 @@ int options_parse(struct options *o, int argc, char **argv, char err[OPTIONS_ERR
     o->vm.nic_count = o->nets.nics;
     o->vm.net_dumps = o->nets.dump;
     o->vm.net_dump_count = o->nets.dumps;
-    return o->ask == ASK_NOTHING ? check_boot(&p) : 0;
+    return o->ask == ASK_NOTHING ? check(&p) : 0;
 }

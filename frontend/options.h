@@ -44,7 +44,7 @@ struct options {
     struct drive_set drives;
     bool snapshot, no_defaults, vga_given;  /* -snapshot, -nodefaults, -vga seen */
     bool nographic;                         /* -nographic seen */
-    bool monitor_given;                     /* -monitor seen */
+    bool monitor_given, monitor_vc;         /* -monitor, -monitor vc seen */
     const char *monitors[OPTIONS_MONITORS]; /* chardev specs */
     unsigned monitor_count;
     struct screen_wish screens[SCREENS_MAX]; /* -display and -vnc; none: headless */

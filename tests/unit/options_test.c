@@ -356,6 +356,7 @@ static const struct {
     {"-bios", "-bios"},
     {"-serial null -serial null -serial null -serial null -serial null", "4"},
     {"-parallel null -parallel none", "only one"},
+    {"-monitor vc -vnc :1", "curses"},
 };
 
 static const struct {
@@ -396,6 +397,8 @@ static const struct {
     {"-nographic -serial stdio", "stdio", NULL},
     {"-nographic -serial pty -monitor vc", "pty", NULL},
     {"-nographic -serial pty -debugcon stdio", "pty", NULL},
+    {"-nographic -serial pty -parallel mon:stdio", "pty", NULL},
+    {"-monitor mon:stdio", "null", "mon:stdio"},
     {"-serial none", NULL, NULL},
 };
 
