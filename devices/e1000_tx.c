@@ -174,16 +174,17 @@ static void adapt_headers(const struct e1000_context *c, uint8_t *seg, uint32_t 
         ether_put16(seg + c->tucso, ether_sum(payload, seg + c->tucso, 2));
 }
 
-static void send_segments(struct e1000 *s, const struct desc *last)
+/* The bytes of all segments' headers, of which there may be more than of payload. */
+static uint32_t send_segments(struct e1000 *s, const struct desc *last)
 {
     const struct e1000_context *c = &s->tx.context[1];
-    uint32_t header = c->hdrlen, total = s->tx.len, mss = c->mss;
+    uint32_t header = c->hdrlen, total = s->tx.len, mss = c->mss, headers = 0;
     uint8_t seg[NET_FRAME_MAX];
 
     if (header > total || mss == 0 || header + mss > sizeof(seg))
-        return;
+        return 0;
     e1000_count(s, E1000_TSCTC);
-    for (uint32_t at = 0, n = 0; at < total - header; at += mss, n++) {
+    for (uint32_t at = 0, n = 0; at < total - header; at += mss, headers += header, n++) {
         uint32_t left = total - header - at, len = left < mss ? left : mss;
 
         memcpy(seg, s->tx.data, header);
@@ -191,6 +192,7 @@ static void send_segments(struct e1000 *s, const struct desc *last)
         adapt_headers(c, seg, header + len, n, at, left <= mss);
         finish_frame(s, seg, header + len, last);
     }
+    return headers;
 }
 
 /* -- Packets ----------------------------------------------------------------------------------- */
@@ -218,19 +220,20 @@ static void collect(struct e1000 *s, const struct desc *d)
     t->len += d->len;
 }
 
-static void end_packet(struct e1000 *s, const struct desc *d)
+/* The bytes that are sent beside those of the descriptors. */
+static uint32_t end_packet(struct e1000 *s, const struct desc *d)
 {
     struct e1000_tx *t = &s->tx;
 
     t->started = false;
     if (t->len > E1000_TX_MAX)
-        return;
+        return 0;
+    if (t->segmented)
+        return send_segments(s, d);
     if (t->legacy && (d->command & TXD_IC))
         insert_sum(t->data, t->len, d->css, d->cso, 0);
-    if (t->segmented)
-        send_segments(s, d);
-    else
-        finish_frame(s, t->data, t->len, d);
+    finish_frame(s, t->data, t->len, d);
+    return 0;
 }
 
 /* One descriptor; the bytes that it stands for. */
@@ -245,9 +248,7 @@ static uint32_t process(struct e1000 *s, const uint8_t raw[DESC_SIZE])
     if (!s->tx.started)
         begin_packet(s, &d);
     collect(s, &d);
-    if (d.command & TXD_EOP)
-        end_packet(s, &d);
-    return d.len;
+    return d.len + (d.command & TXD_EOP ? end_packet(s, &d) : 0);
 }
 
 /* -- The ring ---------------------------------------------------------------------------------- */

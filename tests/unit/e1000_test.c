@@ -336,6 +336,21 @@ START_TEST(packets_are_segmented)
 }
 END_TEST
 
+/* Each byte in a segment of its own: a packet is as much work as its frames are. */
+START_TEST(small_segments_are_sent_in_several_steps)
+{
+    open_rings(0);
+    put_context(0, TXD_IS_TCP | TXD_IS_IPV4 | TXD_TSE, 54, 1);
+    for (unsigned k = 1; k < COUNT; k++)
+        put_desc(TX_RING, k, TX_DATA, DATA(10000, TXD_TSE | TXD_EOP | TXD_RS, TXD_TXSM));
+    wr(E1000_TDT, COUNT - 1);
+    ck_assert_uint_eq(rd(E1000_TDH), 2);
+    nic_wait(vm, 1);
+    ck_assert_uint_eq(rd(E1000_TDH), COUNT - 1);
+    ck_assert_uint_eq(rd(E1000_TSCTC), COUNT - 2);
+}
+END_TEST
+
 START_TEST(rings_that_loop_end)
 {
     open_rings(0);
@@ -565,6 +580,7 @@ int main(void)
     tcase_add_test(tc, delayed_write_back_interrupts_later);
     tcase_add_test(tc, checksums_are_inserted);
     tcase_add_test(tc, packets_are_segmented);
+    tcase_add_test(tc, small_segments_are_sent_in_several_steps);
     tcase_add_test(tc, rings_that_loop_end);
     tcase_add_test(tc, too_long_packets_are_lost);
     tcase_add_test(tc, frames_arrive);
