@@ -299,6 +299,24 @@ START_TEST(the_timer_counts_the_bus_clock)
 }
 END_TEST
 
+/* All of its bytes are of the same time. */
+START_TEST(the_timer_never_goes_back)
+{
+    uint32_t before = 0;
+
+    vm_lock(vm);
+    clock_start(vm);
+    vm_unlock(vm);
+    wr(TCTR, 4, 0);
+    for (unsigned k = 0; k < 100000; k++) {
+        uint32_t now = rd(TCTR, 4);
+
+        ck_assert_msg(now >= before, "%x after %x", now, before);
+        before = now;
+    }
+}
+END_TEST
+
 START_TEST(loopback_stays_inside)
 {
     uint8_t frame[64];
@@ -344,6 +362,7 @@ int main(void)
     tcase_add_test(tc, a_full_ring_keeps_frames_waiting);
     tcase_add_loop_test(tc, rings_wrap, 0, 2);
     tcase_add_test(tc, the_timer_counts_the_bus_clock);
+    tcase_add_test(tc, the_timer_never_goes_back);
     tcase_add_test(tc, loopback_stays_inside);
     tcase_add_test(tc, reset_forgets);
     suite_add_tcase(suite, tc);
