@@ -67,24 +67,13 @@ boot_try:
 .handlers:
         dw      boot_floppy, boot_disk, boot_cd, boot_network
 .counts:
-        dw      .floppies, .disks, .cds, .networks
+        dw      floppy_count, .disks, .cds, .networks
 .failed:
         db      "Not bootable.", 10, 0
 .nothing:
         db      "No bootable device.", 10, 0
 
 ; How many devices of a kind there are, in AL.
-.floppies:
-        mov     al, [BDA_EQUIPMENT]     ; bit 0: there are some; bits 7-6: how many, less 1
-        test    al, 1
-        mov     ah, al
-        mov     al, 0
-        jz      .counted
-        mov     al, ah
-        shr     al, 6
-        inc     ax
-.counted:
-        ret
 .disks: mov     al, [fs:EB_HD_COUNT]
         ret
 .cds:   mov     al, [fs:EB_CD_COUNT]

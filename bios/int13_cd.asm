@@ -143,13 +143,8 @@ emulation_parameters:
         mov     [bp + F_BL], bl
         mov     word [bp + F_EDI], diskette_parameters
         mov     word [bp + F_ES], BIOS_SEG
-        mov     al, [BDA_EQUIPMENT]
-        mov     dl, 1
-        test    al, 1
-        jz      .end
-        shr     al, 6
-        add     dl, al
-        inc     dl
+        call    floppy_count
+        mov     dl, al
         jmp     .end
 .disk:  mov     dl, [BDA_HD_COUNT]
 .end:   mov     [bp + F_EDX], dx

@@ -169,7 +169,7 @@ disk_parameters:
         mov     [bp + F_ECX], cx
         mov     dh, [fs:si + drive.log_heads]
         dec     dh
-        mov     dl, [fs:EB_HD_COUNT]
+        mov     dl, [BDA_HD_COUNT]      ; with those of other BIOSes, or emulated
         mov     [bp + F_EDX], dx
         mov     byte [bp + F_AL], 0
         xor     ah, ah

@@ -53,6 +53,17 @@ floppy_kind:
 .end:   test    al, al
         ret
 
+; How many drives there are, an emulated one among them, in AL. DS is the BIOS data area.
+floppy_count:
+        mov     al, [BDA_EQUIPMENT]     ; bit 0: there are some; bits 7-6: how many, less 1
+        test    al, 1
+        jz      .none
+        shr     al, 6
+        inc     ax
+        ret
+.none:  mov     al, 0
+        ret
+
 ; -- Controller ------------------------------------------------------------------------------------
 
 ; AL to the controller; CF: it does not take it. Keeps all.
@@ -579,18 +590,8 @@ floppy_format:
 
 ; AH=08h. Geometry by the kind of drive.
 floppy_parameters:
-        mov     dl, 0
-        push    si
-        xor     si, si
-        call    floppy_kind
-        jz      .one
-        inc     dx
-.one:   inc     si
-        call    floppy_kind
-        jz      .two
-        inc     dx
-.two:   pop     si
-        mov     [bp + F_DL], dl
+        call    floppy_count
+        mov     [bp + F_DL], al
         call    floppy_kind
         mov     ah, ST_INVALID
         jz      .end

@@ -11,7 +11,31 @@ SCRATCH_CHS     equ 0x0103              ; cylinder 1, sector 3, head 0: is writt
         int     0x13
 %endmacro
 
+; DL of INT 13h AH=08h is the number of drives that the data area counts.
+test_count:
+        push    es
+        DISK    0x0800
+        pop     es
+        CHECK   nc, "INT 13h 08h"
+        mov     al, [0x475]
+        test    byte [drive], 0x80
+        jnz     .compare
+        mov     al, [0x410]
+        shr     al, 6
+        inc     ax
+.compare:
+        cmp     al, dl
+        CHECK   e, "INT 13h 08h: the number of drives"
+        ret
+
 test_disk:
+        call    test_count
+        test    byte [drive], 0x80
+        jz      .floppy
+        inc     byte [0x475]            ; as the BIOS of another adapter does
+        call    test_count
+        dec     byte [0x475]
+.floppy:
         push    es
         mov     ax, BUFFER
         mov     es, ax
