@@ -15,6 +15,7 @@ int19:  call    boot_registers
 ; A boot sector or ROM that gives up.
 int18:  call    boot_registers
 boot_try:
+        call    emulation_end           ; of a CD that was booted before
         movzx   bx, byte [fs:EB_BOOT_NEXT]
         cmp     bl, EB_BOOT_MAX
         jae     .none

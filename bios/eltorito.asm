@@ -94,8 +94,7 @@ cd_boot:
         mov     ax, [fs:EB_EMU + emulation.segment]
         clc
         ret
-.none:  mov     byte [fs:EB_EMU + emulation.active], 0
-        stc
+.none:  stc
         ret
 .signature:
         db      0, "CD001", 1, "EL TORITO SPECIFICATION"
@@ -120,9 +119,12 @@ emulation_start:
         pop     ds
         cmp     bl, 4
         je      .disk
-        test    byte [BDA_EQUIPMENT], 1 ; there is one more floppy drive
-        jnz     .end
-        or      byte [BDA_EQUIPMENT], 1
+        mov     al, 0x01                ; there is one more floppy drive
+        test    [BDA_EQUIPMENT], al
+        jz      .floppy
+        mov     al, 0x40
+.floppy:
+        add     [BDA_EQUIPMENT], al
         ret
 
 ; A hard disk: the partition table's first entry tells where the last head and sector are.

@@ -113,12 +113,29 @@ emulation_status:
         stosb
         xor     ah, ah
         cmp     byte [bp + F_AL], 0
-        jne     .end
-        mov     byte [fs:EB_EMU + emulation.active], 0
-        cmp     byte [fs:EB_EMU + emulation.media], 4
-        jne     .end
-        dec     byte [BDA_HD_COUNT]
+        je      emulation_end
 .end:   ret
+
+; Ends the emulation, if there is one: its drive is not counted any more. DS is the BIOS data area.
+; Changes AL.
+emulation_end:
+        mov     al, 0
+        xchg    al, [fs:EB_EMU + emulation.active]
+        test    al, al
+        jz      .end
+        cmp     byte [fs:EB_EMU + emulation.media], 0
+        je      .end
+        cmp     byte [fs:EB_EMU + emulation.media], 4
+        je      .disk
+        mov     al, 0x01                ; the only floppy drive, or one of several
+        test    byte [BDA_EQUIPMENT], 0xc0
+        jz      .floppy
+        mov     al, 0x40
+.floppy:
+        sub     [BDA_EQUIPMENT], al
+.end:   ret
+.disk:  dec     byte [BDA_HD_COUNT]
+        ret
 
 emulation_write:
         mov     ah, ST_PROTECTED

@@ -208,7 +208,8 @@ find:   mov     ax, 0xf000
 %include "biostest/keys.asm"
 %include "biostest/tables.asm"
 
-main:   call    test_info
+main:   call    test_reboot
+        call    test_info
         call    test_memory
         call    test_move
         call    test_a20

@@ -11,6 +11,33 @@ SCRATCH_CHS     equ 0x0103              ; cylinder 1, sector 3, head 0: is writt
         int     0x13
 %endmacro
 
+; The disk is started twice: INT 19h finds the same drives again, an emulated one counted once.
+test_reboot:
+        cmp     dword [.started], '2nd '
+        je      .again
+        mov     dword [.started], '2nd '
+        mov     al, [drive]
+        mov     [.drive], al
+        mov     ax, [0x410]
+        mov     [.equipment], ax
+        mov     al, [0x475]
+        mov     [.disks], al
+        int     0x19
+.again: mov     al, [drive]
+        cmp     [.drive], al
+        CHECK   e, "INT 19h: the same drive again"
+        mov     ax, [0x410]
+        cmp     [.equipment], ax
+        CHECK   e, "INT 19h: the same equipment again"
+        mov     al, [0x475]
+        cmp     [.disks], al
+        CHECK   e, "INT 19h: as many disks again"
+        ret
+.started        equ 0x4f0               ; in the area for programs, which a start leaves alone
+.drive          equ 0x4f4
+.disks          equ 0x4f5
+.equipment      equ 0x4f6
+
 ; DL of INT 13h AH=08h is the number of drives that the data area counts.
 test_count:
         push    es
