@@ -28,7 +28,7 @@ import time
 
 TOP = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 sys.path.insert(0, f"{TOP}/tests/boot")
-from boot_test import Console, Failure  # noqa: E402 (found through the line above)
+from machine import Console, Failure  # noqa: E402 (found through the line above)
 
 SOURCES = ["main.c", "compute.c", "float.c", "system.c"]
 # No vectors of the host's own choice: guests and host run the same instructions.

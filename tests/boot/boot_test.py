@@ -21,7 +21,7 @@ import sys
 import tempfile
 import time
 
-TOP = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+from machine import TOP, Console, Report, require, require_equal
 
 # name: memory in MiB, uname's machine, extra kernel parameters. Sizes differ to cover more of the
 # memory map.
@@ -63,107 +63,6 @@ KNOWN = {
 
 KERNEL_TROUBLE = re.compile(r"WARNING:|BUG:|Oops|Call Trace|[Uu]nhandled|general protection|"
                             r"soft lockup|rcu.*stall|Kernel panic|traps:|segfault")
-
-
-class Failure(Exception):
-    """The guest did not do what was expected."""
-
-
-class Console:
-    """A running emulator and its serial console on stdin and stdout."""
-
-    def __init__(self, command, log_path, scale):
-        self.log = open(log_path, "wb")
-        self.scale = scale
-        self.text = ""
-        self.pty = None              # the other end of serial port 3
-        self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
-                                        stderr=subprocess.STDOUT, bufsize=0)
-
-    def expect(self, pattern, seconds):
-        """Waits for a regular expression; returns the match and drops the text up to its end."""
-        deadline = time.monotonic() + seconds * self.scale
-        pattern = re.compile(pattern, re.DOTALL)
-        while True:
-            match = pattern.search(self.text)
-            if match:
-                self.text = self.text[match.end():]
-                return match
-            left = deadline - time.monotonic()
-            if left <= 0:
-                raise Failure(f"no {pattern.pattern!r} within {seconds * self.scale:.0f} s; "
-                              f"last text: {self.text[-200:]!r}")
-            if not self.read(left):
-                raise Failure(f"the emulator ended with status {self.process.wait()} before "
-                              f"{pattern.pattern!r}; last text: {self.text[-200:]!r}")
-
-    def read(self, seconds):
-        """Takes what the guest has printed. False: the emulator has closed its output."""
-        if not select.select([self.process.stdout], [], [], seconds)[0]:
-            return True
-        data = os.read(self.process.stdout.fileno(), 65536)
-        self.log.write(data)
-        self.log.flush()
-        text = data.decode("utf-8", "replace").replace("\r", "")
-        self.text += re.sub(r"\x1b\[[0-9;]*[A-Za-z]", "", text)
-        return bool(data)
-
-    def send(self, line):
-        self.process.stdin.write(line.encode() + b"\n")
-
-    def shell(self, command, seconds=60):
-        """Runs a shell command in the guest and returns what it prints."""
-        # The quotes keep the echo of what is typed from looking like the markers.
-        self.send(f"echo '<'beg''in; {command}; echo '<'e''nd")
-        return self.expect(r"<begin\n(.*?)<end\n", seconds).group(1).strip()
-
-    def wait_end(self, seconds):
-        """The emulator's exit status, once it ends by itself."""
-        deadline = time.monotonic() + seconds * self.scale
-        while time.monotonic() < deadline:
-            if not self.read(1):
-                return self.process.wait()
-        raise Failure("the emulator does not end")
-
-    def close(self):
-        self.process.kill()
-        self.process.wait()
-        self.log.close()
-
-
-class Report:
-    """Prints a line per check and remembers whether one failed."""
-
-    def __init__(self, prefix):
-        self.prefix = prefix
-        self.failed = False
-
-    def check(self, name, function, *arguments):
-        """Runs a check: a function that raises Failure or returns None (good) or "skip"."""
-        start = time.monotonic()
-        try:
-            word = function(*arguments) or "ok"
-            detail = f"({time.monotonic() - start:.1f} s)"
-        except (Failure, OSError) as failure:
-            word, detail = "FAIL", f"- {failure}"
-            self.failed = True
-        print(f"{word} {self.prefix} {name} {detail}", flush=True)
-        return word != "FAIL"
-
-
-def require(condition, message):
-    if not condition:
-        raise Failure(message)
-
-
-def require_equal(found, expected):
-    if found == expected:
-        return
-    # Of long texts with the same number of lines, only the lines that differ.
-    pairs = [(found, expected)]
-    if isinstance(found, str) and found.count("\n") == expected.count("\n"):
-        pairs = list(zip(found.splitlines(), expected.splitlines()))
-    raise Failure("; ".join(f"expected {e!r}, found {f!r}" for f, e in pairs if f != e))
 
 
 def host_output(argv):

@@ -13,27 +13,15 @@ import hashlib
 import os
 import random
 import shlex
-import shutil
 import struct
-import subprocess
 import sys
 import tempfile
 
-from boot_test import GUESTS, TOP, Console, Failure, Report, require, require_equal
+from boot_test import GUESTS
+from machine import (TOP, Console, Failure, Report, require, require_equal, run_tool, tool)
 
 DISK_BYTES = 48 << 20
 TOOLS = ("mke2fs", "e2fsck", "debugfs", "qemu-img")
-
-
-def tool(name):
-    return shutil.which(name, path=os.environ.get("PATH", "") + ":/usr/sbin:/sbin")
-
-
-def run_tool(*command):
-    """Status and output of one of TOOLS."""
-    result = subprocess.run([tool(command[0]), *command[1:]], stdin=subprocess.DEVNULL,
-                            stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False)
-    return result.returncode, result.stdout
 
 
 # -- Images --------------------------------------------------------------------------------------

@@ -9,81 +9,11 @@ conversation goes to build/monitor-GUEST.log.
 """
 
 import argparse
-import os
 import shlex
-import socket
-import subprocess
 import sys
-import tempfile
 import time
 
-TOP = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
-PROMPT = b"(qemu) "
-
-# What a US keyboard types, where that is not the key's own name.
-KEYS = {" ": "spc", "\n": "ret", "-": "minus", "=": "equal", "/": "slash", ".": "dot", ",": "comma",
-        ";": "semicolon", "'": "apostrophe", "$": "shift-4", "(": "shift-9", ")": "shift-0",
-        "*": "shift-8", "+": "shift-equal", "_": "shift-minus", ">": "shift-dot", "|":
-        "shift-backslash", '"': "shift-apostrophe"}
-
-
-class Failure(Exception):
-    """The guest or the monitor did not do what was expected."""
-
-
-class Monitor:
-    """A monitor's socket."""
-
-    def __init__(self, path, log, scale):
-        self.log = log
-        self.scale = scale
-        self.socket = socket.socket(socket.AF_UNIX)
-        deadline = time.monotonic() + 10 * scale
-        while True:
-            try:
-                self.socket.connect(path)
-                break
-            except OSError:
-                if time.monotonic() > deadline:
-                    raise Failure("no monitor") from None
-                time.sleep(0.05)
-        self.answer()
-
-    def answer(self):
-        """What has been said up to the next prompt."""
-        text = b""
-        self.socket.settimeout(10 * self.scale)
-        while not text.endswith(PROMPT):
-            data = self.socket.recv(65536)
-            if not data:
-                raise Failure("the monitor has gone")
-            text += data
-        self.log.write(text)
-        self.log.flush()
-        return text[:-len(PROMPT)].decode("latin-1").replace("\r", "")
-
-    def command(self, line):
-        """The answer to a command, without its echo."""
-        self.socket.sendall(line.encode() + b"\n")
-        return self.answer().partition("\n")[2]
-
-    def screen(self):
-        return self.command("info screen")
-
-    def wait_screen(self, text, seconds):
-        """Until the screen shows a text."""
-        deadline = time.monotonic() + seconds * self.scale
-        while text not in self.screen():
-            if time.monotonic() > deadline:
-                raise Failure(f"no {text!r} on the screen: {self.screen().strip()[-300:]!r}")
-            time.sleep(0.2)
-
-    def type(self, text):
-        for char in text:
-            key = KEYS.get(char, f"shift-{char.lower()}" if char.isupper() else char)
-            answer = self.command(f"sendkey {key} 20")
-            if answer:
-                raise Failure(answer)
+from machine import TOP, Failure, Machine, Report, require_equal
 
 
 def check_shell(monitor, _):
@@ -152,48 +82,26 @@ CHECKS = (("shell on the screen", check_shell), ("typing", check_typing),
           ("pictures", check_picture), ("response", check_response))
 
 
-def check_reset(monitor, process, scale):
+def check_reset(machine):
     """Ctrl-Alt-Delete resets, which ends the emulator here."""
-    monitor.socket.sendall(b"sendkey ctrl-alt-delete\n")
-    try:
-        status = process.wait(20 * scale)
-    except subprocess.TimeoutExpired:
-        raise Failure("it does not end") from None
-    if status != 0:
-        raise Failure(f"it ends with status {status}")
+    machine.monitor.socket.sendall(b"sendkey ctrl-alt-delete\n")
+    require_equal(machine.wait_end(20), 0)
 
 
-def test(guest, emulator, scale, log_dir):
-    ok = True
-
-    def report(name, check, *arguments):
-        nonlocal ok
-        try:
-            check(*arguments)
-            print(f"ok boot {guest}: monitor: {name}", flush=True)
-        except (Failure, OSError) as failure:
-            print(f"FAIL boot {guest}: monitor: {name}: {failure}", flush=True)
-            ok = False
-        return ok
-
+def test(guest, options):
+    report = Report(f"boot {guest}: monitor:")
     folder = f"{TOP}/guests/{guest}"
-    with tempfile.TemporaryDirectory() as work, open(f"{log_dir}/monitor-{guest}.log", "wb") as log:
-        process = subprocess.Popen(
-            emulator + ["-m", "256", "-no-reboot", "-serial", "none", "-monitor",
-                        f"unix:{work}/monitor,server,nowait", "-kernel", f"{folder}/vmlinuz",
-                        "-initrd", f"{folder}/initrd.gz", "-append",
-                        "console=tty0 cryptomgr.notests quiet"], stdin=subprocess.DEVNULL)
-        try:
-            monitor = Monitor(f"{work}/monitor", log, scale)
-            if all(report(name, check, monitor, work) for name, check in CHECKS):
-                report("Ctrl-Alt-Delete", check_reset, monitor, process, scale)
-        except Failure as failure:
-            print(f"FAIL boot {guest}: monitor: {failure}", flush=True)
-            ok = False
-        finally:
-            process.kill()
-            process.wait()
-    return ok
+    machine = Machine(
+        shlex.split(options.emulator),
+        ["-m", "256", "-no-reboot", "-serial", "none", "-kernel", f"{folder}/vmlinuz", "-initrd",
+         f"{folder}/initrd.gz", "-append", "console=tty0 cryptomgr.notests quiet"],
+        f"{options.log_dir}/monitor-{guest}.log", options.scale)
+    try:
+        if all(report.check(name, check, machine.monitor, machine.folder) for name, check in CHECKS):
+            report.check("Ctrl-Alt-Delete", check_reset, machine)
+    finally:
+        machine.close()
+    return not report.failed
 
 
 def main():
@@ -203,9 +111,14 @@ def main():
     parser.add_argument("--log-dir", default=f"{TOP}/build")
     parser.add_argument("guests", nargs="*", default=["amd64"])
     options = parser.parse_args()
-    results = [test(guest, shlex.split(options.emulator), options.scale, options.log_dir)
-               for guest in options.guests]
-    sys.exit(0 if all(results) else 1)
+    good = True
+    for guest in options.guests:
+        try:
+            good &= test(guest, options)
+        except (Failure, OSError) as failure:
+            print(f"FAIL boot {guest}: monitor: {failure}", flush=True)
+            good = False
+    sys.exit(0 if good else 1)
 
 
 if __name__ == "__main__":

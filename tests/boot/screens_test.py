@@ -22,51 +22,22 @@ import socket
 import struct
 import subprocess
 import sys
-import tempfile
-import time
 
-from monitor_test import Failure, Monitor
+from machine import TOP, Failure, Machine, until
 
-TOP = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 PROMPT = "calque>"
 
 
-def read_ppm(path):
-    """Width, height and the bytes of a portable pixmap."""
-    with open(path, "rb") as file:
-        data = file.read()
-    match = re.match(rb"P6\n(\d+) (\d+)\n255\n", data)
-    return int(match.group(1)), int(match.group(2)), data[match.end():]
-
-
-def until(what, seconds, complaint):
-    """Waits until what() is true, and returns that."""
-    deadline = time.monotonic() + seconds
-    while not (result := what()):
-        if time.monotonic() > deadline:
-            raise Failure(complaint)
-        time.sleep(0.1)
-    return result
-
-
-class Machine:
-    """The built-in guest, waiting at its prompt, with a monitor."""
+class Demo(Machine):
+    """The built-in guest, waiting at its prompt."""
 
     def __init__(self, emulator, arguments, scale, **popen):
-        self.folder = tempfile.mkdtemp()
-        self.scale = scale
-        path = f"{self.folder}/monitor"
-        self.process = subprocess.Popen(
-            emulator + ["-serial", "none", "-monitor", f"unix:{path},server,nowait"] + arguments,
-            **popen)
-        # pylint: disable=consider-using-with
-        self.log = open(f"{self.folder}/log", "wb")
-        self.monitor = Monitor(path, self.log, scale)
-        self.monitor.wait_screen(PROMPT, 20)
-
-    def picture(self):
-        self.monitor.command(f"screendump {self.folder}/screen.ppm")
-        return read_ppm(f"{self.folder}/screen.ppm")
+        super().__init__(emulator, ["-serial", "none"] + arguments, None, scale, **popen)
+        try:
+            self.monitor.wait_screen(PROMPT, 20)
+        except BaseException:
+            self.close()
+            raise
 
     def last_scan(self):
         """The byte that the keyboard has sent last."""
@@ -87,12 +58,6 @@ class Machine:
             state = state[state.index("mouse:"):]
             return re.search(pattern, state)
         until(moved, 10 * self.scale, f"no {pattern!r} in the mouse's state")
-
-    def close(self):
-        self.process.kill()
-        self.process.wait()
-        self.log.close()
-        shutil.rmtree(self.folder)
 
 
 # -- VNC -----------------------------------------------------------------------------------------
@@ -188,12 +153,12 @@ def free_port():
 
 def test_vnc(emulator, scale):
     port = until(lambda: (p := free_port()) > 5900 and p, 5, "no port")
-    machine = Machine(emulator, ["-vnc", f"127.0.0.1:{port - 5900},password=on"], scale)
+    machine = Demo(emulator, ["-vnc", f"127.0.0.1:{port - 5900},password=on"], scale)
     try:
         test_password(machine, port, 10 * scale)
     finally:
         machine.close()
-    machine = Machine(emulator, ["-name", "the guest", "-vnc", f"localhost:{port - 5900}"], scale)
+    machine = Demo(emulator, ["-name", "the guest", "-vnc", f"localhost:{port - 5900}"], scale)
     try:
         client = Client(port, 10 * scale)
         if client.security != b"\x01":
@@ -258,7 +223,7 @@ def test_sdl(emulator, scale):
     machine = None
     try:
         os.environ["DISPLAY"] = ":" + os.read(reader, 16).decode().strip()
-        machine = Machine(emulator, ["-display", "sdl", "-name", "the guest"], scale,
+        machine = Demo(emulator, ["-display", "sdl", "-name", "the guest"], scale,
                           env=dict(os.environ, SDL_RENDER_DRIVER="software"))
         window = until(lambda: xdotool("search", "--name", "Calque - the guest"), 10 * scale,
                        "no window")[0]
@@ -299,7 +264,7 @@ def test_curses(emulator, scale):
     version = subprocess.check_output(emulator + ["-version"]).decode().split()[1]
     leader, follower = pty.openpty()
     subprocess.run(["stty", "rows", "30", "cols", "100"], stdin=follower, check=True)
-    machine = Machine(emulator, ["-display", "curses"], scale, stdin=follower, stdout=follower,
+    machine = Demo(emulator, ["-display", "curses"], scale, stdin=follower, stdout=follower,
                       env=dict(os.environ, TERM="xterm", LC_ALL="C.UTF-8"))
     os.set_blocking(leader, False)
     text = ""
