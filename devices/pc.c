@@ -29,21 +29,38 @@
 #include "devices/uart.h"
 #include "devices/vga.h"
 
+/* One row a line, so that a new one changes no other. */
+/* clang-format off */
 static const struct board_row pc_rows[] = {
-    {&pic_class, NULL},          {&lapic_class, NULL},
-    {&ioapic_class, NULL},       {&isa_class, NULL},
-    {&pci_class, NULL},          {&i440fx_class, NULL},
-    {&firmware_class, NULL},     {&piix3_class, NULL},
-    {&ide_class, NULL},          {&vga_class, NULL},
-    {&nic_class, NULL},          {&acpi_pm_class, NULL},
-    {&pit_class, NULL},          {&rtc_class, NULL},
-    {&hpet_class, NULL},         {&dma_class, NULL},
-    {&port92_class, NULL},       {&i8042_class, NULL},
-    {&debugport_class, NULL},    {&uart_class, &uart_com[0]},
-    {&uart_class, &uart_com[1]}, {&uart_class, &uart_com[2]},
-    {&uart_class, &uart_com[3]}, {&parallel_class, NULL},
-    {&fdc_class, NULL},          {&fwcfg_class, NULL},
-    {&boot_class, NULL},         {NULL, NULL},
+    {&pic_class, NULL},
+    {&lapic_class, NULL},
+    {&ioapic_class, NULL},
+    {&isa_class, NULL},
+    {&pci_class, NULL},
+    {&i440fx_class, NULL},
+    {&firmware_class, NULL},
+    {&piix3_class, NULL},
+    {&ide_class, NULL},
+    {&vga_class, NULL},
+    {&nic_class, NULL},
+    {&acpi_pm_class, NULL},
+    {&pit_class, NULL},
+    {&rtc_class, NULL},
+    {&hpet_class, NULL},
+    {&dma_class, NULL},
+    {&port92_class, NULL},
+    {&i8042_class, NULL},
+    {&debugport_class, NULL},
+    {&uart_class, &uart_com[0]},
+    {&uart_class, &uart_com[1]},
+    {&uart_class, &uart_com[2]},
+    {&uart_class, &uart_com[3]},
+    {&parallel_class, NULL},
+    {&fdc_class, NULL},
+    {&fwcfg_class, NULL},
+    {&boot_class, NULL},
+    {NULL, NULL},
 };
+/* clang-format on */
 
 const struct board pc_board = {"pc", pc_rows};
