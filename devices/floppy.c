@@ -40,13 +40,26 @@ const struct field floppy_fields[] = {
     FIELDS_END,
 };
 
+/* NULL: there is none of exactly this size. */
+static const struct floppy_format *usual_format(uint64_t bytes)
+{
+    for (size_t k = 0; k < FORMATS; k++) {
+        if (formats[k].bytes == bytes)
+            return &formats[k];
+    }
+    return NULL;
+}
+
+bool floppy_is_usual(uint64_t bytes)
+{
+    return usual_format(bytes) != NULL;
+}
+
 const struct floppy_format *floppy_format(uint64_t bytes)
 {
-    const struct floppy_format *f = formats;
+    const struct floppy_format *f = usual_format(bytes);
 
-    while (f < formats + FORMATS && f->bytes != bytes)
-        f++;
-    if (f < formats + FORMATS)
+    if (f != NULL)
         return f;
     for (f = formats; f < formats + FORMATS - 1; f++) {
         if (f->bytes >= bytes && f->sectors >= 18)

@@ -38,6 +38,9 @@ struct floppy {
 
 extern const struct field floppy_fields[];
 
+/* Is there a kind of disk that has exactly this size? */
+bool floppy_is_usual(uint64_t bytes);
+
 /* How an image of this size is laid out. One of no usual size lies at the start of a disk of 1.44
  * MB or, if that is too small, of the next larger one. */
 const struct floppy_format *floppy_format(uint64_t bytes);

@@ -11,6 +11,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "devices/floppy.h"
+
 #define SHOWN  200  /* characters of an argument in a message */
 #define UNUSED (-1) /* no such property given */
 
@@ -326,17 +328,6 @@ static bool is_iso9660(int fd)
            memcmp(id, "CD001", sizeof(id)) == 0;
 }
 
-static bool is_floppy_size(uint64_t bytes)
-{
-    static const unsigned kib[] = {160, 180, 320, 360, 640, 720, 1200, 1440, 1680, 2880};
-
-    for (size_t k = 0; k < sizeof(kib) / sizeof(kib[0]); k++) {
-        if (bytes == (uint64_t)kib[k] * 1024)
-            return true;
-    }
-    return false;
-}
-
 int drives_add_guessed(struct drive_set *s, const char *file, char *err, size_t err_len)
 {
     struct drive_place at = {"", DRIVE_IDE, 0, DRIVE_DISK};
@@ -351,7 +342,7 @@ int drives_add_guessed(struct drive_set *s, const char *file, char *err, size_t 
     }
     if (is_iso9660(fd))
         at = (struct drive_place){"", DRIVE_IDE, 2, DRIVE_CDROM};
-    else if (S_ISREG(st.st_mode) && is_floppy_size((uint64_t)st.st_size))
+    else if (S_ISREG(st.st_mode) && floppy_is_usual((uint64_t)st.st_size))
         at.interface = DRIVE_FLOPPY;
     close(fd);
     return drives_add_file(s, &at, file, err, err_len);
