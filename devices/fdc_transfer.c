@@ -457,6 +457,8 @@ void fdc_transfer_loaded(struct fdc *s)
     x->unit %= FDC_UNITS;
     x->head &= 1;
     x->use %= FDC_USE_SCAN_HIGH + 1;
+    if (x->step != 2) /* without steps no command would come to its end */
+        x->step = 1;
     s->data_pos %= FLOPPY_SECTOR;
     if (s->requested != NULL)
         drive_cancel(s->requested, &s->request);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Floppy controller: every command by registers, DMA and PIO, the results that the data sheet's
  * tables give, all sizes of disks, and guests that do not keep to any of it. */
+#include "devices/fdc_state.h"
 #include "tests/unit/disk_files.h"
 #include "tests/unit/fake_cpu.h"
 #include "tests/unit/floppy_board.h"
@@ -638,6 +639,26 @@ START_TEST(saved_within_a_command)
 }
 END_TEST
 
+/* A command that looks for deleted data marks and does not move on would look for ever. */
+START_TEST(loads_a_command_without_steps)
+{
+    struct fdc *s = (struct fdc *)device_find(vm, &fdc_class, 0);
+    uint8_t *state = malloc(device_state_size(&s->dev));
+
+    vm_lock(vm);
+    s->phase = FDC_PIO_IN;
+    s->data_pos = FLOPPY_SECTOR - 1;
+    s->x = (struct fdc_transfer){
+        .op = MFM | FDC_OP_SK, .use = FDC_USE_READ_DELETED, .r = 1, .n = 2, .eot = 18, .step = 0};
+    device_save(&s->dev, state);
+    device_load(&s->dev, state);
+    vm_unlock(vm);
+    inb(FIFO);
+    CK_RESULT(0x40, 0x80, 0x40, 1, 0, 1, 2);
+    free(state);
+}
+END_TEST
+
 /* More bytes than any command has, more than any result, in every phase. */
 START_TEST(the_fifo_has_an_end)
 {
@@ -689,6 +710,7 @@ int main(void)
     tcase_add_test(tc, odd_sizes_are_padded);
     tcase_add_test(tc, protected_and_changed);
     tcase_add_test(tc, saved_within_a_command);
+    tcase_add_test(tc, loads_a_command_without_steps);
     tcase_add_loop_test(tc, the_fifo_has_an_end, 0, 32);
     suite_add_tcase(suite, tc);
     srunner_run_all(runner, CK_ENV);
