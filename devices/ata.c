@@ -398,11 +398,16 @@ void ata_command(struct ide_channel *ch, uint8_t command)
         c->run(ch, c->how);
 }
 
+void ata_reset_geometry(struct ide_unit *u)
+{
+    u->heads = 16;
+    u->spt = 63;
+}
+
 void ata_reset(struct ide_unit *u)
 {
     u->write_cache = u->look_ahead = u->smart = true;
     u->multiple = u->is_cd ? 0 : MULTIPLE_MAX;
     u->mdma = 0x04;
-    u->heads = 16;
-    u->spt = 63;
+    ata_reset_geometry(u);
 }

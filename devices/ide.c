@@ -289,6 +289,12 @@ static void reset(struct device *d)
 }
 
 /* A file may hold anything. */
+static void check_unit(struct ide_unit *u)
+{
+    if (u->drive != NULL && (u->heads == 0 || u->spt == 0)) /* no host can set that */
+        ata_reset_geometry(u);
+}
+
 static void check_channel(struct ide_channel *ch)
 {
     const struct ide_unit *u = ide_selected(ch);
@@ -317,6 +323,7 @@ static void loaded(struct device *d)
         struct ide_channel *ch = &s->channel[n];
 
         for (unsigned k = 0; k < IDE_UNITS; k++) {
+            check_unit(&ch->unit[k]);
             if (ch->unit[k].is_cd)
                 drive_lock_tray(ch->unit[k].drive, ch->unit[k].atapi.locked);
         }

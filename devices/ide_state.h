@@ -165,6 +165,7 @@ void ata_command(struct ide_channel *ch, uint8_t command);
 /* The command failed; `lba` is where, UINT64_MAX: nowhere. */
 void ata_fail(struct ide_channel *ch, uint8_t error, uint64_t lba);
 void ata_reset(struct ide_unit *u);
+void ata_reset_geometry(struct ide_unit *u);
 void ata_identify(const struct ide_unit *u, uint8_t *data);
 void atapi_identify(const struct ide_unit *u, uint8_t *data);
 unsigned ata_cylinders(const struct ide_unit *u, unsigned heads, unsigned spt);

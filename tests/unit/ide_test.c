@@ -728,6 +728,30 @@ START_TEST(loads_nonsense)
 }
 END_TEST
 
+/* A geometry that no host can set: numbers by which the disk's size is divided. */
+START_TEST(loads_no_geometry)
+{
+    struct device *d = device_find(h->vm, &ide_class, 0);
+    uint8_t *state = malloc(device_state_size(d)), bytes[512];
+    struct ide_unit *u = &ide_channel_of(h)->unit[0];
+
+    vm_lock(h->vm);
+    if (_i == 0)
+        u->heads = 0;
+    else
+        u->spt = 0;
+    device_save(d, state);
+    device_load(d, state);
+    vm_unlock(h->vm);
+    command(IDENTIFY, 0, 0);
+    ck_assert_uint_eq(wait_status(h), READY | ATA_DRQ);
+    read_data(h, bytes, sizeof(bytes));
+    ck_assert_uint_eq(bytes[110], 16);
+    ck_assert_uint_eq(bytes[112], 63);
+    free(state);
+}
+END_TEST
+
 START_TEST(read_only_disk_is_refused)
 {
     static const struct board_row rows[] = {{&pci_class, NULL}, {&ide_class, NULL}, {NULL, NULL}};
@@ -774,6 +798,7 @@ int main(void)
     tcase_add_test(t, saved_while_reading);
     tcase_add_test(t, saved_in_dma);
     tcase_add_loop_test(t, loads_nonsense, 0, 4);
+    tcase_add_loop_test(t, loads_no_geometry, 0, 2);
     tcase_add_test(t, read_only_disk_is_refused);
     suite_add_tcase(s, t);
     r = srunner_create(s);
