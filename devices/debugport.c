@@ -33,21 +33,6 @@ static void debugport_write(void *dev, uint32_t off, unsigned n, uint64_t val)
     chardev_write(s->cd, &byte, 1);
 }
 
-/* Input from the host has no way into the guest: it is taken and forgotten. */
-
-static size_t can_receive(void *dev)
-{
-    (void)dev;
-    return 64;
-}
-
-static void receive(void *dev, const uint8_t *data, size_t n)
-{
-    (void)dev;
-    (void)data;
-    (void)n;
-}
-
 static void reset(struct device *d)
 {
     (void)d;
@@ -56,7 +41,6 @@ static void reset(struct device *d)
 static int realize(struct device *d)
 {
     static const struct io_ops ops = {debugport_read, debugport_write, IO_8};
-    static const struct chardev_ops chardev_ops = {.can_receive = can_receive, .receive = receive};
     struct debugport *s = (struct debugport *)d;
     const char *spec = vm_config(d->vm)->debugcon;
     char err[VM_ERR_LEN];
@@ -67,7 +51,7 @@ static int realize(struct device *d)
     s->cd = chardev_open(d->vm, "debugcon", spec, err);
     if (s->cd == NULL)
         return vm_fail(d->vm, -EINVAL, "debugcon: %s", err);
-    chardev_attach(s->cd, &chardev_ops, s);
+    chardev_attach(s->cd, &chardev_no_input, s);
     rc = bus_claim_ports(d->vm, "debugport-e9", 0xe9, 1, &ops, s);
     if (rc == 0)
         rc = bus_claim_ports(d->vm, "debugport-402", 0x402, 1, &ops, s);

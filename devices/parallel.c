@@ -41,21 +41,6 @@ struct parallel {
     struct irq irq;
 };
 
-/* Input from the host has no way into the guest: it is taken and forgotten. */
-
-static size_t can_receive(void *dev)
-{
-    (void)dev;
-    return 64;
-}
-
-static void receive(void *dev, const uint8_t *data, size_t n)
-{
-    (void)dev;
-    (void)data;
-    (void)n;
-}
-
 static void ready_due(void *opaque)
 {
     struct parallel *s = opaque;
@@ -130,7 +115,6 @@ static void reset(struct device *d)
 static int realize(struct device *d)
 {
     static const struct io_ops ops = {parallel_read, parallel_write, IO_8};
-    static const struct chardev_ops chardev_ops = {.can_receive = can_receive, .receive = receive};
     struct parallel *s = (struct parallel *)d;
     const char *spec = vm_config(d->vm)->parallel;
     char err[VM_ERR_LEN];
@@ -141,7 +125,7 @@ static int realize(struct device *d)
     s->cd = chardev_open(d->vm, "parallel0", spec, err);
     if (s->cd == NULL)
         return vm_fail(d->vm, -EINVAL, "parallel port: %s", err);
-    chardev_attach(s->cd, &chardev_ops, s);
+    chardev_attach(s->cd, &chardev_no_input, s);
     s->irq = isa_irq(d->vm, PARALLEL_LINE);
     return bus_claim_ports(d->vm, "parallel", PARALLEL_BASE, 3, &ops, s);
 }

@@ -519,6 +519,21 @@ void chardev_attach_monitor(struct chardev *cd, const struct chardev_ops *ops, v
     attach(&cd->users[USER_MONITOR], ops, dev);
 }
 
+static size_t take_all(void *dev)
+{
+    (void)dev;
+    return IN_SIZE;
+}
+
+static void forget(void *dev, const uint8_t *data, size_t n)
+{
+    (void)dev;
+    (void)data;
+    (void)n;
+}
+
+const struct chardev_ops chardev_no_input = {.can_receive = take_all, .receive = forget};
+
 void chardev_each(const struct vm *vm, chardev_fn fn, void *arg)
 {
     for (struct chardev *cd = vm->chardevs; cd != NULL; cd = cd->next) {

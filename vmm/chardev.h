@@ -26,6 +26,9 @@ struct chardev_ops {
     bool while_paused; /* it takes input while the machine is paused, too */
 };
 
+/* For a device that has no way in for input: it is taken and forgotten. */
+extern const struct chardev_ops chardev_no_input;
+
 /* Open by QEMU's syntax: "stdio", "file:PATH", "null", "pty", "unix:PATH[,server,nowait]",
  * "tcp:HOST:PORT[,server,nowait]", each of them behind "mon:", too: Ctrl-A is then for us. The
  * label tells the user whose it is. NULL on failure, with a one-line reason in err (of at least 256

@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/un.h>
@@ -252,6 +253,25 @@ static uint64_t cpu_us(void)
     return (uint64_t)(ru.ru_utime.tv_sec + ru.ru_stime.tv_sec) * 1000000 +
            (uint64_t)(ru.ru_utime.tv_usec + ru.ru_stime.tv_usec);
 }
+
+/* Whoever feeds a device that takes no input is not stopped. */
+START_TEST(unwanted_input_is_taken)
+{
+    static const char data[300000];
+    int to_stdin, from_stdout, left = 1;
+
+    redirect(&to_stdin, &from_stdout);
+    chardev_attach(open_spec("stdio"), &chardev_no_input, NULL);
+    start();
+    ck_assert_int_eq(write(to_stdin, data, sizeof(data)), sizeof(data));
+    for (unsigned i = 0; i < 2000 && left > 0; i++) {
+        usleep(1000);
+        ck_assert_int_eq(ioctl(0, FIONREAD, &left), 0);
+    }
+    ck_assert_int_eq(left, 0);
+    vm_destroy(vm);
+}
+END_TEST
 
 START_TEST(end_of_input_does_not_spin)
 {
@@ -535,6 +555,7 @@ int main(void)
     tcase_add_test(t, stuck_reader_costs_little);
     tcase_add_test(t, broken_pipe);
     tcase_add_test(t, input_is_paced);
+    tcase_add_test(t, unwanted_input_is_taken);
     tcase_add_test(t, end_of_input_does_not_spin);
     tcase_add_test(t, escapes);
     tcase_add_test(t, plain_stdio_passes_ctrl_a);

@@ -226,6 +226,8 @@ void chardev_close(struct chardev *cd)
     cd->ops = NULL; /* freed with the machine */
 }
 
+const struct chardev_ops chardev_no_input = {0};
+
 void chardev_attach(struct chardev *cd, const struct chardev_ops *ops, void *dev)
 {
     cd->ops = ops;
