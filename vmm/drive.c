@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /* See drive.h. A request stands in one of two queues of its drive: `todo`, from which the worker
- * takes the first, and `done`, from which the I/O thread takes what has a result. Both, and which
- * request the worker is at, are guarded by the drive's own mutex; the rest by the machine lock. Who
- * holds the machine lock may wait for the worker, which never takes it. The image is used by the
- * worker, and changed by others while it has nothing to do. */
+ * takes the first, and `done`, from which the worker or the I/O thread takes what has a result.
+ * Both, and which request the worker is at, are guarded by the drive's own mutex; the rest by the
+ * machine lock. Who holds the machine lock may wait for the worker, which never waits for it. The
+ * image is used by the worker, and changed by others while it has nothing to do. */
 #include "vmm/drive.h"
 
 #include <errno.h>
@@ -92,6 +92,39 @@ static int carry_out(struct disk *disk, const struct drive_request *r)
     return -EINVAL;
 }
 
+/* Hands over the results that are there. */
+static void complete(struct drive *d)
+{
+    struct drive_request *r;
+
+    for (;;) {
+        pthread_mutex_lock(&d->mutex);
+        r = queue_take(&d->done);
+        pthread_mutex_unlock(&d->mutex);
+        if (r == NULL)
+            return;
+        if (r->err != 0)
+            vm_log(d->vm, LOG_GUEST_ERROR, "%s: request %d at %llx: %s", d->id, (int)r->op,
+                   (unsigned long long)r->off, strerror(-r->err));
+        r->pending = false;
+        r->done(r->dev, r, r->err);
+    }
+}
+
+/* To wake the I/O thread for a result takes as long as to read a few pages, so the worker does this
+ * itself where the machine runs and nobody has its lock. */
+static void hand_over(struct drive *d)
+{
+    struct vm *vm = d->vm;
+
+    if (vm->cpu[0] == NULL || !atomic_load(&vm->cpu[0]->on) || !fair_trylock(&vm->lock)) {
+        io_kick(vm);
+        return;
+    }
+    complete(d);
+    vm_unlock(vm);
+}
+
 static void *worker(void *arg)
 {
     struct drive *d = arg;
@@ -111,7 +144,9 @@ static void *worker(void *arg)
         d->active = NULL;
         queue_put(&d->done, r);
         pthread_cond_broadcast(&d->idle);
-        io_kick(d->vm);
+        pthread_mutex_unlock(&d->mutex);
+        hand_over(d);
+        pthread_mutex_lock(&d->mutex);
     }
     pthread_mutex_unlock(&d->mutex);
     return NULL;
@@ -147,25 +182,6 @@ void drive_cancel(struct drive *d, struct drive_request *r)
     queue_remove(&d->done, r);
     pthread_mutex_unlock(&d->mutex);
     r->pending = false;
-}
-
-/* Hands over the results that are there. */
-static void complete(struct drive *d)
-{
-    struct drive_request *r;
-
-    for (;;) {
-        pthread_mutex_lock(&d->mutex);
-        r = queue_take(&d->done);
-        pthread_mutex_unlock(&d->mutex);
-        if (r == NULL)
-            return;
-        if (r->err != 0)
-            vm_log(d->vm, LOG_GUEST_ERROR, "%s: request %d at %llx: %s", d->id, (int)r->op,
-                   (unsigned long long)r->off, strerror(-r->err));
-        r->pending = false;
-        r->done(r->dev, r, r->err);
-    }
 }
 
 /* Waits until there is nothing to do. */

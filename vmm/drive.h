@@ -3,8 +3,8 @@
  * or a tray that may be empty (CD-ROM, floppy).
  *
  * Requests are asynchronous. Each drive has a worker thread, which does them one after the other
- * without the machine lock; results are handed to the device on the I/O thread. All calls need the
- * machine lock, and callbacks have it.
+ * without the machine lock; it hands results to the device where nobody has that lock, and leaves
+ * them to the I/O thread otherwise. All calls need the machine lock, and callbacks have it.
  *
  * When the machine pauses or ends, all requests are carried out first and their results handed
  * over; at its end, what was written is flushed to the host's disk. */

@@ -16,6 +16,17 @@ void fair_lock(struct fair_lock *l)
     }
 }
 
+bool fair_trylock(struct fair_lock *l)
+{
+    for (unsigned looks = 0; looks < LOOKS; looks++) {
+        unsigned free = atomic_load(&l->serving); /* then the next ticket has this number */
+
+        if (atomic_compare_exchange_strong(&l->next, &free, free + 1))
+            return true;
+    }
+    return false;
+}
+
 void fair_unlock(struct fair_lock *l)
 {
     unsigned ticket = atomic_load_explicit(&l->serving, memory_order_relaxed) + 1;

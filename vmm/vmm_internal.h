@@ -36,6 +36,8 @@ struct fair_lock {
 
 void fair_lock(struct fair_lock *l);
 void fair_unlock(struct fair_lock *l);
+/* Looks as often as fair_lock(), but does not wait then. */
+bool fair_trylock(struct fair_lock *l);
 
 /* -- Buses and memory -------------------------------------------------------------------------- */
 

@@ -444,7 +444,7 @@ static enum cpu_exit start_and_wait(struct cpu *c)
     return CPU_EXIT_ATTENTION;
 }
 
-START_TEST(io_thread_hands_over)
+START_TEST(results_reach_a_running_guest)
 {
     struct vm *vm = copier_vm();
 
@@ -505,6 +505,32 @@ START_TEST(pause_drains)
 }
 END_TEST
 
+/* A thread less to be woken. Nobody else would do it here: there is no I/O thread. */
+START_TEST(worker_hands_over)
+{
+    const struct drive_config cfg = {.image = RAW("a")};
+    struct vm *vm = machine(&cfg, 1);
+    struct drive *d = drive_find(vm, DRIVE_IDE, 0);
+    struct notes *l = calloc(1, sizeof(*l));
+    unsigned handed = 0;
+
+    atomic_store(&vm->cpu[0]->on, true);
+    for (unsigned k = 0; k < REQUESTS; k++) {
+        submit(d, l, k, DRIVE_READ, k * 4096);
+        vm_unlock(vm);
+        usleep(5000);
+        vm_lock(vm);
+        handed += !l->r[k].pending;
+        drives_drain(vm); /* the lock was not free when it looked */
+    }
+    ck_assert_uint_eq(l->count, REQUESTS);
+    ck_assert_uint_gt(handed, 0);
+    atomic_store(&vm->cpu[0]->on, false);
+    destroy(vm);
+    free(l);
+}
+END_TEST
+
 /* Requests under way when the machine goes are cancelled. */
 START_TEST(destroyed_under_way)
 {
@@ -530,7 +556,8 @@ int main(void)
     tcase_add_test(t, cancelled);
     tcase_add_test(t, other_media);
     tcase_add_test(t, locked_tray);
-    tcase_add_test(t, io_thread_hands_over);
+    tcase_add_test(t, results_reach_a_running_guest);
+    tcase_add_test(t, worker_hands_over);
     tcase_add_test(t, end_drains);
     tcase_add_test(t, pause_drains);
     tcase_add_test(t, destroyed_under_way);
