@@ -518,14 +518,20 @@ static void loaded(struct device *d)
     update_irq(s);
 }
 
+static void drive_changed(struct fdc *s, unsigned unit)
+{
+    s->drive[unit].changed = true;
+    fdc_forget_ahead(s);
+}
+
 static void drive_a_changed(void *dev)
 {
-    ((struct fdc *)dev)->drive[0].changed = true;
+    drive_changed(dev, 0);
 }
 
 static void drive_b_changed(void *dev)
 {
-    ((struct fdc *)dev)->drive[1].changed = true;
+    drive_changed(dev, 1);
 }
 
 static int realize(struct device *d)
@@ -610,6 +616,7 @@ static const struct field fdc_fields[] = {
     FIELD_TIMER(struct fdc, retry),
     UNSAVED(struct fdc, request),
     UNSAVED(struct fdc, requested),
+    UNSAVED(struct fdc, ahead),
     UNSAVED(struct fdc, line),
     FIELDS_END,
 };

@@ -78,6 +78,15 @@ struct fdc_transfer {
     bool stop; /* after this sector */
 };
 
+/* What the drive read together with the last sector that it was asked for: the rest of the track.
+ */
+struct fdc_ahead {
+    struct drive *drive;
+    uint64_t off;
+    size_t n; /* 0: nothing */
+    uint8_t data[FLOPPY_TRACK];
+};
+
 struct fdc {
     struct device dev;
     uint8_t dor, tdr, dsr;
@@ -94,7 +103,7 @@ struct fdc {
     uint8_t data[FLOPPY_SECTOR];   /* the guest's */
     uint16_t data_pos;
     uint64_t disk_off;
-    bool disk_busy; /* a request of `sector` is under way */
+    bool disk_busy; /* a request is under way */
     bool irq;
     uint8_t seeking; /* set of units */
     uint8_t target[FDC_UNITS];
@@ -105,6 +114,7 @@ struct fdc {
     struct timer seek_end, retry;
     struct drive_request request;
     struct drive *requested; /* where that is, or was last */
+    struct fdc_ahead ahead;
     struct irq line;
 };
 
@@ -130,6 +140,8 @@ uint8_t fdc_pio_in(struct fdc *s);
 void fdc_pio_out(struct fdc *s, uint8_t val);
 /* After a state was loaded, which may hold anything. */
 void fdc_transfer_loaded(struct fdc *s);
+/* Another disk may be in. */
+void fdc_forget_ahead(struct fdc *s);
 void fdc_retry_due(void *opaque);
 
 #endif

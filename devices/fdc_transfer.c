@@ -159,12 +159,21 @@ static bool writes(const struct fdc_transfer *x)
 }
 
 static void guest_turn(struct fdc *s);
+static void submit(struct fdc *s, struct drive *d, size_t n);
 
 static void disk_done(void *dev, struct drive_request *r, int err)
 {
     struct fdc *s = dev;
 
     s->disk_busy = false;
+    if (err != 0 && r->n > FLOPPY_SECTOR) { /* perhaps another sector's fault */
+        submit(s, s->requested, FLOPPY_SECTOR);
+        return;
+    }
+    if (err == 0 && r->op == DRIVE_READ) {
+        s->ahead.n = r->n;
+        memcpy(s->sector, s->ahead.data, FLOPPY_SECTOR);
+    }
     if (err == -ENOMEDIUM)
         fail(s, FDC_ST1_MA, 0);
     else if (err == -EACCES)
@@ -177,35 +186,72 @@ static void disk_done(void *dev, struct drive_request *r, int err)
         guest_turn(s);
 }
 
-static void submit(struct fdc *s, struct drive *d)
+void fdc_forget_ahead(struct fdc *s)
 {
+    s->ahead.n = 0;
+}
+
+/* `n` bytes from disk_off on. */
+static void submit(struct fdc *s, struct drive *d, size_t n)
+{
+    bool write = writes(&s->x);
+
+    fdc_forget_ahead(s);
+    s->ahead.drive = d;
+    s->ahead.off = s->disk_off;
     s->disk_busy = true;
     s->requested = d;
     s->request = (struct drive_request){
-        .op = writes(&s->x) ? DRIVE_WRITE : DRIVE_READ,
+        .op = write ? DRIVE_WRITE : DRIVE_READ,
         .off = s->disk_off,
-        .buf = s->sector,
-        .n = FLOPPY_SECTOR,
+        .buf = write ? s->sector : s->ahead.data,
+        .n = n,
         .done = disk_done,
         .dev = s,
     };
     drive_submit(d, &s->request);
 }
 
-/* What an image lacks at the end of its disk reads as zeros. */
+/* From disk_off to the end of its track, or of the image; 0: the image lacks it. */
+static size_t rest_of_track(const struct fdc *s, const struct floppy *f)
+{
+    const struct floppy_format *disk = floppy_disk(f);
+    size_t track = disk != NULL ? (size_t)disk->sectors * FLOPPY_SECTOR : FLOPPY_SECTOR;
+    size_t n = track - s->disk_off % track;
+    uint64_t bytes = drive_bytes(f->drive);
+
+    if (s->disk_off + FLOPPY_SECTOR > bytes)
+        return 0;
+    return s->disk_off + n > bytes ? (size_t)(bytes - s->disk_off) : n;
+}
+
+/* The sector is there already: it was read ahead, or the image lacks it and it is of zeros. */
+static bool need_not_read(struct fdc *s, const struct floppy *f)
+{
+    const struct fdc_ahead *a = &s->ahead;
+
+    if (f->drive == a->drive && s->disk_off >= a->off &&
+        s->disk_off + FLOPPY_SECTOR <= a->off + a->n)
+        memcpy(s->sector, a->data + (s->disk_off - a->off), FLOPPY_SECTOR);
+    else if (rest_of_track(s, f) == 0)
+        memset(s->sector, 0, FLOPPY_SECTOR);
+    else
+        return false;
+    return true;
+}
+
 static void disk_turn(struct fdc *s)
 {
     struct floppy *f = fdc_drive(s, s->x.unit);
 
-    if (f == NULL)
+    if (f == NULL) {
         fail(s, FDC_ST1_MA, 0);
-    else if (s->disk_off + FLOPPY_SECTOR <= drive_bytes(f->drive) || writes(&s->x)) {
+    } else if (writes(&s->x) || !need_not_read(s, f)) {
         s->phase = FDC_BUSY;
-        submit(s, f->drive);
+        submit(s, f->drive, writes(&s->x) ? FLOPPY_SECTOR : rest_of_track(s, f));
     } else if (s->x.use == FDC_USE_VERIFY) {
         sector_done(s);
     } else {
-        memset(s->sector, 0, FLOPPY_SECTOR);
         guest_turn(s);
     }
 }
@@ -465,6 +511,7 @@ void fdc_transfer_loaded(struct fdc *s)
     f = fdc_drive(s, x->unit);
     if (s->phase != FDC_BUSY || f == NULL)
         s->disk_busy = false;
+    fdc_forget_ahead(s);
     if (s->disk_busy)
-        submit(s, f->drive);
+        submit(s, f->drive, FLOPPY_SECTOR);
 }

@@ -11,6 +11,7 @@
 #include "vmm/state.h"
 
 #define FLOPPY_SECTOR 512
+#define FLOPPY_TRACK  (36 * FLOPPY_SECTOR) /* one side's, at most */
 
 /* What CMOS memory and the BIOS call a drive. */
 enum floppy_type {

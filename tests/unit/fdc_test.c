@@ -3,6 +3,7 @@
  * tables give, all sizes of disks, and guests that do not keep to any of it. */
 #include "devices/fdc_state.h"
 #include "tests/unit/disk_files.h"
+#include "tests/unit/disk_images.h"
 #include "tests/unit/fake_cpu.h"
 #include "tests/unit/floppy_board.h"
 
@@ -617,6 +618,64 @@ START_TEST(protected_and_changed)
 }
 END_TEST
 
+/* A sector that the drive has read already is not what was written since, nor the next disk's. */
+START_TEST(read_ahead_is_forgotten)
+{
+    struct disk_options o = {.file = "b", .format = "raw"};
+    char err[DRIVE_ERR_LEN];
+
+    seek(0, 0, 5);
+    floppy_dma(vm, DMA_TO_MEMORY, BUF, 512);
+    command(MFM | 6, 5, 0, 3, 18);
+    CK_RESULT(0, 0, 0, 5, 0, 4, 2);
+    memset(ram(BUF), 0x5a, 512);
+    floppy_dma(vm, DMA_FROM_MEMORY, BUF, 512);
+    command(MFM | 5, 5, 0, 4, 18);
+    CK_RESULT(0, 0, 0, 5, 0, 5, 2);
+    floppy_dma(vm, DMA_TO_MEMORY, BUF + 512, 1024);
+    command(MFM | 6, 5, 0, 4, 18);
+    CK_RESULT(0, 0, 0, 5, 0, 6, 2);
+    ck_assert_mem_eq(ram(BUF + 512), ram(BUF), 512);
+    ck_assert_mem_eq(ram(BUF + 1024), at(5, 0, 5), 512);
+    memset(image, 0xc3, SIZE);
+    make_file("b", image, SIZE, SIZE);
+    vm_lock(vm);
+    ck_assert_int_eq(drive_change(drive_find(vm, DRIVE_FLOPPY, 0), &o, false, err), 0);
+    vm_unlock(vm);
+    floppy_dma(vm, DMA_TO_MEMORY, BUF, 512);
+    command(MFM | 6, 5, 0, 6, 18);
+    CK_RESULT(0, 0, 0, 5, 0, 7, 2);
+    ck_assert_mem_eq(ram(BUF), image, 512);
+}
+END_TEST
+
+/* A sector on a track cannot be read: those before it can. */
+START_TEST(a_bad_sector_fails_alone)
+{
+    const struct qcow2_spec spec = {.version = 3, .cluster_bits = 9, .refcount_order = 4, SIZE};
+    struct disk_options o = {.file = "b", .format = "qcow2", .readonly = true};
+    char err[DRIVE_ERR_LEN];
+    unsigned bad = 3 * 32 * KIB; /* where the fourth table of clusters begins */
+
+    make_qcow2("b", &spec);
+    patch_file("b", 3 * 512 + 3 * 8, 8, UINT64_C(1) << 63 | 1 << 30); /* behind the file */
+    ck_assert_ptr_eq(image + bad, at(5, 0, 13));
+    vm_lock(vm);
+    ck_assert_int_eq(drive_change(drive_find(vm, DRIVE_FLOPPY, 0), &o, false, err), 0);
+    vm_unlock(vm);
+    seek(0, 0, 5);
+    memset(ram(BUF), 0xff, 1024);
+    floppy_dma(vm, DMA_TO_MEMORY, BUF, 512);
+    command(MFM | 6, 5, 0, 12, 18);
+    CK_RESULT(0, 0, 0, 5, 0, 13, 2);
+    floppy_dma(vm, DMA_TO_MEMORY, BUF, 1024);
+    command(MFM | 6, 5, 0, 12, 18);
+    CK_RESULT(0x40, 0x20, 0x20, 5, 0, 13, 2);
+    ck_assert_uint_eq(*ram(BUF + 511), 0);
+    ck_assert_uint_eq(*ram(BUF + 512), 0xff);
+}
+END_TEST
+
 /* -- States and hostile guests ----------------------------------------------------------------- */
 
 START_TEST(saved_within_a_command)
@@ -709,6 +768,8 @@ int main(void)
     tcase_add_loop_test(tc, all_sizes, 0, sizeof(sizes) / sizeof(sizes[0]));
     tcase_add_test(tc, odd_sizes_are_padded);
     tcase_add_test(tc, protected_and_changed);
+    tcase_add_test(tc, read_ahead_is_forgotten);
+    tcase_add_test(tc, a_bad_sector_fails_alone);
     tcase_add_test(tc, saved_within_a_command);
     tcase_add_test(tc, loads_a_command_without_steps);
     tcase_add_loop_test(tc, the_fifo_has_an_end, 0, 32);
