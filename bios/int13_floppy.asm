@@ -94,6 +94,9 @@ fdc_in: push    dx
 ; Waits until the controller wants a byte (AH = 0) or has one (MSR_DIO): DX is its status port; CF
 ; after three seconds.
 fdc_wait:
+        or      ah, MSR_RQM
+        call    .is
+        je      .end
         push    ebx
         push    ecx
         push    eax
@@ -101,16 +104,19 @@ fdc_wait:
         mov     ebx, eax
         pop     eax
         mov     ecx, 3000 * MS
-        mov     dx, FDC_MSR
-        or      ah, MSR_RQM
-.next:  in      al, dx
-        and     al, MSR_RQM | MSR_DIO
-        cmp     al, ah
-        je      .end
+.next:  call    .is
+        je      .done
         call    expired
         jnc     .next
-.end:   pop     ecx
+.done:  pop     ecx
         pop     ebx
+.end:   ret
+
+; ZF: the status is AH; then CF is clear. DX is its port. Changes AL.
+.is:    mov     dx, FDC_MSR
+        in      al, dx
+        and     al, MSR_RQM | MSR_DIO
+        cmp     al, ah
         ret
 
 ; The result of a command to BDA_FD_RESULT; CF: there is none.
@@ -342,9 +348,13 @@ floppy_calibrate:
         clc
 .end:   ret
 
-; Drive SI to cylinder BL. CF.
+; Drive SI to cylinder BL, unless its head is there. CF.
 floppy_seek:
-        push    bx
+        bt      word [BDA_FD_RECAL], si
+        jnc     .go
+        cmp     [BDA_FD_TRACK + si], bl
+        je      .there                  ; CF is clear
+.go:    push    bx
         mov     al, 0x0f
         call    fdc_out
         jc      .end
@@ -356,7 +366,7 @@ floppy_seek:
         jc      .end
         pop     bx
         mov     [BDA_FD_TRACK + si], bl
-        ret
+.there: ret
 .end:   pop     bx
         stc
         ret
