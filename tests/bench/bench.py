@@ -9,12 +9,12 @@
 Each round runs a kernel on all sides, one after the other; the tables show medians of the rounds,
 as times relative to native. Time that a process spends waiting for a CPU of a busy host is taken
 out: native counts CPU time, emulators lose the share in which their busiest thread waited.
+The set "pc" (pc.py) is of whole machines, not of programs in Linux.
 Tables are Markdown; the bars below them are the project's goals. Status 1: a wrong result.
 """
 
 import argparse
 import gzip
-import math
 import os
 import re
 import shlex
@@ -28,7 +28,10 @@ import time
 
 TOP = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 sys.path.insert(0, f"{TOP}/tests/boot")
-from machine import Console, Failure  # noqa: E402 (found through the line above)
+import pc  # noqa: E402 (it finds modules through the line above, too)
+from machine import Console, Failure  # noqa: E402
+from measure import (busiest, cell, cpu_share, geomean, print_bar, print_table,  # noqa: E402
+                     ratio, thread_times)
 
 SOURCES = ["main.c", "compute.c", "float.c", "system.c"]
 # No vectors of the host's own choice: guests and host run the same instructions.
@@ -37,7 +40,7 @@ COMPILE = ("gcc -std=gnu17 -O2 -ffreestanding -nostdlib -static -fno-pie -no-pie
            "-fno-tree-loop-distribute-patterns -Wno-psabi").split()
 GUESTS = {"amd64": ["-m64", "-mno-red-zone"], "686-pae": ["-m32", "-march=i686"]}
 
-SETS = ["boot", "mips", "translate", "compute", "system", "tools", "share"]
+SETS = ["boot", "mips", "translate", "compute", "system", "tools", "share", "pc"]
 SIDES = ["native", "jit", "interp", "qemu"]
 # Where no others are asked for; the interpreter is too slow for every kernel.
 USUAL_SIDES = {"boot": ["jit", "interp", "qemu"], "mips": SIDES}
@@ -71,10 +74,6 @@ BOOT_SECONDS = 600
 KERNEL_SECONDS = 300
 
 
-def geomean(values):
-    return math.exp(statistics.fmean(math.log(v) for v in values))
-
-
 # -- What runs -----------------------------------------------------------------------------------
 
 
@@ -103,6 +102,15 @@ def make_initrd(guest, program, folder):
     with open(path, "wb") as file:
         file.write(base + b"\0" * (-len(base) % 4) + gzip.compress(archive))
     return path
+
+
+def emulators(options):
+    """The emulators' commands by side."""
+    return {
+        "jit": shlex.split(options.calque) + ["-accel", "jit"],
+        "interp": shlex.split(options.calque) + ["-accel", "interp"],
+        "qemu": shlex.split(options.qemu),
+    }
 
 
 class Native:
@@ -149,39 +157,22 @@ class Guest:
                                   "-append", "console=ttyS0 cryptomgr.notests"]
         self.console = None
 
-    def schedstat(self):
-        """By thread: nanoseconds that it ran, and that it waited for a CPU."""
-        folder = f"/proc/{self.console.process.pid}/task"
-        stats = {}
-        for thread in os.listdir(folder):
-            with open(f"{folder}/{thread}/schedstat", encoding="ascii") as file:
-                stats[thread] = [int(field) for field in file.read().split()[:2]]
-        return stats
-
-    def busiest(self, before):
-        """The busiest thread's seconds since `before`: running, waiting."""
-        pairs = [(run - before.get(thread, (0, 0))[0], wait - before.get(thread, (0, 0))[1])
-                 for thread, (run, wait) in self.schedstat().items()]
-        run, wait = max(pairs)
-        return run / 1e9, wait / 1e9
-
     def boot(self):
         """Seconds from the start of the program to the shell's prompt."""
         start = time.monotonic()
         self.console = Console(self.command, self.log, 1.0)
         self.console.expect(r"Calque guest is up.*?\n/ # ", BOOT_SECONDS)
         passed = time.monotonic() - start
-        return passed - self.busiest({})[1]
+        return passed - busiest(self.console.process, {})[1]
 
     def shell(self, command):
         if not self.console:
             self.boot()
             self.console.shell(f"dmesg -n 1; cd /tmp; bench text {TEXT_KILOBYTES} >text",
                                KERNEL_SECONDS)
-        before = self.schedstat()
+        before = thread_times(self.console.process)
         text = self.console.shell(command.replace("BUSYBOX", "/bin/busybox"), KERNEL_SECONDS)
-        run, wait = self.busiest(before)
-        return text, run / (run + wait)
+        return text, cpu_share(self.console.process, before)
 
     def close(self):
         if self.console:
@@ -201,13 +192,8 @@ class Bench:
         self.failed = False
         program = compile_program(guest, folder)
         initrd = make_initrd(guest, program, folder)
-        emulators = {
-            "jit": shlex.split(options.calque) + ["-accel", "jit"],
-            "interp": shlex.split(options.calque) + ["-accel", "interp"],
-            "qemu": shlex.split(options.qemu),
-        }
         self.all_sides = {"native": Native(guest, program)}
-        for name, command in emulators.items():
+        for name, command in emulators(options).items():
             self.all_sides[name] = Guest(name, guest, command, initrd, f"{folder}/{name}.log")
         self.sides = []
         text, _ = self.all_sides["native"].shell("bench list")
@@ -345,34 +331,7 @@ class Bench:
         return times
 
 
-def ratio(times, numerator, denominator):
-    """Median over the rounds of one side's time by another's; None where there is none."""
-    pairs = zip(times.get(numerator, []), times.get(denominator, []))
-    ratios = [a / b for a, b in pairs if a and b]
-    return statistics.median(ratios) if ratios else None
-
-
 # -- Tables --------------------------------------------------------------------------------------
-
-
-def cell(value, form=".2f"):
-    return "–" if value is None else format(value, form)
-
-
-def print_table(rows):
-    """Rows of texts as a Markdown table; the first is its head, the first column is words."""
-    widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
-    lines = [[row[0].ljust(widths[0])] + [c.rjust(w) for c, w in zip(row[1:], widths[1:])]
-             for row in rows]
-    lines.insert(1, ["-" * widths[0]] + ["-" * (w - 1) + ":" for w in widths[1:]])
-    for line in lines:
-        print("| " + " | ".join(line) + " |")
-
-
-def print_bar(text, value, limit, at_least=False):
-    good = value >= limit if at_least else value <= limit
-    print(f"- {text}: {value:.2f}, goal {'≥' if at_least else '≤'} {limit}: "
-          f"{'reached' if good else 'falls short'}")
 
 
 def print_set(guest, group, times, sides):
@@ -484,12 +443,14 @@ def main():
         print("QEMU is not installed: its side is left out.")
         options.present.remove("qemu")
     failed = False
-    for guest in options.guests:
+    for guest in options.guests if options.sets != ["pc"] else []:
         folder = f"{TOP}/build/bench/{guest}"
         os.makedirs(folder, exist_ok=True)
         bench = Bench(guest, options, folder)
         try:
             for group in options.sets:
+                if group == "pc":
+                    continue
                 if group == "translate":
                     print_translate(guest, bench.measure_translate())
                     continue
@@ -507,6 +468,10 @@ def main():
         finally:
             bench.close()
         failed |= bench.failed
+    if "pc" in options.sets:
+        sides = [name for name in options.sides or ["jit", "qemu"] if name in options.present]
+        commands = {name: command for name, command in emulators(options).items() if name in sides}
+        failed |= pc.run(commands, options.guests, options, f"{TOP}/build/bench/pc")
     sys.exit(1 if failed else 0)
 
 
