@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* The commands of ATA disks, and those that CD-ROM drives share with them (ATA/ATAPI-6, T13 1410D,
- * chapter 8; a few older ones from ATA-4). */
+ * chapter 8; a few older ones from ATA-4, and TRIM from ACS-2). */
 #include "devices/ide_state.h"
 
 #define MODE_MDMA     0x20 /* of SET FEATURES */
@@ -126,6 +126,23 @@ static void flush(struct ide_channel *ch, unsigned how)
     (void)how;
     ch->dma = false;
     ide_start_flush(ch);
+}
+
+#define TRIM 0x01 /* of the feature register */
+
+/* Ranges that the host has no use for any more (ACS-2, T13 2015-D, 7.10). */
+static void data_set_management(struct ide_channel *ch, unsigned how)
+{
+    struct ide_unit *u = ide_selected(ch);
+    uint32_t n = sector_count(u, how & EXT);
+
+    if (u->feature.now != TRIM || n > IDE_BUF / IDE_SECTOR) {
+        abort_command(ch);
+        return;
+    }
+    ch->dma = true;
+    ch->sector_bytes = ch->block = IDE_SECTOR;
+    ide_start_trim(ch, n);
 }
 
 /* Seeks have nothing to do but to say whether there is such a place. */
@@ -342,6 +359,7 @@ static const struct command {
     void (*run)(struct ide_channel *ch, unsigned how);
     uint8_t how, devices;
 } commands[256] = {
+    [0x06] = {data_set_management, EXT | DMA, DISK},
     [0x10 ... 0x1f] = {nothing_to_do, 0, DISK}, /* RECALIBRATE */
     [0x20] = {read_sectors, 0, DISK},
     [0x21] = {read_sectors, 0, DISK},

@@ -105,13 +105,15 @@ void ata_identify(const struct ide_unit *u, uint8_t *data)
         {66, 120},
         {67, 120},
         {68, 120},
-        {80, 0x007e}, /* ATA-1 to ATA/ATAPI-6 */
+        {80, 0x00fe}, /* ATA-1 to ATA/ATAPI-7: hosts look for TRIM in none that is older */
         {82, 0x0061}, /* look-ahead, write cache, SMART */
         {83, 0x7400}, /* FLUSH CACHE (EXT), 48-bit addresses */
         {84, 0x4040}, /* WRITE FUA EXT */
         {86, 0x3400},
         {87, 0x4040},
-        {93, 0x6001}, /* cable of 80 wires */
+        {93, 0x6001},                /* cable of 80 wires */
+        {105, IDE_BUF / IDE_SECTOR}, /* of ranges in a DATA SET MANAGEMENT command */
+        {169, 0x0001},               /* which knows TRIM */
     };
     uint64_t sectors = drive_bytes(u->drive) / IDE_SECTOR;
     unsigned cylinders = ata_cylinders(u, u->heads, u->spt);

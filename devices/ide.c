@@ -303,6 +303,7 @@ static void check_channel(struct ide_channel *ch)
         ch->drq_end > ch->end || ch->pos > ch->end || ch->block == 0 ||
         (ch->phase < IDE_DMA && ch->phase > IDE_DISK && ch->pos > ch->drq_end) ||
         (ch->job == IDE_PACKET_OUT && (!u->is_cd || ch->end < IDE_PACKET)) ||
+        (ch->job == IDE_TRIM && u->is_cd) ||
         (ch->job == IDE_WRITE &&
          (u->is_cd || ch->end % IDE_SECTOR != 0 || ch->left < ch->end / IDE_SECTOR)) ||
         (ch->sector_bytes != IDE_SECTOR && ch->sector_bytes != 2048 && ch->sector_bytes != 2352) ||

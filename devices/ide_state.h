@@ -59,6 +59,7 @@ enum ide_job {
     IDE_WRITE,  /* sectors from the host */
     IDE_VERIFY, /* sectors to nowhere */
     IDE_FLUSH,
+    IDE_TRIM,       /* ranges from the host, which are then discarded one by one */
     IDE_REPLY,      /* what is in the buffer to the host */
     IDE_PACKET_OUT, /* an ATAPI command from the host */
     IDE_JOBS
@@ -99,7 +100,7 @@ struct ide_channel {
     uint32_t left;                 /* sectors that it is still to be */
     uint16_t sector_bytes;         /* of a sector as the host sees it */
     uint32_t block;                /* bytes that the host moves for one DRQ */
-    uint32_t pos, drq_end, end;    /* in buf */
+    uint32_t pos, drq_end, end;    /* in buf; pos: also of the next range to discard */
     uint8_t bm_command, bm_status; /* bus master */
     uint32_t bm_table, bm_next;    /* first and next descriptor */
     uint32_t bm_addr, bm_left;     /* of the current one */
@@ -136,6 +137,8 @@ void ide_cancel(struct ide_channel *ch);
 /* `n` sectors from lba on, one block a DRQ or by DMA. */
 void ide_start_sectors(struct ide_channel *ch, enum ide_job job, uint64_t lba, uint32_t n);
 void ide_start_flush(struct ide_channel *ch);
+/* `n` sectors of ranges to be discarded; they fit in the buffer. */
+void ide_start_trim(struct ide_channel *ch, uint32_t n);
 /* The first n bytes of buf go to the host. */
 void ide_start_reply(struct ide_channel *ch, uint32_t n);
 void ide_start_packet(struct ide_channel *ch);

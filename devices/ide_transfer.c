@@ -5,7 +5,10 @@
 #include "devices/ide_state.h"
 #include "vmm/vm.h"
 
+#define RANGE_BYTES 8 /* of TRIM: 48 bits of address, 16 bits of length */
+
 static void submit(struct ide_channel *ch);
+static void next_range(struct ide_channel *ch);
 
 /* Sectors that the buffer holds. */
 static uint32_t chunk(const struct ide_channel *ch)
@@ -61,10 +64,14 @@ static void offer(struct ide_channel *ch, uint32_t n, bool interrupt)
     }
 }
 
+static void first_range(struct ide_channel *ch);
+
 void ide_buffer_moved(struct ide_channel *ch)
 {
     if (ch->job == IDE_PACKET_OUT)
         atapi_execute(ch);
+    else if (ch->job == IDE_TRIM)
+        first_range(ch);
     else if (ch->job == IDE_WRITE || (ch->job == IDE_READ && ch->left > 0))
         submit(ch);
     else
@@ -119,6 +126,10 @@ static void done(void *dev, struct drive_request *r, int err)
         ide_succeed(ch);
         return;
     }
+    if (ch->job == IDE_TRIM) {
+        next_range(ch);
+        return;
+    }
     if (ch->job == IDE_READ && ch->sector_bytes > image_sector(ide_selected(ch)))
         atapi_make_raw(ch->buf, r->buf, ch->lba, n);
     ch->lba += n;
@@ -145,6 +156,9 @@ static void submit(struct ide_channel *ch)
     *r = (struct drive_request){.done = done, .dev = ch, .buf = ch->buf, .off = ch->lba * sector};
     if (ch->job == IDE_FLUSH) {
         r->op = DRIVE_FLUSH;
+    } else if (ch->job == IDE_TRIM) {
+        r->op = DRIVE_DISCARD;
+        r->n = (size_t)ch->left * IDE_SECTOR;
     } else if (ch->job == IDE_WRITE) {
         r->op = DRIVE_WRITE;
         r->n = ch->end;
@@ -165,6 +179,53 @@ void ide_resume(struct ide_channel *ch)
         submit(ch);
 }
 
+/* -- Ranges ------------------------------------------------------------------------------------ */
+
+static bool is_range_left(const struct ide_channel *ch)
+{
+    return ch->end - ch->pos >= RANGE_BYTES;
+}
+
+static uint64_t range_first(const struct ide_channel *ch)
+{
+    uint64_t lba = 0;
+
+    for (unsigned k = 0; k < 6; k++)
+        lba |= (uint64_t)ch->buf[ch->pos + k] << (8 * k);
+    return lba;
+}
+
+/* Takes the range at pos. */
+static uint32_t range_sectors(struct ide_channel *ch)
+{
+    const uint8_t *at = ch->buf + ch->pos;
+
+    ch->pos += RANGE_BYTES;
+    return at[6] | (uint32_t)at[7] << 8;
+}
+
+/* Ranges that follow each other are one request: an image can give back whole clusters only. */
+static void next_range(struct ide_channel *ch)
+{
+    ch->left = 0;
+    while (ch->left == 0 && is_range_left(ch)) {
+        ch->lba = range_first(ch);
+        ch->left = range_sectors(ch);
+    }
+    while (is_range_left(ch) && range_first(ch) == ch->lba + ch->left)
+        ch->left += range_sectors(ch);
+    if (ch->left > 0)
+        submit(ch);
+    else
+        ide_succeed(ch);
+}
+
+static void first_range(struct ide_channel *ch)
+{
+    ch->pos = 0;
+    next_range(ch);
+}
+
 /* -- Jobs -------------------------------------------------------------------------------------- */
 
 void ide_start_sectors(struct ide_channel *ch, enum ide_job job, uint64_t lba, uint32_t n)
@@ -182,6 +243,12 @@ void ide_start_flush(struct ide_channel *ch)
 {
     ch->job = IDE_FLUSH;
     submit(ch);
+}
+
+void ide_start_trim(struct ide_channel *ch, uint32_t n)
+{
+    ch->job = IDE_TRIM;
+    offer(ch, n * IDE_SECTOR, false);
 }
 
 void ide_start_reply(struct ide_channel *ch, uint32_t n)

@@ -156,6 +156,18 @@ static int set_cache(struct parse *p, const char *word, const char *text)
     return 0;
 }
 
+static int set_discard(struct parse *p, const char *word, const char *text)
+{
+    static const struct name names[] = {
+        {"ignore", 0}, {"off", 0}, {"unmap", 1}, {"on", 1}, {NULL, 0}};
+    int value = find_name(names, text);
+
+    if (value < 0)
+        return wrong(p, word, "only 'ignore' and 'unmap' are possible");
+    p->cfg.unmap = value;
+    return 0;
+}
+
 static int set_id(struct parse *p, const char *word, const char *text)
 {
     size_t n = strlen(text);
@@ -186,6 +198,7 @@ static const struct property {
     {"read-only", set_readonly},
     {"snapshot", set_snapshot},
     {"cache", set_cache},
+    {"discard", set_discard},
     {"id", set_id},
     {"follow-backing", set_follow},
 };
@@ -280,7 +293,7 @@ static int set_property(struct parse *p, const char *word)
     return wrong(
         p, word,
         "unknown; there are file, format, if, index, bus, unit, media, readonly, snapshot, "
-        "cache, id and follow-backing");
+        "cache, discard, id and follow-backing");
 }
 
 int drives_add(struct drive_set *s, const char *arg, char *err, size_t err_len)

@@ -75,8 +75,9 @@ static struct drive_request *queue_take(struct queue *q)
 
 /* -- The worker -------------------------------------------------------------------------------- */
 
-static int carry_out(struct disk *disk, const struct drive_request *r)
+static int carry_out(const struct drive *d, const struct drive_request *r)
 {
+    struct disk *disk = d->disk;
     int err;
 
     if (disk == NULL)
@@ -87,7 +88,7 @@ static int carry_out(struct disk *disk, const struct drive_request *r)
         err = disk_write(disk, r->off, r->buf, r->n);
         return err == 0 && r->sync ? disk_flush(disk) : err;
     case DRIVE_FLUSH: return disk_flush(disk);
-    case DRIVE_DISCARD: return disk_discard(disk, r->off, r->n);
+    case DRIVE_DISCARD: return d->cfg.unmap ? disk_discard(disk, r->off, r->n) : 0;
     }
     return -EINVAL;
 }
@@ -139,7 +140,7 @@ static void *worker(void *arg)
         }
         d->active = r;
         pthread_mutex_unlock(&d->mutex);
-        r->err = carry_out(d->disk, r);
+        r->err = carry_out(d, r);
         pthread_mutex_lock(&d->mutex);
         d->active = NULL;
         queue_put(&d->done, r);

@@ -35,6 +35,7 @@ struct drive_config {
     enum drive_media media;    /* DRIVE_CDROM with DRIVE_IDE only */
     struct disk_options image; /* file NULL: no medium (not for IDE disks). A CD is read only,
                                 * whatever this says. */
+    bool unmap;                /* DRIVE_DISCARD has an effect */
 };
 
 /* -- Finding and asking ------------------------------------------------------------------------ */

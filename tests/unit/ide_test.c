@@ -8,6 +8,7 @@
 #define LARGE      (UINT64_C(200) << 30)
 #define READY      (ATA_DRDY | ATA_DSC)
 
+#define MANAGE_DATA  0x06
 #define READ         0x20
 #define READ_EXT     0x24
 #define READ_DMA_EXT 0x25
@@ -27,7 +28,7 @@
 #define SET_FEATURES 0xef
 
 static const struct drive_config disks[] = {
-    {.image = {.file = "a", .format = "raw"}},
+    {.image = {.file = "a", .format = "raw"}, .unmap = true},
     {.index = 2, .media = DRIVE_CDROM},
     {.index = 3, .image = {.file = "large", .format = "raw"}},
 };
@@ -582,6 +583,119 @@ START_TEST(dma_from_memory)
 }
 END_TEST
 
+/* -- TRIM -------------------------------------------------------------------------------------- */
+
+struct range {
+    uint64_t lba;
+    uint16_t n;
+};
+
+/* Starts the command with as many sectors as it is told of. */
+static void put_ranges(const struct range *ranges, unsigned n, unsigned sectors)
+{
+    uint8_t *bytes = calloc(sectors, 512);
+
+    for (unsigned k = 0; k < n; k++) {
+        uint64_t entry = ranges[k].lba | (uint64_t)ranges[k].n << 48;
+
+        memcpy(bytes + 8 * k, &entry, sizeof(entry));
+    }
+    to_memory(h, MEMORY, bytes, sectors * 512);
+    free(bytes);
+    descriptors(sectors * 512);
+    out(h, R_ERROR, 0x01);
+    command48(MANAGE_DATA, 0, sectors);
+    bm_start(h, false);
+}
+
+/* The status at its end. */
+static uint8_t trim(const struct range *ranges, unsigned n, unsigned sectors)
+{
+    put_ranges(ranges, n, sectors);
+    save_and_load(h);
+    settle(h);
+    bm_stop(h);
+    return in(h, R_STATUS);
+}
+
+/* A range's sectors are zeros, those around it as they were. */
+static void check_trimmed(uint32_t lba, unsigned n)
+{
+    static const uint8_t zeros[512];
+    uint8_t bytes[512];
+
+    for (unsigned k = 0; k < n + 2; k++) {
+        command(READ, lba - 1 + k, 1);
+        ck_assert_uint_eq(wait_status(h), READY | ATA_DRQ);
+        read_data(h, bytes, sizeof(bytes));
+        if (k > 0 && k <= n)
+            ck_assert_mem_eq(bytes, zeros, sizeof(zeros));
+        else
+            check_pattern(bytes, (uint64_t)(lba - 1 + k) * 512, sizeof(bytes));
+    }
+}
+
+START_TEST(trimmed)
+{
+    static struct range many[130] = {{16, 8}, {100, 0}, {64, 16}, [129] = {800, 8}};
+    uint16_t w[256];
+
+    identify(w);
+    ck_assert_uint_eq(w[169], 1);
+    ck_assert_uint_eq(w[80], 0xfe);
+    ck_assert_uint_eq(trim(many, 130, w[105]), READY);
+    check_trimmed(16, 8);
+    check_trimmed(64, 16);
+    check_trimmed(800, 8);
+}
+END_TEST
+
+START_TEST(neighbours_are_trimmed_together)
+{
+    static const struct range parts[] = {{16, 4}, {20, 3}, {23, 1}, {64, 8}, {75, 0}, {72, 8}};
+    static const struct range empty = {16, 0};
+
+    put_ranges(parts, 6, 1);
+    ck_assert_uint_eq(ide_channel_of(h)->left, 8);
+    settle(h);
+    bm_stop(h);
+    check_trimmed(16, 8);
+    check_trimmed(64, 16);
+    ck_assert_uint_eq(trim(&empty, 1, 1), READY);
+}
+END_TEST
+
+START_TEST(trim_mistakes)
+{
+    static const struct range behind[] = {{32, 8}, {DISK_BYTES / 512 - 1, 2}};
+
+    ck_assert_uint_eq(trim(behind, 2, 1), READY | ATA_ERR);
+    ck_assert_uint_eq(in(h, R_ERROR), ATA_ABRT);
+    check_trimmed(32, 8);
+    out(h, R_ERROR, 0x01);
+    command48(MANAGE_DATA, 0, IDE_BUF / 512 + 1);
+    ck_assert_uint_eq(in(h, R_STATUS), READY | ATA_ERR);
+    out(h, R_ERROR, 0x02); /* no such function */
+    command48(MANAGE_DATA, 0, 1);
+    ck_assert_uint_eq(in(h, R_STATUS), READY | ATA_ERR);
+}
+END_TEST
+
+/* Without discard=unmap the image keeps what it has. */
+START_TEST(trim_is_ignored)
+{
+    static const struct range range = {16, 8};
+    uint8_t bytes[512];
+
+    select_large();
+    ck_assert_uint_eq(trim(&range, 1, 1), READY);
+    command(READ, 16, 1);
+    ck_assert_uint_eq(wait_status(h), READY | ATA_DRQ);
+    read_data(h, bytes, sizeof(bytes));
+    check_pattern(bytes, 16 * 512, sizeof(bytes));
+}
+END_TEST
+
 /* A longer table: the bus master stays active. A shorter one: no interrupt, and the device goes on
  * with the next table. */
 START_TEST(dma_lengths)
@@ -792,6 +906,10 @@ int main(void)
     tcase_add_test(t, native_size);
     tcase_add_test(t, dma_to_memory);
     tcase_add_test(t, dma_from_memory);
+    tcase_add_test(t, trimmed);
+    tcase_add_test(t, neighbours_are_trimmed_together);
+    tcase_add_test(t, trim_mistakes);
+    tcase_add_test(t, trim_is_ignored);
     tcase_add_test(t, dma_lengths);
     tcase_add_test(t, dma_nowhere);
     tcase_add_test(t, dma_stopped);

@@ -197,6 +197,8 @@ static const struct {
                 .cache = DISK_CACHE_UNSAFE,
                 .follow_backing = true}}},
     {"-drive file=a,cache=none", 1, {.image = {.file = "a", .cache = DISK_CACHE_NONE}}},
+    {"-drive file=a,discard=unmap", 1, {.image = {.file = "a"}, .unmap = true}},
+    {"-drive file=a,discard=ignore", 1, {.image = {.file = "a"}}},
     {"-snapshot -hda a", 1, {.image = {.file = "a", .snapshot = true}}},
     {"-snapshot -drive file=a,snapshot=off", 1, {.image = {.file = "a"}}},
     {"-snapshot -cdrom a", 1, {.index = 2, .media = DRIVE_CDROM, .image = {.file = "a"}}},
@@ -228,6 +230,7 @@ START_TEST(drives_are_placed)
     ck_assert_int_eq(got->image.snapshot, want->image.snapshot);
     ck_assert_int_eq(got->image.cache, want->image.cache);
     ck_assert_int_eq(got->image.follow_backing, want->image.follow_backing);
+    ck_assert_int_eq(got->unmap, want->unmap);
 }
 END_TEST
 
@@ -323,6 +326,7 @@ static const struct {
     {"-drive if=floppy,media=cdrom", "if=ide"},
     {"-drive media=tape", "tape"},
     {"-drive file=a,cache=warm", "warm"},
+    {"-drive file=a,discard=maybe", "maybe"},
     {"-drive file=a,readonly=maybe", "maybe"},
     {"-drive file=a,readonly", "readonly"},
     {"-drive file=a,color=red", "color=red"},
