@@ -182,7 +182,15 @@ class Monitor:
         return self.answer().partition("\n")[2]
 
     def screen(self):
-        return self.command("info screen")
+        """The characters of a text screen; from the display's memory where the monitor has no
+        command for that.
+        """
+        text = self.command("info screen")
+        if not text.startswith("unknown command"):
+            return text
+        cells = re.findall(r" 0x..(..)", self.command("xp /2000hx 0xb8000"))
+        text = "".join(chr(int(c, 16)) if 0x20 <= int(c, 16) < 0x7f else " " for c in cells)
+        return "".join(text[n:n + 80].rstrip() + "\n" for n in range(0, len(text), 80))
 
     def wait_screen(self, text, seconds):
         """Until the screen shows a text."""
@@ -192,11 +200,12 @@ class Monitor:
                 raise Failure(f"no {text!r} on the screen: {self.screen().strip()[-300:]!r}")
             time.sleep(0.2)
 
-    def type(self, text):
+    def type(self, text, hold=20):
+        """Types characters as on a US keyboard, holding each key for some milliseconds."""
         for char in text:
             base = SHIFTED.get(char, char.lower())
             shift = "shift-" if base != char else ""
-            answer = self.command(f"sendkey {shift}{PLAIN.get(base, base)} 20")
+            answer = self.command(f"sendkey {shift}{PLAIN.get(base, base)} {hold}")
             if answer:
                 raise Failure(answer)
 
