@@ -186,7 +186,7 @@ boot_sector:
         pop     dx
         pop     si
         jnc     .end
-        cmp     ah, ST_NO_MEDIA
+        cmp     ah, ST_TIMEOUT          ; no medium
         je      .fail
         push    si
         push    dx

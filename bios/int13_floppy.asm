@@ -261,7 +261,8 @@ floppy_prepare:
         mov     al, [BDA_FD_STATE + si]
         jmp     floppy_set_rate
 
-; The disk was changed, or there is none: steps of the head tell.
+; The disk was changed, or there is none: steps of the head tell. IBM's BIOS then waits in vain for
+; the index hole, so the status is that of a time-out.
 .changed:
         mov     byte [BDA_FD_STATE + si], 0
         mov     bl, 1
@@ -275,7 +276,7 @@ floppy_prepare:
         test    al, 0x80
         mov     ah, ST_CHANGED
         jz      .fail_set
-        mov     ah, ST_NO_MEDIA
+        mov     ah, ST_TIMEOUT
 .fail_set:
         stc
         ret

@@ -109,6 +109,14 @@ test_disk:
         jmp     .write
 .fixed: cmp     ah, 3
         CHECK   e, "INT 13h 15h: a fixed disk"
+        xor     bx, bx
+        mov     ax, 0x0201
+        mov     cx, 0x0001
+        xor     dx, dx
+        int     0x13
+        CHECK   c, "INT 13h 02h: the floppy drive is empty"
+        cmp     ax, 0x8000
+        CHECK   e, "INT 13h 02h: a time-out where the floppy drive is empty"
 
 ; A sector is changed, read back and restored. A CD cannot be written.
 .write: mov     bx, 0x1000
