@@ -5,7 +5,8 @@
     freedos_test.py [--emulator build/calque] [--scale N] [PART...]     (default: all)
 
 Parts: sizes (each size boots, lists and copies its files to a second floppy of its size and back),
-seabios (the same, with Debian's SeaBIOS and its VGA BIOS), interp (two sizes, interpreted).
+seabios (the same, with Debian's SeaBIOS and its VGA BIOS), interp (two sizes, interpreted),
+commands (keys, batch files, changes of floppies, errors, a hard disk, a warm start; either BIOS).
 
 Images are looked for in guests/freedos and beside the checkout, and only copies are written to;
 what the guest wrote is compared by mtools and checked by fsck.fat. Each check prints one line.
@@ -26,7 +27,7 @@ import sys
 import tempfile
 import time
 
-from machine import (TOP, Failure, Machine, Report, require, require_equal, run_tool, tool)
+from machine import (TOP, Failure, Machine, Report, require, require_equal, run_tool, tool, until)
 
 # Tracks, heads, sectors of a track.
 SIZES = {"160K": (40, 1, 8), "180K": (40, 1, 9), "320K": (40, 2, 8), "360K": (40, 2, 9),
@@ -34,6 +35,7 @@ SIZES = {"160K": (40, 1, 8), "180K": (40, 1, 9), "320K": (40, 2, 8), "360K": (40
 TOOLS = ("mcopy", "mdir", "mformat", "fsck.fat")
 SEABIOS = "/usr/share/seabios/bios-256k.bin"
 SEABIOS_VGA = "/usr/share/seabios/vgabios-stdvga.bin"
+SEABIOS_OPTIONS = ["-bios", SEABIOS, "-global", f"VGA.romfile={SEABIOS_VGA}"]
 SECTOR = 512
 
 
@@ -141,6 +143,8 @@ class Dos(Machine):
             command += ["-drive", f"if=floppy,index={index},format=raw,file={path}"]
         super().__init__(command, list(arguments), f"{options.log_dir}/freedos-{log}.log",
                          options.scale)
+        self.is_qemu = options.is_qemu
+        self.is_foreign = options.is_qemu or "-bios" in arguments
 
     def __enter__(self):
         return self
@@ -167,7 +171,7 @@ class Dos(Machine):
         require_equal(self.monitor.command(f"sendkey {name} 20"), "")
 
     def enter(self, line):
-        """Types a line and ends it. A keyboard has place for 16 codes, so the echo is waited for."""
+        """Types a line and ends it; waits for the echo, as a keyboard has place for 16 codes."""
         for end in range(3, len(line) + 3, 3):
             self.monitor.type(line[end - 3:end], 2)
             self.wait(re.escape(line[:end].rstrip()))
@@ -176,7 +180,8 @@ class Dos(Machine):
     def run(self, line, seconds=20):
         """Types a command; returns what it has printed when there is a prompt again."""
         self.enter(line)
-        return self.wait(r">" + re.escape(line) + r"\n(.*?)\n*[A-Z]:\\[^\n]*>", seconds)[1].strip()
+        pattern = r".*>" + re.escape(line) + r"\n(.*?)\n*[A-Z]:\\[^\n]*>"
+        return self.wait(pattern, seconds)[1].strip()
 
     def dir(self, where):
         """The same of `dir` as listing() of an image."""
@@ -270,7 +275,7 @@ def part_seabios(options, report, images, folder):
         return
     for size, image in images.items():
         report.check(f"{size}, SeaBIOS", check_copies, options, image, size, folder,
-                     f"{size}-seabios", ["-bios", SEABIOS, "-global", f"VGA.romfile={SEABIOS_VGA}"])
+                     f"{size}-seabios", SEABIOS_OPTIONS)
 
 
 def part_interp(options, report, images, folder):
@@ -283,10 +288,184 @@ def part_interp(options, report, images, folder):
                          f"{size}-interp", ["-accel", "interp"])
 
 
+# -- Commands ------------------------------------------------------------------------------------
+
+QUESTION = r"\n\(A\)bort, \(I\)gnore, \(R\)etry, \(F\)ail\?"
+SUB_BAT = ["@echo sub %1"]
+MAIN_BAT = ["@echo off", "if exist sub.bat echo there", "if not exist nothing echo absent",
+            'if "%1"=="Arg" echo got %1', "for %%i in (a b) do echo item %%i", "call sub.bat from",
+            "set n=", ":loop", "set n=%n%x", "if not %n%==xxx goto loop", "echo n=%n%"]
+MAIN_SAYS = ["there", "absent", "got Arg", "item a", "item b", "sub from", "n=xxx"]
+
+
+class Media:
+    """What the machine for the commands has, and its parts' contents."""
+
+    def __init__(self, image, folder):
+        self.first = shutil.copy(image, f"{folder}/first.img")
+        os.chmod(self.first, 0o600)
+        self.second = blank(f"{folder}/second.img", "720K", "SECOND")
+        self.third = blank(f"{folder}/third.img", "360K", "THIRD")
+        self.disk = f"{folder}/disk.img"
+        self.partition = write_disk(self.disk, "HARD")
+        self.data = random.Random(1).randbytes(300000)
+        for file_system in (self.second, self.third, self.partition):
+            put(file_system, "HOST.BIN", self.data)
+
+
+def check_prompt(dos, media):
+    dos.prompt()
+    found = dos.run("ver")
+    require(found.startswith("FreeCom version 0.8"), f"it is {found!r}")
+    lines = get(media.first, "CONFIG.SYS").decode().splitlines()
+    require_equal(dos.run("type config.sys").splitlines(), lines)
+
+
+def check_keys(dos, _):
+    text = "aBc0-=[];',./\\`) !@#$^&*(_+{}:?~\""
+    require_equal(dos.run(f"echo {text}"), text)
+    dos.key("caps_lock")
+    dos.monitor.type("echO Qq", 2)
+    dos.wait(">ECHo qQ")
+    dos.key("caps_lock")
+    dos.monitor.type("xy\b", 2)
+    dos.wait("qQx")
+    dos.key("ret")
+    dos.wait("\nqQx\n+A:.>")
+    dos.key("f3")                   # the line before once more
+    dos.wait(">ECHo qQx")
+    dos.key("ret")
+    dos.wait("\nqQx\n+A:.>ECHo qQx\nqQx\n+A:.>")
+
+
+def check_batch(dos, _):
+    for name, lines in (("sub.bat", SUB_BAT), ("main.bat", MAIN_BAT)):
+        dos.enter(f"copy con {name}")
+        for line in lines:
+            dos.enter(line)
+        dos.key("ctrl-z")
+        dos.wait(r"\^Z")
+        dos.key("ret")
+        dos.prompt()
+    require_equal(dos.run("main Arg").splitlines(), MAIN_SAYS)
+
+
+def check_redirection(dos, media):
+    require_equal(dos.run("echo one>out.txt"), "")
+    require_equal(dos.run("type sub.bat >>out.txt"), "")
+    require_equal(dos.run("copy out.txt+config.sys both.txt").split()[-1:], ["both.txt"])
+    require_equal(dos.run("type both.txt <sub.bat").splitlines(),
+                  ["one", *SUB_BAT, *get(media.first, "CONFIG.SYS").decode().splitlines()])
+
+
+def change_floppy(dos, command):
+    require_equal(dos.monitor.command(command), "")
+    if dos.is_foreign:
+        # SeaBIOS tells DOS that there is no change line: a disk that was read less than two seconds
+        # ago is then thought to be still in.
+        time.sleep(2.5)
+
+
+def check_change(dos, media):
+    """Other floppies, of other sizes, at the same prompt."""
+    for image in (media.third, media.second):
+        change_floppy(dos, f"change floppy1 {image} raw")
+        require_equal(dos.dir("b:"), listing(image))
+    dos.run("copy readme.txt b:")
+
+
+def check_empty_drive(dos, media):
+    """A command on an empty drive is aborted, another one goes on when there is a floppy again."""
+    change_floppy(dos, "eject floppy1")
+    dos.enter("dir b:")
+    text = dos.wait(r"Error reading from drive B: (.*)" + QUESTION)[1]
+    require("not ready" in text or dos.is_foreign, f"DOS says {text!r}")
+    dos.key("a")
+    dos.prompt()
+    dos.enter("copy /b b:host.bin a:third.bin")
+    dos.wait(r"Error reading from drive B: .*" + QUESTION)
+    # In QEMU, all reads fail if the other floppy is of another size.
+    image = media.second if dos.is_qemu else media.third
+    change_floppy(dos, f"change floppy1 {image} raw")
+    dos.key("r")
+    dos.wait(r"b:host.bin => a:third.bin\n+A:.>")
+
+
+def check_hard_disk(dos, media):
+    require_equal(dos.dir("c:"), listing(media.partition))
+    for command in ("md c:\\sub", "copy /b c:host.bin a:", "copy /b host.bin c:\\sub\\two.bin",
+                    "c:", "cd sub", "ren two.bin three.bin", "copy ..\\host.bin four.bin",
+                    "del four.bin", "a:"):
+        dos.run(command)
+    dos.prompt()
+
+
+def check_restart(dos, _):
+    require_equal(dos.run("set mark=1"), "")
+    dos.key("ctrl-alt-delete")
+    until(lambda: "set mark" not in dos.screen(), 20 * dos.scale, "Ctrl-Alt-Delete does nothing")
+    dos.prompt()
+    require_equal(dos.run("echo [%mark%]"), "[]")
+
+
+def check_media(dos, media):
+    """From outside, what the commands have left."""
+    dos.quit()
+    for file_system in (media.first, media.second, media.third, media.partition):
+        consistent(file_system)
+    for file_system, name in ((media.first, "host.bin"), (media.first, "third.bin"),
+                              (media.partition, "sub/three.bin"), (media.partition, "host.bin")):
+        require(get(file_system, name) == media.data, f"{name} has other bytes")
+    require_equal(get(media.second, "readme.txt"), get(media.first, "readme.txt"))
+    require_equal(get(media.first, "main.bat").decode().splitlines(), MAIN_BAT)
+    require("FOUR" not in mtools("mdir", "-i", media.partition, "::sub"), "four.bin is there")
+
+
+def check_protected(options, image, folder, arguments):
+    first = shutil.copy(image, f"{folder}/unprotected.img")
+    os.chmod(first, 0o600)
+    second = blank(f"{folder}/protected.img", "1.4MB", "PROTECTED")
+    put(second, "FILE", b"as it was")
+    before = listing(second)
+    with Dos(options, [first, f"{second},readonly=on"], "protected", *arguments) as dos:
+        dos.prompt()
+        dos.enter("copy readme.txt b:")
+        dos.wait("Error writing to drive B: .*write-protect.*" + QUESTION)
+        dos.key("a")
+        dos.prompt()
+        require_equal(dos.dir("b:"), before)
+        dos.quit()
+
+
+COMMANDS = (("prompt", check_prompt), ("keys", check_keys), ("batch files", check_batch),
+            ("redirection", check_redirection), ("change of floppies", check_change),
+            ("empty drive", check_empty_drive), ("hard disk", check_hard_disk),
+            ("Ctrl-Alt-Delete", check_restart), ("what is on the disks", check_media))
+
+
+def part_commands(options, report, images, folder):
+    image = images.get("1.4MB")
+    if not image:
+        return
+    firmware = {"": []}
+    if os.path.exists(SEABIOS) and not options.is_qemu:
+        firmware[", SeaBIOS"] = SEABIOS_OPTIONS
+    for name, arguments in firmware.items():
+        media = Media(image, folder)
+        log = "commands-seabios" if arguments else "commands"
+        with Dos(options, [media.first, media.second], log, *arguments, "-drive",
+                 f"if=ide,index=0,format=raw,file={media.disk}") as dos:
+            for check, function in COMMANDS:
+                if not report.check(check + name, function, dos, media):
+                    break
+        report.check(f"write protection{name}", check_protected, options, image, folder, arguments)
+
+
 # -- Main ----------------------------------------------------------------------------------------
 
 
-PARTS = {"sizes": part_sizes, "seabios": part_seabios, "interp": part_interp}
+PARTS = {"sizes": part_sizes, "seabios": part_seabios, "interp": part_interp,
+         "commands": part_commands}
 
 
 def main():
