@@ -25,26 +25,24 @@ static void set_edx_eax(struct cpu *c, uint64_t v)
 
 /* -- SYSCALL, SYSRET, SYSENTER, SYSEXIT -------------------------------------------------------- */
 
-bool syscall_enter(struct cpu *c, uint32_t *flags)
+void syscall_enter(struct cpu *c, uint32_t *flags)
 {
     uint16_t cs = c->msr.star >> 32 & 0xfffc;
-    if (!(c->mode & MODE_64) || !(c->efer & EFER_SCE))
-        return false;
     *flags &= ~EFL_RF;
     c->r[RCX] = c->r[RIP];
     c->r[R11] = *flags;
     c->r[RIP] = c->msr.lstar;
     seg_set_flat(c, cs, (uint16_t)(cs + 8), 0, true);
     *flags &= ~(uint32_t)c->msr.fmask;
-    return true;
 }
 
 OP_NONE(syscall)
 {
     uint32_t flags = eflags_get(c);
     (void)i;
-    if (!syscall_enter(c, &flags))
+    if (!syscall_enabled(c))
         return cpu_raise_ud(c);
+    syscall_enter(c, &flags);
     eflags_set(c, flags);
     c->no_step = !(c->eflags & EFL_TF);
     return true;
@@ -64,7 +62,7 @@ bool syscall_return(struct cpu *c, bool to64, uint32_t *flags)
 OP_NONE(sysret)
 {
     uint32_t flags;
-    if (!(c->mode & MODE_64) || !(c->efer & EFER_SCE))
+    if (!syscall_enabled(c))
         return cpu_raise_ud(c);
     if (!syscall_return(c, i->prefix & INSN_REXW, &flags))
         return cpu_raise_gp(c, 0);

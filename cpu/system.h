@@ -37,10 +37,16 @@ bool msr_write(struct cpu *c, uint32_t msr, uint64_t val);
 /* Power-on values. */
 void msr_reset(struct cpu *c);
 
-/* What SYSCALL, SYSRET, SYSENTER and SYSEXIT do. False: what they need is not there, nothing has
- * changed. The first two have EFLAGS in *flags, before and, for the caller to set, after it;
- * cpu_update_mode() is left to the caller then. SYSRET's #UD is, too. */
-bool syscall_enter(struct cpu *c, uint32_t *flags);
+/* SYSCALL and SYSRET raise #UD elsewhere. */
+static inline bool syscall_enabled(const struct cpu *c)
+{
+    return c->mode & MODE_64 && c->efer & EFER_SCE;
+}
+
+/* What SYSCALL and SYSRET, where they are enabled, and SYSENTER and SYSEXIT do. False: what they
+ * need is not there, nothing has changed. The first two have EFLAGS in *flags, before and, for the
+ * caller to set, after it; cpu_update_mode() is left to the caller then. */
+void syscall_enter(struct cpu *c, uint32_t *flags);
 bool syscall_return(struct cpu *c, bool to64, uint32_t *flags);
 bool sysenter_enter(struct cpu *c);
 bool sysenter_return(struct cpu *c, bool to64);

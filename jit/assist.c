@@ -38,15 +38,18 @@ static bool assist_syscall(struct cpu *c, const struct insn *i)
     uint32_t flags = assist_flags(c);
 
     (void)i;
-    return syscall_enter(c, &flags) && go_on_with(c, flags);
+    if (!syscall_enabled(c))
+        return false;
+    syscall_enter(c, &flags);
+    return go_on_with(c, flags);
 }
 
 static bool assist_sysret(struct cpu *c, const struct insn *i)
 {
     uint32_t flags;
 
-    return c->mode & MODE_64 && c->efer & EFER_SCE &&
-           syscall_return(c, i->prefix & INSN_REXW, &flags) && go_on_with(c, flags);
+    return syscall_enabled(c) && syscall_return(c, i->prefix & INSN_REXW, &flags) &&
+           go_on_with(c, flags);
 }
 
 static bool assist_sysenter(struct cpu *c, const struct insn *i)
