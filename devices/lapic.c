@@ -337,13 +337,11 @@ static unsigned divide_shift(const struct lapic *s)
     return code == 7 ? 0 : code + 1;
 }
 
-/* Whole counts since the timer was loaded. */
-static uint64_t counts(const struct lapic *s)
+/* Whole counts since the timer was loaded. `now`, here and below, is one reading of the clock for
+ * all that depends on it: time that passed between two would be nobody's. */
+static uint64_t counts(const struct lapic *s, uint64_t now)
 {
-    const struct vm *vm = s->dev.vm;
-
-    return clock_muldiv(clock_now(vm) - s->start_ns, vcpu_tsc_hz(vm), NS_PER_SEC) >>
-           divide_shift(s);
+    return clock_muldiv(now - s->start_ns, vcpu_tsc_hz(s->dev.vm), NS_PER_SEC) >> divide_shift(s);
 }
 
 static uint32_t current_count(const struct lapic *s)
@@ -352,7 +350,7 @@ static uint32_t current_count(const struct lapic *s)
 
     if (s->initial == 0 || s->stopped)
         return 0;
-    n = counts(s);
+    n = counts(s, clock_now(s->dev.vm));
     if (s->lvt[LVT_TIMER] & LVT_PERIODIC)
         return s->initial - (uint32_t)(n % s->initial);
     return n >= s->initial ? 0 : s->initial - (uint32_t)n;
@@ -390,67 +388,75 @@ static uint64_t period_ns(const struct lapic *s)
 }
 
 /* Arm for the next expiry that is still to come, or one that is owed. */
-static void timer_schedule(struct lapic *s)
+static void timer_schedule(struct lapic *s, uint64_t now)
 {
     struct vm *vm = s->dev.vm;
     uint32_t lvt = s->lvt[LVT_TIMER];
-    uint64_t n = s->initial != 0 ? counts(s) / s->initial : 0, due;
+    bool periodic = (lvt & LVT_PERIODIC) != 0;
+    uint64_t n = periodic && s->initial != 0 ? counts(s, now) / s->initial : 0, due;
 
     if (in_deadline_mode(s)) {
         deadline_update(s);
         return;
     }
-    if (s->initial == 0 || s->stopped || (lvt & LVT_MASKED) || (n > 0 && !(lvt & LVT_PERIODIC))) {
+    if (s->initial == 0 || s->stopped || (lvt & LVT_MASKED) ||
+        (!periodic && due_after(s, 1) <= now)) {
         timer_cancel(vm, &s->timer);
         return;
     }
     s->expiry = n + 1;
     due = due_after(s, n + 1);
-    if (s->owed != 0 && clock_now(vm) + period_ns(s) / TICKS_CATCH_UP < due)
-        due = clock_now(vm) + period_ns(s) / TICKS_CATCH_UP;
-    if ((lvt & LVT_PERIODIC) && due < clock_now(vm) + MIN_PERIOD)
-        due = clock_now(vm) + MIN_PERIOD;
+    if (s->owed != 0 && now + period_ns(s) / TICKS_CATCH_UP < due)
+        due = now + period_ns(s) / TICKS_CATCH_UP;
+    if (periodic && due < now + MIN_PERIOD)
+        due = now + MIN_PERIOD;
     timer_arm(vm, &s->timer, due);
 }
 
 /* After a change of the timer's registers. */
-static void timer_update(struct lapic *s)
+static void timer_update(struct lapic *s, uint64_t now)
 {
     s->owed = 0;
-    timer_schedule(s);
+    timer_schedule(s, now);
 }
 
 /* A periodic timer's expiry has come, or it is time to try one that is owed: may it interrupt? */
-static bool periodic_due(struct lapic *s)
+static bool periodic_due(struct lapic *s, uint64_t now)
 {
-    uint64_t n = counts(s) / s->initial, come = n < s->expiry ? 0 : n + 1 - s->expiry;
+    uint64_t n = counts(s, now) / s->initial, come = n < s->expiry ? 0 : n + 1 - s->expiry;
 
     return ticks_due(&s->owed, come, period_ns(s), NS_PER_SEC,
                      bit_get(s->irr, (uint8_t)s->lvt[LVT_TIMER]));
 }
 
-static void timer_fire(void *opaque)
+static void timer_expire(struct lapic *s, uint64_t now)
 {
-    struct lapic *s = opaque;
     bool steady = s->lvt[LVT_TIMER] & LVT_PERIODIC && s->initial != 0;
 
     s->deadline = 0;
-    if (!steady || period_ns(s) < MIN_PERIOD || periodic_due(s))
+    if (!steady || period_ns(s) < MIN_PERIOD || periodic_due(s, now))
         local_deliver(s, LVT_TIMER);
-    timer_schedule(s);
+    timer_schedule(s, now);
+}
+
+static void timer_fire(void *opaque)
+{
+    struct lapic *s = opaque;
+
+    timer_expire(s, clock_now(s->dev.vm));
 }
 
 /* An expiry that the host is late with, before a register that the timer depends on changes. */
-static void timer_catch_up(struct lapic *s)
+static void timer_catch_up(struct lapic *s, uint64_t now)
 {
-    if (s->timer.due_ns <= clock_now(s->dev.vm))
-        timer_fire(s);
+    if (s->timer.due_ns <= now)
+        timer_expire(s, now);
 }
 
 /* A change of mode leaves the count as it is: one that has ended stays at zero. */
-static void timer_change_mode(struct lapic *s)
+static void timer_change_mode(struct lapic *s, uint64_t now)
 {
-    uint64_t n = s->initial != 0 ? counts(s) / s->initial : 0;
+    uint64_t n = s->initial != 0 ? counts(s, now) / s->initial : 0;
 
     if (!(s->lvt[LVT_TIMER] & LVT_PERIODIC))
         s->stopped = s->stopped || n > 0;
@@ -507,20 +513,21 @@ static void write_svr(struct lapic *s, uint32_t val)
         return;
     for (unsigned n = 0; n < LVTS; n++)
         s->lvt[n] |= LVT_MASKED;
-    timer_update(s);
+    timer_update(s, clock_now(s->dev.vm));
 }
 
 static void write_lvt(struct lapic *s, unsigned n, uint32_t val)
 {
     uint32_t mask = lvt_writable[n];
+    uint64_t now = clock_now(s->dev.vm);
     bool was_deadline = in_deadline_mode(s);
 
     if (!(s->svr & SVR_ENABLE))
         val |= LVT_MASKED;
     if (n == LVT_TIMER) {
-        timer_catch_up(s);
+        timer_catch_up(s, now);
         if ((s->lvt[n] ^ val) & LVT_PERIODIC)
-            timer_change_mode(s);
+            timer_change_mode(s, now);
     }
     s->lvt[n] = (s->lvt[n] & ~mask) | (val & mask);
     if (!(s->lvt[n] & LVT_LEVEL))
@@ -528,9 +535,31 @@ static void write_lvt(struct lapic *s, unsigned n, uint32_t val)
     if (was_deadline != in_deadline_mode(s))
         s->deadline = s->initial = 0; /* switching disarms (SDM 3A 10.5.4.1) */
     if (n == LVT_TIMER)
-        timer_update(s);
+        timer_update(s, now);
     if ((n == LVT_LINT0 || n == LVT_LINT1) && (s->lvt[n] & LVT_LEVEL) && s->lint[n - LVT_LINT0])
         local_deliver(s, n);
+}
+
+static void write_initial(struct lapic *s, uint32_t val)
+{
+    uint64_t now = clock_now(s->dev.vm);
+
+    if (in_deadline_mode(s))
+        return;
+    timer_catch_up(s, now);
+    s->initial = val;
+    s->stopped = false;
+    s->start_ns = now;
+    timer_update(s, now);
+}
+
+static void write_divide(struct lapic *s, uint32_t val)
+{
+    uint64_t now = clock_now(s->dev.vm);
+
+    timer_catch_up(s, now);
+    s->divide = val & 0xb;
+    timer_update(s, now);
 }
 
 /* false: no such register, or one that is only read. */
@@ -553,20 +582,8 @@ static bool reg_write(struct lapic *s, unsigned reg, uint32_t val)
         s->icr = (s->icr & ~UINT64_C(0xffffffff)) | (val & ICR_WRITABLE);
         send_ipi(s);
         break;
-    case REG_INITIAL:
-        if (in_deadline_mode(s))
-            break;
-        timer_catch_up(s);
-        s->initial = val;
-        s->stopped = false;
-        s->start_ns = clock_now(s->dev.vm);
-        timer_update(s);
-        break;
-    case REG_DIVIDE:
-        timer_catch_up(s);
-        s->divide = val & 0xb;
-        timer_update(s);
-        break;
+    case REG_INITIAL: write_initial(s, val); break;
+    case REG_DIVIDE: write_divide(s, val); break;
     default: return false;
     }
     update(s);
@@ -700,9 +717,9 @@ static void intc_write_deadline(void *dev, uint64_t ticks)
     if (!in_deadline_mode(s))
         return;
     s->deadline = ticks;
-    timer_update(s);
-    timer_catch_up(
-        s); /* one that has passed interrupts at once, not when the host gets round to it */
+    timer_update(s, clock_now(s->dev.vm));
+    /* one that has passed interrupts at once, not when the host gets round to it */
+    timer_catch_up(s, clock_now(s->dev.vm));
 }
 
 static bool intc_read_msr(void *dev, uint32_t msr, uint64_t *val)
@@ -801,7 +818,7 @@ static void loaded(struct device *d)
     if (s->start_ns > clock_now(d->vm))
         s->start_ns = clock_now(d->vm);
     map(s);
-    timer_schedule(s);
+    timer_schedule(s, clock_now(d->vm));
     update(s);
 }
 

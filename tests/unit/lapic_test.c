@@ -522,6 +522,24 @@ static unsigned interrupts_in(uint64_t ns)
     return n;
 }
 
+/* Time goes on while the timer is being loaded. */
+START_TEST(the_shortest_count_interrupts)
+{
+    put(SVR, 0x1ff);
+    put(DIVIDE, 0xb);
+    put(TIMER, 0x40);
+    clock_start(vm);
+    put(INITIAL, 1);
+    clock_stop(vm);
+    pass_ns(10);
+    ck_assert(intr());
+    ck_assert_int_eq(intr_ack(c), 0x40);
+    put(EOI, 0);
+    pass_ns(1000);
+    ck_assert(!intr());
+}
+END_TEST
+
 START_TEST(late_expiries_are_made_up_for)
 {
     put(SVR, 0x1ff);
@@ -684,6 +702,7 @@ int main(void)
     tcase_add_test(t, tsc_deadline);
     tcase_add_test(t, changing_the_timers_mode_keeps_the_count);
     tcase_add_test(t, a_late_expiry_survives_a_write);
+    tcase_add_test(t, the_shortest_count_interrupts);
     tcase_add_test(t, late_expiries_are_made_up_for);
     tcase_add_test(t, a_period_may_be_longer_than_what_is_owed);
     tcase_add_test(t, a_fast_timer_is_held_back);
