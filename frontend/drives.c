@@ -168,6 +168,33 @@ static int set_discard(struct parse *p, const char *word, const char *text)
     return 0;
 }
 
+static int set_policy(struct parse *p, const char *word, const char *text, enum drive_policy *to)
+{
+    static const struct name names[] = {{"enospc", DRIVE_STOP_IF_FULL},
+                                        {"report", DRIVE_REPORT},
+                                        {"stop", DRIVE_STOP},
+                                        {"ignore", DRIVE_IGNORE},
+                                        {NULL, 0}};
+    int value = find_name(names, text);
+
+    if (value < 0)
+        return wrong(p, word, "enospc, report, stop or ignore");
+    *to = (enum drive_policy)value;
+    return 0;
+}
+
+static int set_read_error(struct parse *p, const char *word, const char *text)
+{
+    if (strcmp(text, "enospc") == 0)
+        return wrong(p, word, "report, stop or ignore");
+    return set_policy(p, word, text, &p->cfg.on_read_error);
+}
+
+static int set_write_error(struct parse *p, const char *word, const char *text)
+{
+    return set_policy(p, word, text, &p->cfg.on_write_error);
+}
+
 static int set_id(struct parse *p, const char *word, const char *text)
 {
     size_t n = strlen(text);
@@ -199,6 +226,8 @@ static const struct property {
     {"snapshot", set_snapshot},
     {"cache", set_cache},
     {"discard", set_discard},
+    {"rerror", set_read_error},
+    {"werror", set_write_error},
     {"id", set_id},
     {"follow-backing", set_follow},
 };
@@ -293,7 +322,7 @@ static int set_property(struct parse *p, const char *word)
     return wrong(
         p, word,
         "unknown; there are file, format, if, index, bus, unit, media, readonly, snapshot, "
-        "cache, discard, id and follow-backing");
+        "cache, discard, rerror, werror, id and follow-backing");
 }
 
 int drives_add(struct drive_set *s, const char *arg, char *err, size_t err_len)

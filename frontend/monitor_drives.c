@@ -7,7 +7,7 @@
 #include "vmm/drive.h"
 #include "vmm/vm.h"
 
-static void say_drive(struct session *s, const struct drive *d)
+static void say_drive(struct session *s, struct drive *d)
 {
     const char *file = drive_file(d);
 
@@ -16,6 +16,8 @@ static void say_drive(struct session *s, const struct drive *d)
     else
         say(s, "%s: %s (%s%s), %" PRIu64 " bytes\n", drive_id(d), file, drive_format(d),
             drive_readonly(d) ? ", read-only" : "", drive_bytes(d));
+    if (drive_error(d) != 0)
+        say(s, "    I/O status: %s\n", strerror(drive_error(d)));
     if (drive_is_removable(d))
         say(s, "    Removable device: %slocked, tray %s\n", drive_tray_is_locked(d) ? "" : "not ",
             drive_tray_is_open(d) ? "open" : "closed");

@@ -9,6 +9,7 @@
 #include "frontend/monitor.h"
 #include "jit/jit.h"
 #include "vmm/display.h"
+#include "vmm/drive.h"
 #include "vmm/vm.h"
 
 static void version(struct session *s, const struct monitor_arg *args)
@@ -17,10 +18,25 @@ static void version(struct session *s, const struct monitor_arg *args)
     say(s, "%s\n", CALQUE_VERSION);
 }
 
+/* Has a drive paused the machine? */
+static bool drives_wait(struct vm *vm)
+{
+    struct drive *d = NULL;
+    bool any = false;
+
+    vm_lock(vm);
+    while ((d = drive_next(vm, d)) != NULL)
+        any |= drive_error(d) != 0;
+    vm_unlock(vm);
+    return any;
+}
+
 static void status(struct session *s, const struct monitor_arg *args)
 {
+    const char *paused = drives_wait(s->vm) ? "paused (io-error)" : "paused";
+
     (void)args;
-    say(s, "VM status: %s\n", vm_is_paused(s->vm) ? "paused" : "running");
+    say(s, "VM status: %s\n", vm_is_paused(s->vm) ? paused : "running");
 }
 
 static void name(struct session *s, const struct monitor_arg *args)

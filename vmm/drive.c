@@ -33,6 +33,7 @@ struct drive {
     struct queue todo, done;
     struct drive_request *active;
     bool stop;
+    int stalled; /* errno: the first of `todo` has failed, and waits with all others for a retry */
 };
 
 /* -- Queues ------------------------------------------------------------------------------------ */
@@ -48,6 +49,14 @@ static void queue_put(struct queue *q, struct drive_request *r)
     r->next = NULL;
     *q->end = r;
     q->end = &r->next;
+}
+
+static void queue_put_first(struct queue *q, struct drive_request *r)
+{
+    r->next = q->first;
+    if (q->first == NULL)
+        q->end = &r->next;
+    q->first = r;
 }
 
 /* No effect where it is not in this queue. */
@@ -93,6 +102,36 @@ static int carry_out(const struct drive *d, const struct drive_request *r)
     return -EINVAL;
 }
 
+static enum drive_policy policy_of(const struct drive *d, const struct drive_request *r)
+{
+    return r->op == DRIVE_READ ? d->cfg.on_read_error : d->cfg.on_write_error;
+}
+
+/* Is it the host's trouble? Other errors are the guest's own, or the user's. */
+static bool is_host_error(int err)
+{
+    return err != 0 && err != -ENOMEDIUM && err != -EINVAL && err != -EACCES && err != -EPERM;
+}
+
+static bool is_full(int err)
+{
+    return err == -ENOSPC || err == -EDQUOT;
+}
+
+/* What the device hears of an error. */
+static int reported(const struct drive *d, const struct drive_request *r, int err)
+{
+    return is_host_error(err) && policy_of(d, r) == DRIVE_IGNORE ? 0 : err;
+}
+
+static bool stops(const struct drive *d, const struct drive_request *r, int err)
+{
+    enum drive_policy policy = policy_of(d, r);
+
+    return is_host_error(err) &&
+           (policy == DRIVE_STOP || (policy == DRIVE_STOP_IF_FULL && is_full(err)));
+}
+
 /* Hands over the results that are there. */
 static void complete(struct drive *d)
 {
@@ -126,13 +165,25 @@ static void hand_over(struct drive *d)
     vm_unlock(vm);
 }
 
+/* The request stays the next one to do. */
+static void stall(struct drive *d, struct drive_request *r, int err)
+{
+    queue_put_first(&d->todo, r);
+    d->stalled = -err;
+    atomic_store(&d->vm->stalled, true);
+    vm_warn(d->vm, "%s: %s %s: %s; the machine is paused, and tries again when it goes on", d->id,
+            r->op == DRIVE_READ ? "cannot read" : "cannot write", d->options.file, strerror(-err));
+    vm_pause(d->vm);
+}
+
 static void *worker(void *arg)
 {
     struct drive *d = arg;
 
     pthread_mutex_lock(&d->mutex);
     while (!d->stop) {
-        struct drive_request *r = queue_take(&d->todo);
+        struct drive_request *r = d->stalled == 0 ? queue_take(&d->todo) : NULL;
+        int err;
 
         if (r == NULL) {
             pthread_cond_wait(&d->work, &d->mutex);
@@ -140,10 +191,14 @@ static void *worker(void *arg)
         }
         d->active = r;
         pthread_mutex_unlock(&d->mutex);
-        r->err = carry_out(d, r);
+        err = carry_out(d, r);
         pthread_mutex_lock(&d->mutex);
         d->active = NULL;
-        queue_put(&d->done, r);
+        r->err = reported(d, r, err);
+        if (stops(d, r, err))
+            stall(d, r, err);
+        else
+            queue_put(&d->done, r);
         pthread_cond_broadcast(&d->idle);
         pthread_mutex_unlock(&d->mutex);
         hand_over(d);
@@ -172,6 +227,13 @@ void drive_submit(struct drive *d, struct drive_request *r)
     pthread_mutex_unlock(&d->mutex);
 }
 
+/* With the drive's mutex held. */
+static void go_on(struct drive *d)
+{
+    d->stalled = 0;
+    pthread_cond_signal(&d->work);
+}
+
 void drive_cancel(struct drive *d, struct drive_request *r)
 {
     if (!r->pending)
@@ -181,15 +243,16 @@ void drive_cancel(struct drive *d, struct drive_request *r)
         pthread_cond_wait(&d->idle, &d->mutex);
     queue_remove(&d->todo, r);
     queue_remove(&d->done, r);
+    go_on(d); /* it may have been this one */
     pthread_mutex_unlock(&d->mutex);
     r->pending = false;
 }
 
-/* Waits until there is nothing to do. */
+/* Waits until there is nothing that can be done. */
 static void wait_idle(struct drive *d)
 {
     pthread_mutex_lock(&d->mutex);
-    while (d->todo.first != NULL || d->active != NULL)
+    while ((d->todo.first != NULL && d->stalled == 0) || d->active != NULL)
         pthread_cond_wait(&d->idle, &d->mutex);
     pthread_mutex_unlock(&d->mutex);
 }
@@ -226,6 +289,26 @@ void drives_drain(struct vm *vm)
     }
 }
 
+void drives_retry(struct vm *vm)
+{
+    atomic_store(&vm->stalled, false);
+    for (struct drive *d = vm->drives; d != NULL; d = d->next) {
+        pthread_mutex_lock(&d->mutex);
+        go_on(d);
+        pthread_mutex_unlock(&d->mutex);
+    }
+}
+
+int drive_error(struct drive *d)
+{
+    int err;
+
+    pthread_mutex_lock(&d->mutex);
+    err = d->stalled;
+    pthread_mutex_unlock(&d->mutex);
+    return err;
+}
+
 int drives_flush(struct vm *vm)
 {
     int first = 0;
@@ -236,6 +319,8 @@ int drives_flush(struct vm *vm)
         wait_idle(d);
         if (d->disk != NULL && !disk_is_readonly(d->disk))
             err = disk_flush(d->disk);
+        if (err == 0)
+            err = -drive_error(d);
         if (err != 0 && first == 0)
             first = vm_fail(vm, err, "%s: cannot write %s to the host's disk: %s", d->id,
                             d->options.file, strerror(-err));
@@ -394,6 +479,10 @@ static int open_for_user(struct drive *d, bool force, char err[DRIVE_ERR_LEN])
         return -EBUSY;
     }
     wait_idle(d);
+    if (drive_error(d) != 0) {
+        snprintf(err, DRIVE_ERR_LEN, "%s: a request waits for the machine to go on", d->id);
+        return -EBUSY;
+    }
     return 0;
 }
 
@@ -454,6 +543,7 @@ void drive_attach(struct drive *d, const struct drive_ops *ops, void *dev)
         pthread_cond_wait(&d->idle, &d->mutex);
     while ((r = queue_take(&d->done)) != NULL)
         r->pending = false;
+    d->stalled = 0;
     pthread_mutex_unlock(&d->mutex);
     d->ops = ops;
     d->dev = dev;

@@ -6,8 +6,11 @@
  * without the machine lock; it hands results to the device where nobody has that lock, and leaves
  * them to the I/O thread otherwise. All calls need the machine lock, and callbacks have it.
  *
- * When the machine pauses or ends, all requests are carried out first and their results handed
- * over; at its end, what was written is flushed to the host's disk. */
+ * A request that fails by the host's fault may pause the machine; it is made again when the machine
+ * goes on, and none after it before (enum drive_policy).
+ *
+ * When the machine pauses or ends, all other requests are carried out first and their results
+ * handed over; at its end, what was written is flushed to the host's disk. */
 #ifndef VMM_DRIVE_H
 #define VMM_DRIVE_H
 
@@ -27,6 +30,14 @@ struct drive;
 enum drive_if { DRIVE_IDE, DRIVE_FLOPPY };
 enum drive_media { DRIVE_DISK, DRIVE_CDROM };
 
+/* What to do where the host cannot read or write an image. */
+enum drive_policy {
+    DRIVE_STOP_IF_FULL, /* like DRIVE_STOP where the host's disk is full, else like DRIVE_REPORT */
+    DRIVE_REPORT,       /* tell the guest */
+    DRIVE_STOP,         /* pause the machine; the request is made again when it goes on */
+    DRIVE_IGNORE,       /* tell the guest that all is well */
+};
+
 /* What the user asked for. Strings are borrowed for the VM's life. */
 struct drive_config {
     const char *id; /* NULL: as in QEMU, "ide0-hd0", "ide1-cd0", "floppy0" */
@@ -36,6 +47,7 @@ struct drive_config {
     struct disk_options image; /* file NULL: no medium (not for IDE disks). A CD is read only,
                                 * whatever this says. */
     bool unmap;                /* DRIVE_DISCARD has an effect */
+    enum drive_policy on_read_error, on_write_error; /* the latter also for flushes and discards */
 };
 
 /* -- Finding and asking ------------------------------------------------------------------------ */
@@ -62,6 +74,9 @@ const char *drive_format(const struct drive *d);
 const char *drive_warning(const struct drive *d);
 /* How the medium was opened or, without one, how the next should be. */
 const struct disk_options *drive_options(const struct drive *d);
+
+/* What the machine was paused for: the errno of the request that is to be made again, or 0. */
+int drive_error(struct drive *d);
 
 bool drive_tray_is_open(const struct drive *d);
 bool drive_tray_is_locked(const struct drive *d);

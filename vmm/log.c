@@ -66,14 +66,12 @@ static bool within_rate(struct log *l, unsigned item)
     return l->rate[bit].lines++ < RATE_LINES;
 }
 
-void log_line(struct vm *vm, unsigned item, const char *fmt, va_list ap)
+/* `item` 0: of none. */
+static void write_line(struct log *l, unsigned item, const char *fmt, va_list ap)
 {
-    struct log *l = &vm->log;
     char line[LINE_MAX_BYTES];
     int len;
 
-    if (item == 0 || !(l->items & item))
-        return;
     len = vsnprintf(line, sizeof(line) - 1, fmt, ap);
     if (len < 0)
         return;
@@ -85,6 +83,21 @@ void log_line(struct vm *vm, unsigned item, const char *fmt, va_list ap)
     if (!(item & RATE_LIMITED) || within_rate(l, item))
         fwrite(line, 1, (size_t)len, l->out);
     pthread_mutex_unlock(&l->lock);
+}
+
+void log_line(struct vm *vm, unsigned item, const char *fmt, va_list ap)
+{
+    if (vm->log.items & item)
+        write_line(&vm->log, item, fmt, ap);
+}
+
+void vm_warn(struct vm *vm, const char *fmt, ...)
+{
+    va_list ap;
+
+    va_start(ap, fmt);
+    write_line(&vm->log, 0, fmt, ap);
+    va_end(ap);
 }
 
 void vm_log(struct vm *vm, unsigned item, const char *fmt, ...)

@@ -16,6 +16,9 @@ struct vm;
 void vm_log(struct vm *vm, unsigned item, const char *fmt, ...)
     __attribute__((format(printf, 3, 4)));
 
+/* What the user must hear, whatever is switched on. */
+void vm_warn(struct vm *vm, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+
 /* "in_asm,int" -> mask; 0 or -EINVAL with the wrong word in *bad (points into items). */
 int log_parse_items(const char *items, unsigned *mask, const char **bad);
 

@@ -280,17 +280,23 @@ static bool serve(struct vcpu *v, enum vm_end *end)
     return ends;
 }
 
-/* While the VM is paused, virtual time stands still and no timer fires. */
+/* While the VM is paused, virtual time stands still and no timer fires. What made a drive pause the
+ * VM is tried again when it goes on, even where that comes before the pause was seen here. */
 static void follow_pause(struct vm *vm, bool paused)
 {
-    if (paused == clock_is_stopped(vm))
+    bool retry = !paused && atomic_load(&vm->stalled);
+
+    if (paused == clock_is_stopped(vm) && !retry)
         return;
     vm_lock(vm);
     if (paused) {
         drives_drain(vm);
         clock_stop(vm);
     } else {
-        clock_start(vm);
+        if (clock_is_stopped(vm))
+            clock_start(vm);
+        if (retry)
+            drives_retry(vm);
         io_kick(vm);
     }
     vm_unlock(vm);

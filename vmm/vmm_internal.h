@@ -164,8 +164,10 @@ int drives_create(struct vm *vm);
 void drives_destroy(struct vm *vm);
 /* Hand the results that are there to the devices. */
 void drives_complete(struct vm *vm);
-/* Until no drive has anything to do; the devices have all results. */
+/* Until no drive has anything that it can do; the devices have all results. */
 void drives_drain(struct vm *vm);
+/* Makes the requests again that could not be carried out (DRIVE_STOP). */
+void drives_retry(struct vm *vm);
 /* What was written is on the host's disk: 0, or the first error, with a text. */
 int drives_flush(struct vm *vm);
 
@@ -303,6 +305,7 @@ struct vm {
     bool stdio_taken;
     struct host_signals *signals; /* NULL: not taken over */
     atomic_bool paused;
+    atomic_bool stalled; /* a drive has paused the machine */
     atomic_int exit_code;
     char no_translator[VM_ERR_LEN]; /* why there is none; empty: there is, or none was asked for */
     char err[VM_ERR_LEN];

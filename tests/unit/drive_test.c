@@ -2,6 +2,7 @@
 /* Drives: names and places, requests and their order, cancelling, media, and that a pause and the
  * end of the machine carry out and flush what was asked for. */
 #include <errno.h>
+#include <sys/syscall.h>
 
 #include "tests/unit/disk_files.h"
 #include "tests/unit/fake_cpu.h"
@@ -9,6 +10,15 @@
 
 #define IMAGE_BYTES (UINT64_C(1) << 20)
 #define REQUESTS    64
+
+/* What writes to images fail with; 0: they don't. */
+static atomic_int write_error;
+
+ssize_t pwrite(int fd, const void *buf, size_t n, off_t off)
+{
+    errno = atomic_load(&write_error);
+    return errno != 0 ? -1 : syscall(SYS_pwrite64, fd, buf, n, off);
+}
 
 /* A machine without a board, whose results are handed over when the test says so. */
 static struct vm *machine(const struct drive_config *drives, unsigned count)
@@ -203,6 +213,89 @@ START_TEST(errors)
     ck_assert_int_eq(request(vm, empty, l, DRIVE_READ, 0), -ENOMEDIUM);
     ck_assert_int_eq(request(vm, empty, l, DRIVE_FLUSH, 0), -ENOMEDIUM);
     ck_assert(drive_readonly(cd));
+    destroy(vm);
+    free(l);
+}
+END_TEST
+
+/* -- When the host fails ----------------------------------------------------------------------- */
+
+static const struct {
+    enum drive_policy policy;
+    int error, heard; /* heard 1: nothing, the machine is paused */
+} troubles[] = {
+    {DRIVE_STOP_IF_FULL, ENOSPC, 1},
+    {DRIVE_STOP_IF_FULL, EDQUOT, 1},
+    {DRIVE_STOP_IF_FULL, EIO, -EIO},
+    {DRIVE_REPORT, ENOSPC, -ENOSPC},
+    {DRIVE_STOP, EIO, 1},
+    {DRIVE_STOP, ENOSPC, 1},
+    {DRIVE_IGNORE, EIO, 0},
+    {DRIVE_STOP, EACCES, -EACCES},
+};
+
+START_TEST(troubles_of_the_host)
+{
+    const struct drive_config cfg = {.image = RAW("a"), .on_write_error = troubles[_i].policy};
+    struct vm *vm = machine(&cfg, 1);
+    struct drive *d = drive_find(vm, DRIVE_IDE, 0);
+    struct notes *l = calloc(1, sizeof(*l));
+    bool stops = troubles[_i].heard == 1;
+
+    memset(l->buf[0], 7, sizeof(l->buf[0]));
+    atomic_store(&write_error, troubles[_i].error);
+    submit(d, l, 0, DRIVE_WRITE, 0);
+    submit(d, l, 1, DRIVE_READ, 0);
+    drives_drain(vm);
+    ck_assert_int_eq(vm_is_paused(vm), stops);
+    ck_assert_int_eq(drive_error(d), stops ? troubles[_i].error : 0);
+    ck_assert_uint_eq(l->count, stops ? 0 : 2);
+    drives_retry(vm);
+    drives_drain(vm);
+    ck_assert_uint_eq(l->count, stops ? 0 : 2);
+    atomic_store(&write_error, 0);
+    if (stops) {
+        drives_retry(vm);
+        drives_drain(vm);
+        ck_assert_uint_eq(l->done[0], 0);
+        ck_assert_int_eq(l->err[0], 0);
+        ck_assert_mem_eq(l->buf[1], l->buf[0], sizeof(l->buf[0]));
+    } else {
+        ck_assert_int_eq(l->err[0], troubles[_i].heard);
+    }
+    ck_assert_uint_eq(l->count, 2);
+    ck_assert_int_eq(l->err[1], 0);
+    ck_assert_int_eq(drive_error(d), 0);
+    destroy(vm);
+    free(l);
+}
+END_TEST
+
+/* What waits is in the way of nothing that ends it. */
+START_TEST(waiting_requests_end)
+{
+    const struct drive_config cfg = {.interface = DRIVE_FLOPPY, .image = RAW("a")};
+    const struct disk_options b = RAW("b");
+    struct vm *vm = machine(&cfg, 1);
+    struct drive *d = drive_find(vm, DRIVE_FLOPPY, 0);
+    struct notes *l = calloc(1, sizeof(*l));
+    char err[DRIVE_ERR_LEN] = "";
+
+    atomic_store(&write_error, ENOSPC);
+    submit(d, l, 0, DRIVE_WRITE, 0);
+    drives_drain(vm);
+    ck_assert_int_eq(drive_change(d, &b, true, err), -EBUSY);
+    ck_assert_int_eq(drive_eject(d, true, err), -EBUSY);
+    ck_assert_int_lt(drives_flush(vm), 0);
+    ck_assert_ptr_nonnull(strstr(vm_error(vm), "No space"));
+    drive_cancel(d, &l->r[0]);
+    ck_assert_int_eq(drive_error(d), 0);
+    ck_assert_int_eq(request(vm, d, l, DRIVE_READ, 0), 0);
+    submit(d, l, 0, DRIVE_WRITE, 0);
+    drives_drain(vm);
+    drive_attach(d, NULL, NULL);
+    ck_assert(!l->r[0].pending);
+    ck_assert_int_eq(drive_eject(d, false, err), 0);
     destroy(vm);
     free(l);
 }
@@ -531,6 +624,36 @@ START_TEST(worker_hands_over)
 }
 END_TEST
 
+/* The user makes room and lets the machine go on: the guest has not noticed anything. */
+static void *make_room(void *arg)
+{
+    struct vm *vm = arg;
+
+    for (bool stopped = false; !stopped; usleep(1000)) {
+        vm_lock(vm);
+        stopped = clock_is_stopped(vm) && drive_error(drive_find(vm, DRIVE_IDE, 0)) == ENOSPC;
+        vm_unlock(vm);
+    }
+    atomic_store(&write_error, 0);
+    vm_resume(vm);
+    return NULL;
+}
+
+START_TEST(full_disk_pauses)
+{
+    struct vm *vm = copier_vm();
+    pthread_t thread;
+
+    atomic_store(&write_error, ENOSPC);
+    fake_guest = start_and_wait;
+    ck_assert_int_eq(pthread_create(&thread, NULL, make_room, vm), 0);
+    ck_assert_int_eq(vm_run(vm), VM_END_SHUTDOWN);
+    pthread_join(thread, NULL);
+    vm_destroy(vm);
+    check_copy();
+}
+END_TEST
+
 /* Requests under way when the machine goes are cancelled. */
 START_TEST(destroyed_under_way)
 {
@@ -553,12 +676,15 @@ int main(void)
     tcase_add_loop_test(t, mistakes_are_named, 0, ARRAY_SIZE(mistakes));
     tcase_add_test(t, requests_in_order);
     tcase_add_test(t, errors);
+    tcase_add_loop_test(t, troubles_of_the_host, 0, ARRAY_SIZE(troubles));
+    tcase_add_test(t, waiting_requests_end);
     tcase_add_test(t, cancelled);
     tcase_add_test(t, other_media);
     tcase_add_test(t, locked_tray);
     tcase_add_test(t, results_reach_a_running_guest);
     tcase_add_test(t, worker_hands_over);
     tcase_add_test(t, end_drains);
+    tcase_add_test(t, full_disk_pauses);
     tcase_add_test(t, pause_drains);
     tcase_add_test(t, destroyed_under_way);
     suite_add_tcase(s, t);

@@ -198,6 +198,9 @@ static const struct {
                 .follow_backing = true}}},
     {"-drive file=a,cache=none", 1, {.image = {.file = "a", .cache = DISK_CACHE_NONE}}},
     {"-drive file=a,discard=unmap", 1, {.image = {.file = "a"}, .unmap = true}},
+    {"-drive file=a,werror=stop,rerror=ignore",
+     1,
+     {.image = {.file = "a"}, .on_read_error = DRIVE_IGNORE, .on_write_error = DRIVE_STOP}},
     {"-drive file=a,discard=ignore", 1, {.image = {.file = "a"}}},
     {"-snapshot -hda a", 1, {.image = {.file = "a", .snapshot = true}}},
     {"-snapshot -drive file=a,snapshot=off", 1, {.image = {.file = "a"}}},
@@ -231,6 +234,8 @@ START_TEST(drives_are_placed)
     ck_assert_int_eq(got->image.cache, want->image.cache);
     ck_assert_int_eq(got->image.follow_backing, want->image.follow_backing);
     ck_assert_int_eq(got->unmap, want->unmap);
+    ck_assert_int_eq(got->on_read_error, want->on_read_error);
+    ck_assert_int_eq(got->on_write_error, want->on_write_error);
 }
 END_TEST
 
@@ -327,6 +332,8 @@ static const struct {
     {"-drive media=tape", "tape"},
     {"-drive file=a,cache=warm", "warm"},
     {"-drive file=a,discard=maybe", "maybe"},
+    {"-drive file=a,werror=never", "never"},
+    {"-drive file=a,rerror=enospc", "enospc"},
     {"-drive file=a,readonly=maybe", "maybe"},
     {"-drive file=a,readonly", "readonly"},
     {"-drive file=a,color=red", "color=red"},
