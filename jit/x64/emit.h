@@ -215,8 +215,8 @@ void slots_note(struct xlat *x);
 void slots_step(struct xlat *x);
 /* There is nothing in any slot any more. */
 void slots_forget(struct xlat *x);
-/* A host register that holds no slot of the stack pointer's, and another one than that; 32-bit code
- * only. */
+/* A host register for slots, another one than that; where there is the choice, it holds none of the
+ * stack pointer's. 32-bit code only. */
 unsigned slots_spare(const struct xlat *x, int except);
 /* Find what an instruction with a rule accesses. */
 void find_access(const struct xlat *x, const struct insn *i, struct outlook *o);

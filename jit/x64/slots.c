@@ -351,12 +351,17 @@ struct rm emit_access(struct xlat *x, struct slot at, int32_t disp, bool write)
 
 unsigned slots_spare(const struct xlat *x, int except)
 {
-    unsigned n = slot_host(false, 0) == (unsigned)except ? 1 : 0;
+    unsigned spare = 0;
 
-    while (n + 1 < SLOTS &&
-           ((is_intact(x, n) && x->slot[n].base == RSP) || slot_host(false, n) == (unsigned)except))
-        n++;
-    return slot_host(false, n);
+    for (unsigned n = 0; n < SLOTS; n++) {
+        unsigned host = slot_host(false, n);
+        if (host == (unsigned)except)
+            continue;
+        spare = host;
+        if (!is_intact(x, n) || x->slot[n].base != RSP)
+            break;
+    }
+    return spare;
 }
 
 /* -- From one instruction to the next ---------------------------------------------------------- */

@@ -2,7 +2,8 @@
 ;
 ; Arrays at fixed addresses, a register being the index: whole and odd elements, over the ends of
 ; pages, and with an index that is negative, so that its sum with the array's address wraps. Each
-; is also read by a pointer.
+; is also read by a pointer. And an array on the stack, so long that its two ends are looked up each
+; by itself, when what reads and writes there calls.
 
 %include "lib/image.asm"
 %include "lib/test.asm"
@@ -20,6 +21,10 @@ section .bss
         resb    PAGE_SIZE / 2 - 6               ; nearer to neither end of a page
 array:  resb    BYTES + 4
 copied: resb    BYTES + 4
+        resb    PAGE_SIZE
+frame:  resb    4 * PAGE_SIZE
+old_stack:
+        resd    1
 
 section .text
 test_main:
@@ -33,6 +38,7 @@ test_main:
         call    fill
         call    copy
         call    read_pairs
+        call    big_frame
         jmp     test_end
 
 ; The sum of the elements is SUM.
@@ -158,6 +164,30 @@ read_pairs:
         cmp     ecx, COUNT
         jb      .loop
         CHECK   "sum by two registers", edx, SUM
+        ret
+
+; Both ends of a frame are read and written before a call through a pointer. All on one page of code.
+        align   128, int3
+big_frame:
+        mov     [old_stack], esp
+        mov     esp, frame
+        mov     dword [esp + 4], 3
+        mov     dword [esp + 8], 4
+        mov     ebx, .add
+        mov     ecx, COUNT
+        xor     edx, edx
+.loop:  mov     eax, [esp + 4]
+        add     eax, [esp + 8]
+        mov     [esp + 3 * PAGE_SIZE + 4], eax
+        mov     [esp + 3 * PAGE_SIZE + 8], eax
+        call    ebx
+        dec     ecx
+        jnz     .loop
+        mov     esp, [old_stack]
+        CHECK   "calls in a big frame", edx, 14 * COUNT
+        ret
+.add:   add     edx, [esp + 3 * PAGE_SIZE + 8]
+        add     edx, [esp + 3 * PAGE_SIZE + 12]
         ret
 
 IMAGE_END
