@@ -242,17 +242,26 @@ static void toggle_full_screen(struct screen *s)
     s->draw = true;
 }
 
+/* The letter of a key; where the layout has another script, that of a US keyboard. */
+static SDL_Keycode letter_of(const SDL_Keysym *key)
+{
+    if (key->sym < 0x80 || key->scancode < SDL_SCANCODE_A || key->scancode > SDL_SCANCODE_Z)
+        return key->sym;
+    return SDLK_a + (SDL_Keycode)(key->scancode - SDL_SCANCODE_A);
+}
+
 /* Ctrl-Alt and a letter. True where it is for us; the guest then sees no modifiers any more. */
 static bool is_ours(struct screen *s, const SDL_KeyboardEvent *e)
 {
     bool with = (e->keysym.mod & KMOD_CTRL) && (e->keysym.mod & KMOD_ALT);
+    SDL_Keycode letter = letter_of(&e->keysym);
 
-    if (!with || (e->keysym.sym != SDLK_g && e->keysym.sym != SDLK_f && e->keysym.sym != SDLK_v))
+    if (!with || (letter != SDLK_g && letter != SDLK_f && letter != SDLK_v))
         return false;
     if (e->type == SDL_KEYUP || e->repeat)
         return true;
     input_release_keys(s->vm);
-    switch (e->keysym.sym) {
+    switch (letter) {
     case SDLK_g: grab(s, !s->grabbed); break;
     case SDLK_f: toggle_full_screen(s); break;
     default: paste_begin(s); break;
