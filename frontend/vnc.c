@@ -31,6 +31,7 @@ struct screen {
     uint64_t shape;
     struct keysym_keyboard keyboard;
     int x, y; /* of the pointer, as clients said last; x < 0: not yet */
+    int mask; /* of buttons, the same */
     uint32_t blank[64];
 
     pthread_mutex_t lock; /* guards what follows */
@@ -52,12 +53,14 @@ static void key_event(rfbBool down, rfbKeySym sym, rfbClientPtr client)
     keysym_event(s->vm, &s->keyboard, sym, down != 0);
 }
 
+/* The wheel is two buttons, each of whose presses is a step. */
 static void pointer_event(int mask, int x, int y, rfbClientPtr client)
 {
     struct screen *s = screen_of(client);
     unsigned buttons =
         (mask & 1 ? INPUT_LEFT : 0) | (mask & 2 ? INPUT_MIDDLE : 0) | (mask & 4 ? INPUT_RIGHT : 0);
-    int dz = (mask & 16 ? 1 : 0) - (mask & 8 ? 1 : 0);
+    int pressed = mask & ~s->mask;
+    int dz = (pressed & 16 ? 1 : 0) - (pressed & 8 ? 1 : 0);
 
     if (s->x < 0) {
         s->x = x;
@@ -67,6 +70,7 @@ static void pointer_event(int mask, int x, int y, rfbClientPtr client)
         input_mouse(s->vm, x - s->x, y - s->y, dz, buttons);
     s->x = x;
     s->y = y;
+    s->mask = mask;
     rfbDefaultPtrAddEvent(mask, x, y, client);
 }
 
