@@ -10,12 +10,8 @@
 ;
 ; It runs in real mode; the frame buffer is reached by FS, whose limit is 4 GiB.
 
-        bits    16
-        cpu     386
-        org     0x7c00
+%include "lib/floppy.asm"
 
-STACK           equ 0x7000
-LOADED          equ 16                          ; sectors behind the first
 VBE_INFO        equ 0xb000                      ; what function 4F00h fills in
 VBE_LIST        equ 14
 MODE            equ 0xb200                      ; and 4F01h
@@ -35,39 +31,6 @@ USABLE          equ 0x91                        ; mode attributes: there, graphi
 RINGS           equ 6                           ; distances in 640x480 are divided by 2 to the power of it
 LINES           equ 16                          ; of a corner
 WHITE           equ 0xffffff
-
-boot:   jmp     0:.start
-.start: cli
-        xor     ax, ax
-        mov     ds, ax
-        mov     es, ax
-        mov     ss, ax
-        mov     sp, STACK
-        sti
-        cld
-        mov     ax, 0x0200 | LOADED
-        mov     bx, 0x7e00
-        mov     cx, 2
-        mov     dh, 0                           ; DL is the drive
-        int     0x13
-        jnc     main
-        mov     si, .text
-        call    print
-        jmp     $
-.text:  db      "The disk cannot be read.", 13, 10, 0
-
-; The text at SI on the screen.
-print:  lodsb
-        test    al, al
-        jz      .end
-        mov     ah, 0x0e
-        mov     bx, 7
-        int     0x10
-        jmp     print
-.end:   ret
-
-        times   510 - ($ - $$) db 0
-        dw      0xaa55
 
 ; -- Order -----------------------------------------------------------------------------------------------
 
@@ -629,8 +592,7 @@ store_16:
         pop     es
         ret
 
-        times   (LOADED + 1) * 512 - ($ - $$) db 0
-        times   1440 * 1024 - ($ - $$) db 0
+        FLOPPY_END
 
         absolute 0xe000
 wanted: resd 1
