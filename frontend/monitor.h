@@ -84,10 +84,17 @@ extern const struct command monitor_infos[];
 /* The register of a name without its $. */
 bool monitor_register(struct session *s, const char *name, size_t len, uint64_t *value);
 
+struct cpu;
+/* The physical address of a linear one, by the tables as they are in memory; under vm_inspect(). */
+bool monitor_translate(struct vm *vm, const struct cpu *c, uint64_t la, uint64_t *pa);
+
 /* Commands that have files of their own. */
 void monitor_help(struct session *s, const struct monitor_arg *args);
+void monitor_mem(struct session *s, const struct monitor_arg *args);
 void monitor_memory(struct session *s, const struct monitor_arg *args);
+void monitor_memsave(struct session *s, const struct monitor_arg *args);
 void monitor_physical_memory(struct session *s, const struct monitor_arg *args);
+void monitor_pmemsave(struct session *s, const struct monitor_arg *args);
 void monitor_print(struct session *s, const struct monitor_arg *args);
 void monitor_port_in(struct session *s, const struct monitor_arg *args);
 void monitor_port_out(struct session *s, const struct monitor_arg *args);
@@ -95,6 +102,8 @@ void monitor_sendkey(struct session *s, const struct monitor_arg *args);
 void monitor_block(struct session *s, const struct monitor_arg *args);
 void monitor_change(struct session *s, const struct monitor_arg *args);
 void monitor_eject(struct session *s, const struct monitor_arg *args);
+void monitor_sum(struct session *s, const struct monitor_arg *args);
+void monitor_tlb(struct session *s, const struct monitor_arg *args);
 void monitor_registers(struct session *s, const struct monitor_arg *args);
 
 #endif

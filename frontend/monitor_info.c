@@ -55,6 +55,12 @@ static void uuid(struct session *s, const struct monitor_arg *args)
     say(s, "00000000-0000-0000-0000-000000000000\n");
 }
 
+static void kvm(struct session *s, const struct monitor_arg *args)
+{
+    (void)args;
+    say(s, "kvm support: not compiled\n");
+}
+
 static void cpus_at(void *arg, struct vm *vm, struct cpu *c)
 {
     struct session *s = arg;
@@ -201,6 +207,12 @@ static void devices(struct session *s, const struct monitor_arg *args)
     vm_unlock(s->vm);
 }
 
+static void lapic(struct session *s, const struct monitor_arg *args)
+{
+    (void)args;
+    show_class(s, "lapic");
+}
+
 static void pic(struct session *s, const struct monitor_arg *args)
 {
     (void)args;
@@ -286,9 +298,13 @@ const struct command monitor_infos[] = {
     {"cpus", NULL, "", "", "processors", cpus},
     {"registers", NULL, "[-a]", "-a", "the processor's registers", monitor_registers},
     {"jit", NULL, "", "", "what the translator has done", jit},
+    {"kvm", NULL, "", "", "that the host's processor is not used for it", kvm},
+    {"mem", NULL, "", "", "which linear addresses are mapped, by the page tables", monitor_mem},
+    {"tlb", NULL, "", "", "the same page by page", monitor_tlb},
     {"mtree", NULL, "", "", "who answers which addresses", mtree},
     {"pci", NULL, "", "", "devices on the PCI bus", pci},
     {"pic", "irq", "", "", "state of the interrupt controllers", pic},
+    {"lapic", NULL, "", "", "state of the local APIC", lapic},
     {"devices", "qtree", "", "", "devices on the board", devices},
     {"device", NULL, "NAME", "w", "state of a device", device},
     {"block", NULL, "", "", "drives and what is in them", monitor_block},

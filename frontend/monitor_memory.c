@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: MIT */
-/* Memory, ports and values at the monitor: x, xp, print, i, o. */
+/* Memory, ports and values at the monitor: x, xp, memsave, pmemsave, sum, print, i, o. */
 #include <ctype.h>
+#include <errno.h>
 #include <inttypes.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "frontend/monitor.h"
@@ -46,52 +48,12 @@ void monitor_print(struct session *s, const struct monitor_arg *args)
 
 /* -- Memory ------------------------------------------------------------------------------------ */
 
-/* One entry of a page table. False: it is not in memory, or it says "not present". */
-static bool read_entry(struct vm *vm, uint64_t pa, unsigned bytes, uint64_t *entry)
-{
-    *entry = 0;
-    return dma_read(vm, pa, entry, bytes) && (*entry & 1);
-}
-
-/* The physical address of a linear one, by the tables as they are in memory. */
-static bool translate(struct vm *vm, const struct cpu *c, uint64_t la, uint64_t *pa)
-{
-    bool pae = (c->cr4 & CR4_PAE) != 0, big = pae || (c->cr4 & CR4_PSE);
-    unsigned bits = pae ? 9 : 10, bytes = pae ? 8 : 4, shift;
-    uint64_t table = c->cr3 & (pae ? 0xffffffffff000 : 0xfffff000), entry;
-
-    *pa = la;
-    if (!(c->cr0 & CR0_PG))
-        return true;
-    shift = !pae ? 22 : c->mode & MODE_LMA ? 39 : 21;
-    if (pae && shift == 21) {
-        entry = c->pdpte[la >> 30 & 3];
-        if (!(entry & 1))
-            return false;
-        table = entry & 0xffffffffff000;
-    }
-    for (;; shift -= bits) {
-        uint64_t index = la >> shift & ((1u << bits) - 1), frame;
-
-        if (!read_entry(vm, table + index * bytes, bytes, &entry))
-            return false;
-        frame = entry & (pae ? 0xffffffffff000 : 0xfffff000);
-        if (shift == 12 || (shift <= 30 && big && (entry & 0x80))) {
-            if (!pae && shift == 22) /* PSE-36 */
-                frame = (entry & 0xffc00000) | (entry & 0x1fe000) << 19;
-            *pa = (frame & ~((UINT64_C(1) << shift) - 1)) | (la & ((UINT64_C(1) << shift) - 1));
-            return true;
-        }
-        table = frame;
-    }
-}
-
 #define LINE_BYTES 16 /* that a line shows at most */
 
 /* Bytes to look at, at once. */
 struct look {
     uint64_t at;
-    uint8_t bytes[LINE_BYTES];
+    uint8_t *bytes;
     unsigned n;
     bool physical, ok;
 };
@@ -99,17 +61,16 @@ struct look {
 static void look(void *arg, struct vm *vm, struct cpu *c)
 {
     struct look *l = arg;
-    uint64_t pa = 0;
+    unsigned part;
 
     l->ok = true;
-    for (unsigned k = 0; k < l->n && l->ok; k++) {
-        if (l->physical)
-            pa = l->at + k;
-        else if (k == 0 || (l->at + k) % PAGE_SIZE == 0)
-            l->ok = translate(vm, c, l->at + k, &pa);
-        else
-            pa++;
-        l->ok = l->ok && dma_read(vm, pa, &l->bytes[k], 1);
+    for (unsigned done = 0; done < l->n && l->ok; done += part) {
+        uint64_t at = l->at + done, pa = at;
+
+        part = PAGE_SIZE - (unsigned)(at % PAGE_SIZE);
+        part = part < l->n - done ? part : l->n - done;
+        l->ok = (l->physical || monitor_translate(vm, c, at, &pa)) &&
+                dma_read(vm, pa, l->bytes + done, part);
     }
 }
 
@@ -126,7 +87,8 @@ static void show_memory(struct session *s, const struct monitor_arg *args, bool 
     while (left > 0) {
         unsigned per_line = size == 1 && form != 'c' ? 8 : LINE_BYTES / size;
         unsigned count = left < per_line ? (unsigned)left : per_line;
-        struct look l = {.at = at, .n = count * size, .physical = physical};
+        uint8_t bytes[LINE_BYTES];
+        struct look l = {.at = at, .bytes = bytes, .n = count * size, .physical = physical};
 
         vm_inspect(s->vm, look, &l);
         say(s, "%016" PRIx64 ":", at);
@@ -137,7 +99,7 @@ static void show_memory(struct session *s, const struct monitor_arg *args, bool 
         for (unsigned k = 0; k < count; k++) {
             uint64_t val = 0;
 
-            memcpy(&val, l.bytes + k * size, size);
+            memcpy(&val, bytes + k * size, size);
             say(s, " ");
             say_value(s, form, size, val);
         }
@@ -155,6 +117,81 @@ void monitor_memory(struct session *s, const struct monitor_arg *args)
 void monitor_physical_memory(struct session *s, const struct monitor_arg *args)
 {
     show_memory(s, args, true);
+}
+
+/* -- Much of it -------------------------------------------------------------------------------- */
+
+typedef bool (*piece_fn)(void *arg, const uint8_t *bytes, unsigned n);
+
+/* Calls fn for each page's bytes until it returns false. What is not memory is told. */
+static void each_piece(struct session *s, const struct monitor_arg *args, bool physical,
+                       piece_fn fn, void *arg)
+{
+    uint64_t at = args[0].value, left = args[1].value;
+    uint8_t bytes[PAGE_SIZE];
+
+    while (left > 0) {
+        struct look l = {.at = at, .bytes = bytes, .physical = physical};
+
+        l.n = PAGE_SIZE - (unsigned)(at % PAGE_SIZE);
+        l.n = l.n < left ? l.n : (unsigned)left;
+        vm_inspect(s->vm, look, &l);
+        if (!l.ok) {
+            say(s, "%016" PRIx64 ": there is no memory\n", at);
+            return;
+        }
+        if (!fn(arg, bytes, l.n))
+            return;
+        at += l.n;
+        left -= l.n;
+    }
+}
+
+static bool write_piece(void *arg, const uint8_t *bytes, unsigned n)
+{
+    return fwrite(bytes, 1, n, arg) == n;
+}
+
+static void save(struct session *s, const struct monitor_arg *args, bool physical)
+{
+    FILE *file = fopen(args[2].text, "wb");
+    bool ok = file != NULL;
+
+    if (ok) {
+        each_piece(s, args, physical, write_piece, file);
+        ok = !ferror(file);
+        ok = fclose(file) == 0 && ok;
+    }
+    if (!ok)
+        say(s, "%s: %s\n", args[2].text, strerror(errno));
+}
+
+void monitor_memsave(struct session *s, const struct monitor_arg *args)
+{
+    save(s, args, false);
+}
+
+void monitor_pmemsave(struct session *s, const struct monitor_arg *args)
+{
+    save(s, args, true);
+}
+
+/* Rotated right by one bit before each byte is added, as BSD's sum does. */
+static bool add_piece(void *arg, const uint8_t *bytes, unsigned n)
+{
+    uint16_t *sum = arg;
+
+    for (unsigned k = 0; k < n; k++)
+        *sum = (uint16_t)((*sum >> 1 | *sum << 15) + bytes[k]);
+    return true;
+}
+
+void monitor_sum(struct session *s, const struct monitor_arg *args)
+{
+    uint16_t sum = 0;
+
+    each_piece(s, args, true, add_piece, &sum);
+    say(s, "%05u\n", sum);
 }
 
 /* -- Ports ------------------------------------------------------------------------------------- */

@@ -9,6 +9,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include "cpu/cpu.h"
 #include "devices/pc.h"
 #include "frontend/demo_guest.h"
 #include "frontend/monitor.h"
@@ -18,7 +19,7 @@
 #include "vmm/input.h"
 #include "vmm/vm.h"
 
-static char out[200000];
+static char out[1 << 20];
 static size_t out_len;
 static unsigned waited;
 static struct session session;
@@ -149,7 +150,13 @@ START_TEST(information)
     expect("info uuid", "00000000-0000-0000-0000-000000000000\n");
     expect("info jit", "the guest is interpreted\n");
     expect("info chardev", "serial0: filename=null\n");
+    expect("info kvm", "kvm support: not compiled\n");
+    expect_part("info lapic", "lapic 0 (");
     expect_part("info", "info registers [-a] -- ");
+    for (const struct command *c = monitor_commands; c->name != NULL; c++)
+        expect_part("help", c->help);
+    for (const struct command *c = monitor_infos; c->name != NULL; c++)
+        expect_part("help info", c->help);
     expect_part("help", "sendkey KEY[-KEY...] [MS] -- ");
     expect_part("?", "quit|q -- ");
     expect_part("help quit", "quit|q -- ");
@@ -196,6 +203,108 @@ START_TEST(memory_and_ports)
     expect("system_powerdown", "");
     expect("i/h 0x600", "portw[0x0600] = 0x0100\n");
     expect("i/h 0xed", "portw[0x00ed] = 0xffff\n");
+}
+END_TEST
+
+/* What the processor has when it looks at tables. */
+struct tables {
+    uint64_t cr3, cr4, pdpte;
+    uint32_t mode;
+};
+
+static void use_tables(void *arg, struct vm *machine, struct cpu *c)
+{
+    const struct tables *t = arg;
+
+    (void)machine;
+    c->cr0 |= CR0_PG;
+    c->cr3 = t->cr3;
+    c->cr4 = t->cr4;
+    c->pdpte[1] = t->pdpte;
+    c->mode = t->mode;
+}
+
+static void put_entry(uint64_t at, uint64_t entry, unsigned bytes)
+{
+    vm_lock(vm);
+    ck_assert(mem_load(vm, at, &entry, bytes));
+    vm_unlock(vm);
+}
+
+START_TEST(page_tables)
+{
+    expect("info mem", "paging is off\n");
+    expect("info tlb", "paging is off\n");
+    put_entry(0x10000, 0x11007, 8); /* of four levels, mapped twice */
+    put_entry(0x10ff8, 0x11003, 8);
+    put_entry(0x11000, 0x12007, 8);
+    put_entry(0x12000, 0x13007, 8);
+    put_entry(0x12008, UINT64_C(1) << 63 | 0x2001e7, 8); /* a large page */
+    put_entry(0x13008, 0x1025, 8);                       /* read-only */
+    put_entry(0x13010, 0x2067, 8);
+    put_entry(0x13018, 0x509f, 8);
+    vm_inspect(vm, use_tables, &(struct tables){0x10000, CR4_PAE, 0, MODE_LMA});
+    expect("info mem", "0000000000001000-0000000000002000 0000000000001000 ur-\n"
+                       "0000000000002000-0000000000004000 0000000000002000 urw\n"
+                       "0000000000200000-0000000000400000 0000000000200000 urw\n"
+                       "ffffff8000001000-ffffff8000002000 0000000000001000 -r-\n"
+                       "ffffff8000002000-ffffff8000004000 0000000000002000 -rw\n"
+                       "ffffff8000200000-ffffff8000400000 0000000000200000 -rw\n");
+    expect_part("info tlb", "0000000000001000: 0000000000001000 ----A--U-\n"
+                            "0000000000002000: 0000000000002000 ---DA--UW\n"
+                            "0000000000003000: 0000000000005000 -----CTUW\n"
+                            "0000000000200000: 0000000000200000 XGPDA--UW\n");
+    put_entry(0x211000, 0x1122334455667788, 8);
+    expect("x/xg 0xffffff8000211000", "ffffff8000211000: 0x1122334455667788\n");
+    expect("x/xb 0x4000", "0000000000004000: there is no memory\n");
+    vm_inspect(vm, use_tables, &(struct tables){0, CR4_PAE, 0x12001, 0}); /* of three levels */
+    expect_part("info mem", "\n0000000040200000-0000000040400000 0000000000200000 urw\n");
+    put_entry(0x14004, 0x002020e7, 4); /* of two levels, beyond 4 GiB; with 4 KiB pages */
+    put_entry(0x14008, 0x13003, 4);
+    vm_inspect(vm, use_tables, &(struct tables){0x14000, CR4_PSE, 0, 0});
+    expect_part("info tlb", "0000000000400000: 0000000100000000 --PDA--UW\n"
+                            "0000000000802000: 0000000000001000 ----A--U-\n");
+    expect_part("info mem", "\n0000000000802000-0000000000803000 0000000000001000 -r-\n");
+}
+END_TEST
+
+START_TEST(endless_page_tables)
+{
+    for (unsigned k = 0; k < 512; k++)
+        put_entry(0x10000 + 8 * k, 0x10007, 8);
+    vm_inspect(vm, use_tables, &(struct tables){0x10000, CR4_PAE, 0, MODE_LMA});
+    expect_part("info mem", " urw\n... and more\n");
+    expect_part("info tlb", " -------UW\n... and more\n");
+    vm_inspect(vm, use_tables, &(struct tables){~UINT64_C(0xfff), CR4_PAE, 0, MODE_LMA});
+    expect("info mem", "");
+}
+END_TEST
+
+START_TEST(memory_to_files)
+{
+    char path[] = "/tmp/monitor_testXXXXXX", line[100], text[10] = "";
+    int fd = mkstemp(path);
+
+    vm_lock(vm);
+    ck_assert(mem_load(vm, 0xffe, "\x12\x34Vx4567", 8)); /* in two pages */
+    vm_unlock(vm);
+    snprintf(line, sizeof(line), "memsave 0xffe 7 %s", path);
+    expect(line, "");
+    ck_assert_int_eq(read(fd, text, sizeof(text)), 7);
+    ck_assert_str_eq(text, "\x12\x34Vx456");
+    snprintf(line, sizeof(line), "pmemsave 0x1000 2 \"%s\"", path);
+    expect(line, "");
+    ck_assert_int_eq(pread(fd, text, sizeof(text), 0), 2);
+    ck_assert_int_eq(memcmp(text, "Vx", 2), 0);
+    snprintf(line, sizeof(line), "pmemsave 0x7fffff 2 %s", path);
+    expect(line, "0000000000800000: there is no memory\n");
+    expect("pmemsave 0 1 /no/such/folder/x", "/no/such/folder/x: No such file or directory\n");
+    expect("memsave 0 1 /dev/full", "/dev/full: No space left on device\n");
+    expect("memsave 0 x y", "not a number: 'x'\n");
+    expect("memsave 0 1", "an argument is missing\n");
+    expect("sum 0xffe 4", "16562\n");
+    close(fd);
+    unlink(path);
 }
 END_TEST
 
@@ -468,6 +577,9 @@ int main(void)
     tcase_add_test(tc, mistakes_are_told);
     tcase_add_test(tc, information);
     tcase_add_test(tc, memory_and_ports);
+    tcase_add_test(tc, page_tables);
+    tcase_add_test(tc, endless_page_tables);
+    tcase_add_test(tc, memory_to_files);
     tcase_add_test(tc, media);
     tcase_add_test(tc, keyboard_and_mouse);
     tcase_add_test(tc, a_running_machine);
