@@ -13,15 +13,20 @@
 
 #define TLB_MISS 1 /* a tag that no page address equals */
 
-/* Low bits of an entry's `pa`. */
-#define TLB_GLOBAL   1u
-#define TLB_SHIFT(e) ((e)->pa >> 1 & 63)
+/* Low bits of an entry's `pa`. A device's page misses; its entry has the page in `host`, so that
+ * later accesses need no walk. */
+#define TLB_GLOBAL    1u
+#define TLB_SHIFT(e)  ((e)->pa >> 1 & 63)
+#define TLB_DEVICE_RD 0x100u
+#define TLB_DEVICE_WR 0x200u
+#define TLB_DEVICE    (TLB_DEVICE_RD | TLB_DEVICE_WR)
 
 /* -- Translation cache ------------------------------------------------------------------------- */
 
 static void entry_clear(struct tlb_entry *e)
 {
     e->rd = e->wr = TLB_MISS;
+    e->pa &= ~(uint64_t)TLB_DEVICE;
 }
 
 void tlb_flush_all(struct cpu *c)
@@ -75,7 +80,7 @@ void tlb_flush_space(struct cpu *c, uint16_t pcid)
 
 static void entry_flush(struct tlb_entry *e, uint64_t la)
 {
-    uint64_t page = e->rd != TLB_MISS ? e->rd : e->wr;
+    uint64_t page = e->pa & TLB_DEVICE ? e->host : e->rd != TLB_MISS ? e->rd : e->wr;
     if (page != TLB_MISS && (page ^ la) >> TLB_SHIFT(e) == 0)
         entry_clear(e);
 }
@@ -195,6 +200,10 @@ static bool tlb_fill(struct cpu *c, struct tlb *t, uint64_t la, const struct tra
     e->host = (uint64_t)(uintptr_t)host - page;
     e->rd = p.rd != NULL ? page : TLB_MISS;
     e->wr = p.wr != NULL ? page : TLB_MISS;
+    if (host == NULL) {
+        e->pa |= (tr->readable ? TLB_DEVICE_RD : 0) | (tr->writable ? TLB_DEVICE_WR : 0);
+        e->host = page;
+    }
     return c->translator != NULL && c->translator->filled(c, (unsigned)(t - c->tlbs), &p);
 }
 
@@ -243,10 +252,25 @@ static bool rehearsal_hit(const struct cpu *c, const struct access_as *as, struc
     return true;
 }
 
+/* Does the cache know the page as a device's? Translated code has nothing to learn of it then. */
+static bool device_hit(const struct access_as *as, struct piece *p)
+{
+    uint64_t page = p->la & PAGE_MASK;
+    const struct tlb_entry *e;
+
+    if (as->fill == NULL)
+        return false;
+    e = &as->fill->e[page >> 12 & (TLB_SIZE - 1)];
+    if (!(e->pa & (as->how == ACCESS_WRITE ? TLB_DEVICE_WR : TLB_DEVICE_RD)) || e->host != page)
+        return false;
+    p->pa = (e->pa & PAGE_MASK) | (p->la & 0xfff);
+    return true;
+}
+
 static bool translate_piece(struct cpu *c, const struct access_as *as, struct piece *p)
 {
     struct translation tr;
-    if (rehearsal_hit(c, as, p))
+    if (rehearsal_hit(c, as, p) || device_hit(as, p))
         return true;
     if (!page_walk(c, p->la, as->how, as->user, as->smap_off, &tr))
         return false;
