@@ -274,11 +274,27 @@ static void emit_call_address(struct xlat *x)
     emit_interpret(x);
 }
 
+/* On a stack of 16 bits, in a segment whose base is known with the page. */
+static bool emit_call16(struct xlat *x, const struct insn *i)
+{
+    int32_t offset, bytes = 1 << i->osz;
+    struct rm rm;
+
+    if (is_flat(x) || !branch_offset(x, i, &offset) || !emit_stack16(x, i, -bytes, true, &rm))
+        return false;
+    emit_store_constant(x, i, rm, x->code->kind.eip_page + (uint32_t)next_offset(x));
+    emit_move_sp16(x, -bytes);
+    leave_through(x, asm_jmp(&x->a, NULL), offset, in_page(offset));
+    return true;
+}
+
 bool emit_call(struct xlat *x, const struct insn *i)
 {
     int32_t offset;
 
-    if (!is_flat(x) || !stack_is_plain(x, i) || !branch_offset(x, i, &offset))
+    if (!stack_is_plain(x, i))
+        return emit_call16(x, i);
+    if (!is_flat(x) || !branch_offset(x, i, &offset))
         return false;
     if (!in_page(offset)) {
         emit_page_address(x, offset);

@@ -185,6 +185,13 @@ struct rm emit_stack(struct xlat *x, unsigned guest, int32_t disp, bool write);
 void emit_move_sp(struct xlat *x, int32_t by);
 /* May the stack be accessed directly, with pushes of this size? */
 bool stack_is_plain(const struct xlat *x, const struct insn *i);
+/* The same for a stack of 16 bits: what the instruction pushes or pops is at SP + disp; and SP +=
+ * by.
+ */
+bool emit_stack16(struct xlat *x, const struct insn *i, int32_t disp, bool write, struct rm *rm);
+void emit_move_sp16(struct xlat *x, int32_t by);
+/* Store a constant there. */
+void emit_store_constant(struct xlat *x, const struct insn *i, struct rm rm, uint32_t val);
 /* reg = guest register, and back. */
 void emit_load_guest(struct xlat *x, unsigned reg, unsigned guest);
 void emit_store_guest(struct xlat *x, unsigned guest, unsigned reg);

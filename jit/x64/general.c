@@ -431,6 +431,33 @@ static void emit_push_address(struct xlat *x)
     emit_store_slot(x, rm_uses(rm, ADDR) ? rm_mem(TEMP, 0) : rm, ADDR);
 }
 
+static bool emit_push16(struct xlat *x, const struct insn *i)
+{
+    int32_t bytes = 1 << i->osz;
+    struct rm rm;
+
+    if (i->mem || !emit_stack16(x, i, -bytes, true, &rm))
+        return false;
+    if (x->row->operand[0].kind == K_I)
+        emit_store_constant(x, i, rm, (uint32_t)i->imm);
+    else
+        asm_op(&x->a, width_prefix(i->osz), 0, 0x89, (unsigned)host_reg(i->dst >> 3), rm);
+    emit_move_sp16(x, -bytes);
+    return true;
+}
+
+static bool emit_pop16(struct xlat *x, const struct insn *i)
+{
+    unsigned guest = i->dst >> 3;
+    struct rm rm;
+
+    if (i->mem || guest == RSP || !emit_stack16(x, i, 0, false, &rm))
+        return false;
+    asm_op(&x->a, width_prefix(i->osz), 0, 0x8b, (unsigned)host_reg(guest), rm);
+    emit_move_sp16(x, 1 << i->osz);
+    return true;
+}
+
 static bool emit_push_memory(struct xlat *x, const struct insn *i)
 {
     struct rm rm;
@@ -448,7 +475,9 @@ bool emit_push(struct xlat *x, const struct insn *i)
     struct rm rm;
     int h;
 
-    if (!stack_is_plain(x, i) || i->prefix & INSN_LOCK)
+    if (!stack_is_plain(x, i))
+        return emit_push16(x, i);
+    if (i->prefix & INSN_LOCK)
         return false;
     if (i->mem)
         return emit_push_memory(x, i);
@@ -476,7 +505,9 @@ bool emit_pop(struct xlat *x, const struct insn *i)
     int h = host_reg(guest);
     struct rm rm;
 
-    if (!stack_is_plain(x, i) || i->mem || i->prefix & INSN_LOCK)
+    if (!stack_is_plain(x, i))
+        return emit_pop16(x, i);
+    if (i->mem || i->prefix & INSN_LOCK)
         return false;
     rm = emit_stack(x, RSP, 0, false);
     if (h >= 0 && h != GSP) {

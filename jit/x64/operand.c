@@ -342,6 +342,28 @@ bool stack_is_plain(const struct xlat *x, const struct insn *i)
            k->writable >> SEG_SS & 1;
 }
 
+bool emit_stack16(struct xlat *x, const struct insn *i, int32_t disp, bool write, struct rm *rm)
+{
+    struct insn at = {.base = RSP, .idx = REG_NONE, .asz = 1, .seg = SEG_SS, .disp = disp};
+
+    return !x->is64 && !(x->code->kind.mode & MODE_SS32) && !(i->prefix & INSN_LOCK) &&
+           emit_operand(x, &at, 1u << i->osz, write, rm);
+}
+
+void emit_move_sp16(struct xlat *x, int32_t by)
+{
+    asm_op(&x->a, P_66, 0, 0x8d, GSP, rm_mem(GSP, by)); /* lea r9w, [r9 + by] */
+}
+
+void emit_store_constant(struct xlat *x, const struct insn *i, struct rm rm, uint32_t val)
+{
+    asm_op(&x->a, width_prefix(i->osz), 0, 0xc7, 0, rm);
+    if (i->osz == 1)
+        put16(&x->a, (uint16_t)val);
+    else
+        put32(&x->a, val);
+}
+
 void emit_poll(struct asmbuf *a)
 {
     asm_mov(a, ADDR, CPU_AT(poll));

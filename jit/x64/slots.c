@@ -169,7 +169,7 @@ void find_access(const struct xlat *x, const struct insn *i, struct outlook *o)
         o->known = find_registers(x, i, &o->at);
         o->disp = i->disp;
         o->writes = writes_memory(o);
-    } else if (!i->mem && o->written >> RSP & 1) {
+    } else if (!i->mem && o->written >> RSP & 1 && stack_is_plain(x, i)) {
         find_stack_access(x, o);
     }
 }

@@ -242,12 +242,23 @@ bool emit_load_segment(struct xlat *x, const struct insn *i)
 /* Of a doubleword only the lower half is written. */
 bool emit_push_segment(struct xlat *x, const struct insn *i)
 {
-    if (!stack_is_plain(x, i) || i->prefix & INSN_LOCK)
+    bool plain = stack_is_plain(x, i);
+    int32_t bytes = 1 << i->osz;
+    struct rm rm;
+
+    if (i->prefix & INSN_LOCK)
         return false;
-    asm_lea(&x->a, true, ADDR, emit_stack(x, RSP, -slot_bytes(x), true));
+    if (plain)
+        rm = emit_stack(x, RSP, -bytes, true);
+    else if (!emit_stack16(x, i, -bytes, true, &rm))
+        return false;
+    asm_lea(&x->a, true, ADDR, rm);
     emit_movzx(x, 0xb7, TEMP, segment_at(i->dst, offsetof(struct seg, sel)));
     asm_op(&x->a, x->is64 ? P_W : P_66, 0, 0x89, TEMP, rm_mem(ADDR, 0));
-    emit_move_sp(x, -slot_bytes(x));
+    if (plain)
+        emit_move_sp(x, -bytes);
+    else
+        emit_move_sp16(x, -bytes);
     return true;
 }
 
