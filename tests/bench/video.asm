@@ -14,6 +14,8 @@ COM1            equ 0x3f8
 TEXT_SEGMENT    equ 0xb800
 SCREEN_SEGMENT  equ 0xa000
 PICTURE_SEGMENT equ 0x2000                      ; what is copied to the screen
+STACK_TOP       equ 0x7000                      ; data and code are on pages of their own
+DATA            equ 0x6000
 ROW             equ 160                         ; bytes of a line of text
 LINES           equ 24                          ; that move
 SCREEN_BYTES    equ 320 * 200
@@ -25,7 +27,7 @@ start:
         mov     ds, ax
         mov     es, ax
         mov     ss, ax
-        mov     sp, 0x7c00
+        mov     sp, STACK_TOP
         sti
         cld
         mov     ax, 0x0200 | SECTORS
@@ -367,6 +369,6 @@ done:   db      "done", 10, 0
 
 times 512 * (SECTORS + 1) - ($ - $$) db 0
 
-section .bss
+absolute DATA
 count:          resd 1
 deadline:       resd 1
