@@ -101,13 +101,9 @@ static bool add_devices(struct vm *vm, const struct options *o)
 }
 
 /* Nothing to boot is named. */
-static bool wants_demo(const struct vm_config *cfg)
+static bool wants_demo(const struct options *o)
 {
-    for (unsigned k = 0; k < cfg->drive_count; k++) {
-        if (cfg->drives[k].image.file != NULL)
-            return false;
-    }
-    return cfg->kernel == NULL && cfg->bios == NULL;
+    return !o->boots && o->vm.kernel == NULL && o->vm.bios == NULL;
 }
 
 /* With the monitors that -monitor and "mon:" ask for, and the screens. */
@@ -134,7 +130,7 @@ static int boot(struct options *o)
     struct vm *vm;
     int status;
 
-    if (wants_demo(&o->vm)) {
+    if (wants_demo(o)) {
         o->vm.kernel_data = demo_guest;
         o->vm.kernel_size = (size_t)(demo_guest_end - demo_guest);
     }
