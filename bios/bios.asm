@@ -22,6 +22,7 @@ image:
 %include "pnp.asm"
 %include "pmm.asm"
 %include "boot.asm"
+%include "kernel.asm"
 %include "menu.asm"
 %include "print.asm"
 %include "time.asm"

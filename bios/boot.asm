@@ -1,7 +1,7 @@
 ; SPDX-License-Identifier: MIT
 ;
 ; INT 19h boots from the first device of the list that can be, INT 18h from the next one (BIOS Boot
-; Specification 1.01).
+; Specification 1.01). A kernel that the machine was given comes before all.
 
 BOOT_FLOPPY     equ 1
 BOOT_DISK       equ 2
@@ -9,6 +9,7 @@ BOOT_CD         equ 3
 BOOT_NETWORK    equ 4
 
 int19:  call    boot_registers
+        call    kernel_boot
         mov     byte [fs:EB_BOOT_NEXT], 0
         jmp     boot_try
 

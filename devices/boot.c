@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "cpu/cpu.h"
+#include "devices/firmware.h"
 #include "devices/post.h"
 
 /* -- Files ------------------------------------------------------------------------------------- */
@@ -56,6 +57,9 @@ static int choose_loader(struct boot *b, const struct vm_config *cfg)
     if (boot_is_linux(&b->kernel)) {
         b->load = boot_linux_load;
         err = boot_linux_check(vm, &b->kernel);
+        b->by_bios = boot_linux_is_real_mode(&b->kernel);
+        if (err == 0 && b->by_bios)
+            err = firmware_add_built_in(vm);
         if (err == 0 && cfg->initrd != NULL) {
             b->module_count = 1;
             err = image_read(vm, cfg->initrd, &b->module[0]);
@@ -144,7 +148,7 @@ static void boot_reset(struct device *d)
     struct boot *b = (struct boot *)d;
     if (b->load == NULL)
         return;
-    int err = post_run(d->vm);
+    int err = b->by_bios ? 0 : post_run(d->vm);
     if (err == 0)
         err = b->load(b, vm_cpu(d->vm, 0));
     if (err != 0)
@@ -152,15 +156,11 @@ static void boot_reset(struct device *d)
 }
 
 static const struct field boot_fields[] = {
-    FIELDS_DEVICE(struct boot),
-    UNSAVED(struct boot, kernel),
-    UNSAVED(struct boot, module),
-    UNSAVED(struct boot, module_cmdline),
-    UNSAVED(struct boot, module_count),
-    UNSAVED(struct boot, module_names),
-    UNSAVED(struct boot, cmdline),
-    UNSAVED(struct boot, load),
-    FIELDS_END,
+    FIELDS_DEVICE(struct boot),         UNSAVED(struct boot, kernel),
+    UNSAVED(struct boot, module),       UNSAVED(struct boot, module_cmdline),
+    UNSAVED(struct boot, module_count), UNSAVED(struct boot, module_names),
+    UNSAVED(struct boot, cmdline),      UNSAVED(struct boot, by_bios),
+    UNSAVED(struct boot, load),         FIELDS_END,
 };
 
 const struct device_class boot_class = {

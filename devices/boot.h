@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* -kernel: put a kernel into guest memory and the processor at its entry, without any firmware. */
+/* -kernel: put a kernel into guest memory and the processor at its entry, without any firmware. A
+ * kernel that can only be entered in real mode, where it asks a BIOS, is left for ours to load. */
 #ifndef DEVICES_BOOT_H
 #define DEVICES_BOOT_H
 
@@ -20,6 +21,7 @@ struct boot {
     unsigned module_count;
     char *module_names;  /* the -initrd string, cut into pieces */
     const char *cmdline; /* -append, never NULL */
+    bool by_bios;        /* our BIOS loads it, out of fw_cfg */
     /* The format's loader: places everything and sets the processor up. 0 or -errno. */
     int (*load)(struct boot *b, struct cpu *c);
 };
@@ -34,6 +36,8 @@ bool boot_is_multiboot(const struct image *k);
 /* Check everything that does not depend on the machine's memory. 0 or -errno, text in vm_error().
  */
 int boot_linux_check(struct vm *vm, const struct image *k);
+/* Has it no 32-bit entry? */
+bool boot_linux_is_real_mode(const struct image *k);
 int boot_multiboot_check(struct vm *vm, const struct image *k);
 
 int boot_linux_load(struct boot *b, struct cpu *c);

@@ -2,7 +2,7 @@
 /* The Linux/x86 boot protocol, 32-bit entry (Linux, Documentation/arch/x86/boot.rst): the
  * protected-mode part of a bzImage goes to 1 MiB (or where a relocatable kernel prefers), the zero
  * page with the setup header, the E820 map and the addresses of command line and initrd is built in
- * low memory. */
+ * low memory. For the 16-bit entry, which needs a BIOS, all of it is only offered by fw_cfg. */
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -78,6 +78,12 @@ int boot_linux_check(struct vm *vm, const struct image *k)
         return vm_fail(vm, -ENOEXEC, "%s: truncated: the header promises %llu bytes", k->path,
                        (unsigned long long)(setup + (uint64_t)image_u32(k, HDR_SYSSIZE) * 16));
     return 0;
+}
+
+/* Linux has 100000h there, or where else it wants to be. */
+bool boot_linux_is_real_mode(const struct image *k)
+{
+    return image_u32(k, HDR_CODE32_START) == 0;
 }
 
 static void put32(uint8_t *page, unsigned off, uint64_t v)
@@ -245,6 +251,8 @@ int boot_linux_load(struct boot *b, struct cpu *c)
         err = put_initrd(b, page);
     if (err != 0)
         return err;
+    if (b->by_bios)
+        return tell_fwcfg(b, page);
     put32(page, HDR_CODE32_START, KERNEL_ADDR);
     if (!mem_load(vm, KERNEL_ADDR, k->data + setup, k->size - setup) ||
         !mem_load(vm, ZERO_PAGE_ADDR, page, sizeof(page)))

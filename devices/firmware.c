@@ -2,7 +2,7 @@
 /* The firmware's ROM: an image of the user's (-bios), or our own BIOS. It ends at 4 GiB, where the
  * processor fetches its first instruction; its last 128 KiB, or all of a smaller one, are seen
  * below 1 MiB too (82371SB data sheet 290550, 2.2.4), until the host bridge's PAM registers put RAM
- * there. Absent where a kernel is booted directly. */
+ * there. Absent where a kernel is booted without it. */
 #include "devices/firmware.h"
 
 #include <errno.h>
@@ -70,21 +70,35 @@ static int copy_built_in(struct vm *vm, struct image *rom)
     return 0;
 }
 
-static int realize(struct device *d)
+/* `file`: NULL is our own. */
+static int add(struct firmware *s, const char *file)
 {
+    struct vm *vm = s->dev.vm;
     struct image rom = {NULL, NULL, 0};
-    const struct vm_config *cfg = vm_config(d->vm);
-    int err;
+    int err = file != NULL ? image_read(vm, file, &rom) : copy_built_in(vm, &rom);
 
-    if (cfg->bios == NULL && (cfg->kernel != NULL || cfg->kernel_data != NULL))
-        return 0;
-    err = cfg->bios != NULL ? image_read(d->vm, cfg->bios, &rom) : copy_built_in(d->vm, &rom);
     if (err == 0)
-        err = check_size(d->vm, &rom);
+        err = check_size(vm, &rom);
     if (err == 0)
-        err = map_rom((struct firmware *)d, &rom);
+        err = map_rom(s, &rom);
     free(rom.data);
     return err;
+}
+
+int firmware_add_built_in(struct vm *vm)
+{
+    return add((struct firmware *)device_find(vm, &firmware_class, 0), NULL);
+}
+
+static int realize(struct device *d)
+{
+    struct firmware *s = (struct firmware *)d;
+    const struct vm_config *cfg = vm_config(d->vm);
+
+    s->high.base = s->low.base = MEM_UNMAPPED;
+    if (cfg->bios == NULL && (cfg->kernel != NULL || cfg->kernel_data != NULL))
+        return 0;
+    return add(s, cfg->bios);
 }
 
 static void unrealize(struct device *d)

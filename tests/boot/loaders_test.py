@@ -188,6 +188,20 @@ def tftp_options(folder):
     return ["-nic", f"user,model=rtl8139,tftp={folder},bootfile=boot.ipxe"]
 
 
+def of_kernel(guest):
+    """By -kernel: iPXE does what is in its RAM disk."""
+    guest.see("\nFrom the RAM disk\n", 60)
+    guest.monitor.type("reboot\n")
+    until(lambda: "From the RAM disk" not in guest.monitor.screen(), 20 * guest.scale, "no reset")
+    guest.see("\nFrom the RAM disk\n", 60)
+
+
+def kernel_options(folder):
+    with open(f"{folder}/initrd", "w", encoding="ascii") as file:
+        file.write("#!ipxe\necho From the RAM disk\nshell\n")
+    return ["-kernel", f"{DEBS}/boot/ipxe.lkrn", "-initrd", f"{folder}/initrd"]
+
+
 # -- memtest86+ ----------------------------------------------------------------------------------
 
 
@@ -276,6 +290,7 @@ GROUPS = {
          [FLOPPY, "syslinux-floppy.img", *card("ne2k_pci")]),
         ("CD, RTL8139", ipxe("rtl8139"), [CD, f"{DEBS}/usr/lib/ipxe/ipxe.iso", *card("rtl8139")]),
         ("GRUB CD, e1000", ipxe("82540em", ipxe_of_grub), [CD, "grub.iso", *card("e1000")]),
+        ("kernel", of_kernel, [kernel_options]),
         ("ROM, e1000", ipxe("82540em"), ["-option-rom", IPXE_ROM, "-boot", "n", *card("e1000")]),
         ("network boot", network_boot, [CD, f"{DEBS}/usr/lib/ipxe/ipxe.iso", tftp_options]),
     ],

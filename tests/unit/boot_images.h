@@ -28,6 +28,7 @@ static inline void image_make_linux(uint8_t *image)
     image_put(image, 0x202, 0x53726448, 4);
     image_put(image, 0x206, 0x20f, 2);
     image_put(image, 0x211, 1, 1);
+    image_put(image, 0x214, 0x100000, 4);
     image_put(image, 0x22c, 0x7fffffff, 4);
     image_put(image, 0x238, 255, 4);
     image_put(image, 0x258, 0x100000, 8);

@@ -12,6 +12,7 @@
 #include "cpu/isa.h"
 #include "devices/fwcfg.h"
 #include "devices/pc.h"
+#include "devices/roms.h"
 #include "tests/unit/boot_images.h"
 #include "tests/unit/fake_cpu.h"
 #include "vmm/vmm_internal.h"
@@ -439,6 +440,31 @@ START_TEST(fwcfg_tells_what_is_loaded)
 }
 END_TEST
 
+/* Without a 32-bit entry: the BIOS starts, finds the kernel and its command line, and all memory is
+ * as at a start without a kernel. */
+START_TEST(real_mode_kernel_is_left_to_the_bios)
+{
+    struct vm_config cfg = {.kernel_data = image, .kernel_size = IMAGE_SIZE, .append = "quiet"};
+    struct vm *vm;
+    image_make(image, LINUX);
+    put(0x214, 0, 4);
+    ck_assert_str_eq(boot_with(cfg, &vm), "");
+    for (unsigned resets = 0; resets < 2; resets++) {
+        ck_assert_uint_eq(vm_cpu(vm, 0)->cr0 & CR0_PE, 0);
+        assert_guest_has(vm, 0xffff0000, rom_bios, (size_t)(rom_bios_end - rom_bios));
+        ck_assert_uint_eq(guest_u32(vm, 0x100000), 0);
+        assert_fwcfg_has(vm, FWCFG_KERNEL_DATA, image + SETUP_SIZE, IMAGE_SIZE - SETUP_SIZE);
+        assert_fwcfg_has(vm, FWCFG_CMDLINE_DATA, "quiet", 6);
+        ck_assert_uint_eq(fwcfg_u32(vm, FWCFG_INITRD_SIZE), 0);
+        ck_assert_uint_eq(fwcfg_u32(vm, FWCFG_SETUP_SIZE), SETUP_SIZE);
+        vm_lock(vm);
+        vm_reset_locked(vm);
+        vm_unlock(vm);
+    }
+    vm_destroy(vm);
+}
+END_TEST
+
 /* As firmware leaves them: RAM write-back, ROM write-protected, VGA and the hole uncacheable. */
 START_TEST(memory_types)
 {
@@ -522,6 +548,7 @@ static Suite *suite(void)
     tcase_add_test(t, too_many_modules);
     tcase_add_test(t, initrd_is_above_the_kernel);
     tcase_add_test(t, fwcfg_tells_what_is_loaded);
+    tcase_add_test(t, real_mode_kernel_is_left_to_the_bios);
     tcase_add_loop_test(t, memory_types, 0, IMAGE_FORMATS);
     tcase_add_loop_test(t, elf_is_loaded, 0, 2);
     tcase_add_test(t, low_memory_belongs_to_the_kernel);
