@@ -9,6 +9,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "vmm/vmm_internal.h"
 
@@ -444,20 +445,50 @@ static int out_of_memory(char err[DRIVE_ERR_LEN])
     return -ENOMEM;
 }
 
+static bool is_same_file(const char *a, const char *b)
+{
+    struct stat sa, sb;
+
+    return a != NULL && b != NULL && stat(a, &sa) == 0 && stat(b, &sb) == 0 &&
+           sa.st_dev == sb.st_dev && sa.st_ino == sb.st_ino;
+}
+
+/* Opens an image while the old one is still in, unless it is the old one, which is locked. If that
+ * one cannot be opened as `o` says, it is opened as it was. */
+static struct disk *open_next(struct drive *d, const struct disk_options *o, char *reason)
+{
+    struct disk *disk = disk_open(o, reason);
+    char again[DISK_ERR_LEN];
+
+    if (disk != NULL || d->disk == NULL || !is_same_file(o->file, d->options.file))
+        return disk;
+    disk_close(d->disk);
+    d->disk = NULL;
+    disk = disk_open(o, reason);
+    if (disk == NULL)
+        d->disk = disk_open(&d->options, again);
+    return disk;
+}
+
 /* The image that `o` names goes in, which takes over its strings where that succeeds. */
 static int insert(struct drive *d, struct disk_options *o, char err[DRIVE_ERR_LEN])
 {
+    int ret = d->disk != NULL ? disk_flush(d->disk) : 0;
     char reason[DISK_ERR_LEN];
     struct disk *disk;
 
+    if (ret != 0) {
+        snprintf(err, DRIVE_ERR_LEN, "%s: cannot write %s to the host's disk: %s", d->id,
+                 d->options.file, strerror(-ret));
+        return ret;
+    }
     o->readonly |= drive_is_cdrom(d);
-    disk = disk_open(o, reason);
+    disk = open_next(d, o, reason);
     if (disk == NULL) {
         snprintf(err, DRIVE_ERR_LEN, "%s: %s", d->id, reason);
         return -EINVAL;
     }
-    if (d->disk != NULL)
-        disk_close(d->disk);
+    disk_close(d->disk);
     free_strings(&d->options);
     d->options = *o;
     d->disk = disk;
@@ -495,6 +526,7 @@ static void tell_changed(struct drive *d)
 int drive_change(struct drive *d, const struct disk_options *o, bool force, char err[DRIVE_ERR_LEN])
 {
     struct disk_options own;
+    bool filled = d->disk != NULL;
     int ret = open_for_user(d, force, err);
 
     if (ret != 0)
@@ -504,6 +536,8 @@ int drive_change(struct drive *d, const struct disk_options *o, bool force, char
     ret = insert(d, &own, err);
     if (ret != 0) {
         free_strings(&own);
+        if (filled && d->disk == NULL)
+            tell_changed(d);
         return ret;
     }
     d->tray_open = false;

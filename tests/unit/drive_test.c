@@ -11,13 +11,19 @@
 #define IMAGE_BYTES (UINT64_C(1) << 20)
 #define REQUESTS    64
 
-/* What writes to images fail with; 0: they don't. */
-static atomic_int write_error;
+/* What writes to images and waiting for the disk fail with; 0: they don't. */
+static atomic_int write_error, sync_error;
 
 ssize_t pwrite(int fd, const void *buf, size_t n, off_t off)
 {
     errno = atomic_load(&write_error);
     return errno != 0 ? -1 : syscall(SYS_pwrite64, fd, buf, n, off);
+}
+
+int fdatasync(int fd)
+{
+    errno = atomic_load(&sync_error);
+    return errno != 0 ? -1 : (int)syscall(SYS_fdatasync, fd);
 }
 
 /* A machine without a board, whose results are handed over when the test says so. */
@@ -386,6 +392,58 @@ START_TEST(other_media)
 }
 END_TEST
 
+/* The user has made the file anew, or wants it read in another way. */
+START_TEST(same_medium_again)
+{
+    const struct drive_config cfg = {.interface = DRIVE_FLOPPY, .image = RAW("a")};
+    struct disk_options o = RAW("./a");
+    struct vm *vm = machine(&cfg, 1);
+    struct drive *d = drive_find(vm, DRIVE_FLOPPY, 0);
+    struct notes *l = calloc(1, sizeof(*l));
+    struct listener heard = {0};
+    char err[DRIVE_ERR_LEN] = "";
+
+    drive_attach(d, &listener_ops, &heard);
+    strcpy((char *)l->buf[0], "other");
+    ck_assert_int_eq(request(vm, d, l, DRIVE_WRITE, 0), 0);
+    ck_assert_msg(drive_change(d, &o, false, err) == 0, "%s", err);
+    ck_assert_uint_eq(heard.changes, 1);
+    memset(l->buf[0], 0, sizeof(l->buf[0]));
+    ck_assert_int_eq(request(vm, d, l, DRIVE_READ, 0), 0);
+    ck_assert_str_eq((char *)l->buf[0], "other");
+
+    o.format = "qcow2"; /* which it is not: it stays as it was */
+    ck_assert_int_lt(drive_change(d, &o, false, err), 0);
+    ck_assert_uint_eq(heard.changes, 1);
+    ck_assert_str_eq(drive_format(d), "raw");
+    ck_assert_int_eq(request(vm, d, l, DRIVE_WRITE, 0), 0);
+    destroy(vm);
+    free(l);
+}
+END_TEST
+
+/* What the guest wrote to the old medium comes first. */
+START_TEST(unwritten_media_stay)
+{
+    const struct drive_config cfg = {.interface = DRIVE_FLOPPY, .image = RAW("a")};
+    const struct disk_options b = RAW("b");
+    struct vm *vm = machine(&cfg, 1);
+    struct drive *d = drive_find(vm, DRIVE_FLOPPY, 0);
+    struct notes *l = calloc(1, sizeof(*l));
+    char err[DRIVE_ERR_LEN] = "";
+
+    ck_assert_int_eq(request(vm, d, l, DRIVE_WRITE, 0), 0);
+    atomic_store(&sync_error, EIO);
+    ck_assert_int_eq(drive_change(d, &b, false, err), -EIO);
+    ck_assert_str_eq(drive_file(d), "a");
+    atomic_store(&sync_error, 0);
+    ck_assert_int_eq(drive_change(d, &b, false, err), 0);
+    ck_assert_str_eq(drive_file(d), "b");
+    destroy(vm);
+    free(l);
+}
+END_TEST
+
 START_TEST(locked_tray)
 {
     const struct drive_config cfg[] = {{.index = 2, .media = DRIVE_CDROM, .image = RAW("a")},
@@ -680,6 +738,8 @@ int main(void)
     tcase_add_test(t, waiting_requests_end);
     tcase_add_test(t, cancelled);
     tcase_add_test(t, other_media);
+    tcase_add_test(t, same_medium_again);
+    tcase_add_test(t, unwritten_media_stay);
     tcase_add_test(t, locked_tray);
     tcase_add_test(t, results_reach_a_running_guest);
     tcase_add_test(t, worker_hands_over);
