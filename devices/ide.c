@@ -86,9 +86,34 @@ void ide_diagnosed(struct ide_channel *ch)
     ch->device = 0;
 }
 
+/* Is a software reset waiting for a drive? */
+static bool is_resetting(const struct ide_channel *ch)
+{
+    return ch->phase == IDE_DISK && ch->job == IDE_NOTHING;
+}
+
+/* The drive has done what it was at when the host reset the channel. */
+static void abandoned_done(void *dev, struct drive_request *r, int err)
+{
+    struct ide_channel *ch = dev;
+
+    (void)r;
+    (void)err;
+    ch->phase = IDE_IDLE;
+    if (!(ch->control & ATA_SRST))
+        ide_diagnosed(ch);
+}
+
+/* The host may be slow, and everybody would wait with us: devices are busy until it is done. */
 static void software_reset(struct ide_channel *ch)
 {
-    ide_cancel(ch);
+    if (ch->request.pending && !drive_withdraw(ch->asked, &ch->request)) {
+        ch->request.done = abandoned_done;
+        ch->phase = IDE_DISK;
+    } else {
+        ch->phase = IDE_IDLE;
+    }
+    ch->job = IDE_NOTHING;
     ide_set_irq(ch, false);
     for (unsigned n = 0; n < IDE_UNITS; n++) {
         if (ch->unit[n].drive != NULL)
@@ -169,7 +194,7 @@ static void write_command(struct ide_channel *ch, uint8_t val)
 
     if (u->drive == NULL || (ch->control & ATA_SRST))
         return;
-    if (val == DEVICE_RESET && u->is_cd) {
+    if (val == DEVICE_RESET && u->is_cd && !is_resetting(ch)) {
         ide_cancel(ch);
         ide_set_irq(ch, false);
         atapi_reset(u);
@@ -241,7 +266,7 @@ static void control_write(void *dev, uint32_t off, unsigned n, uint64_t val)
     ch->control = (uint8_t)val & (ATA_NIEN | ATA_SRST | ATA_HOB);
     if (ch->control & ~old & ATA_SRST)
         software_reset(ch);
-    else if (old & ~ch->control & ATA_SRST)
+    else if ((old & ~ch->control & ATA_SRST) && ch->phase == IDE_IDLE)
         ide_diagnosed(ch);
     update_irq(ch);
 }
@@ -330,6 +355,8 @@ static void loaded(struct device *d)
         }
         if (ch->request.pending)
             drive_cancel(ch->asked, &ch->request);
+        if (is_resetting(ch))
+            abandoned_done(ch, &ch->request, 0);
         check_channel(ch);
         ch->line_level = ch->irq && !(ch->control & ATA_NIEN);
         irq_set(&ch->line, ch->line_level);

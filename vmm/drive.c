@@ -235,6 +235,27 @@ static void go_on(struct drive *d)
     pthread_cond_signal(&d->work);
 }
 
+/* With the drive's mutex held; the worker is not at it. */
+static void take_back(struct drive *d, struct drive_request *r)
+{
+    queue_remove(&d->todo, r);
+    queue_remove(&d->done, r);
+    go_on(d); /* it may have been this one that waited */
+    r->pending = false;
+}
+
+bool drive_withdraw(struct drive *d, struct drive_request *r)
+{
+    bool idle;
+
+    pthread_mutex_lock(&d->mutex);
+    idle = d->active != r;
+    if (idle && r->pending)
+        take_back(d, r);
+    pthread_mutex_unlock(&d->mutex);
+    return idle;
+}
+
 void drive_cancel(struct drive *d, struct drive_request *r)
 {
     if (!r->pending)
@@ -242,11 +263,8 @@ void drive_cancel(struct drive *d, struct drive_request *r)
     pthread_mutex_lock(&d->mutex);
     while (d->active == r)
         pthread_cond_wait(&d->idle, &d->mutex);
-    queue_remove(&d->todo, r);
-    queue_remove(&d->done, r);
-    go_on(d); /* it may have been this one */
+    take_back(d, r);
     pthread_mutex_unlock(&d->mutex);
-    r->pending = false;
 }
 
 /* Waits until there is nothing that can be done. */

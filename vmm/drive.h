@@ -130,6 +130,9 @@ struct drive_request {
  * submitted. */
 void drive_submit(struct drive *d, struct drive_request *r);
 
+/* Takes a request back that nobody has begun. False: it is under way, and done() will be called. */
+bool drive_withdraw(struct drive *d, struct drive_request *r);
+
 /* done() will not be called; waits until the worker is off the buffer. What was to be written may
  * have been. No effect on a request that is not pending. */
 void drive_cancel(struct drive *d, struct drive_request *r);

@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* The IDE controller and its disks, by their registers. */
+#include <sys/syscall.h>
+
 #include "tests/unit/disk_images.h"
 #include "tests/unit/fake_cpu.h"
 #include "tests/unit/ide_host.h"
@@ -26,6 +28,16 @@
 #define FLUSH        0xe7
 #define IDENTIFY     0xec
 #define SET_FEATURES 0xef
+
+/* A host that reads as slowly as the test wants. */
+static atomic_bool reads_hang;
+
+ssize_t pread(int fd, void *buf, size_t n, off_t off)
+{
+    while (atomic_load(&reads_hang))
+        usleep(1000);
+    return syscall(SYS_pread64, fd, buf, n, off);
+}
 
 static const struct drive_config disks[] = {
     {.image = {.file = "a", .format = "raw"}, .unmap = true},
@@ -168,6 +180,39 @@ START_TEST(software_reset)
     out(h, CONTROL, 0);
     check_signature(false);
     ck_assert(!h->irq[0]);
+}
+END_TEST
+
+/* Nobody waits for the disk: the devices are busy until it is done, as they may be. */
+START_TEST(reset_of_a_slow_disk)
+{
+    atomic_store(&reads_hang, true);
+    command(READ, 0, 4);
+    usleep(20000); /* the drive begins */
+    for (unsigned k = 0; k < 2; k++) {
+        out(h, CONTROL, ATA_SRST);
+        out(h, CONTROL, k == 0 ? 0 : ATA_SRST);
+        ck_assert_uint_eq(in(h, R_STATUS), ATA_BSY);
+    }
+    atomic_store(&reads_hang, false);
+    settle(h);
+    ck_assert_uint_eq(in(h, R_STATUS), ATA_BSY);
+    out(h, CONTROL, 0);
+    check_signature(false);
+    ck_assert_uint_eq(h->irqs[0], 0);
+
+    atomic_store(&reads_hang, true);
+    command(READ, 0, 4);
+    usleep(20000);
+    out(h, CONTROL, ATA_SRST);
+    out(h, CONTROL, 0);
+    out(h, R_STATUS, IDENTIFY); /* too early */
+    ck_assert_uint_eq(in(h, R_STATUS), ATA_BSY);
+    atomic_store(&reads_hang, false);
+    settle(h);
+    check_signature(false);
+    command(READ, 0, 1);
+    ck_assert_uint_eq(wait_status(h), READY | ATA_DRQ);
 }
 END_TEST
 
@@ -866,6 +911,25 @@ START_TEST(loads_no_geometry)
 }
 END_TEST
 
+/* Saved while a software reset waited for a drive: nobody is there to end it. */
+START_TEST(loads_a_reset)
+{
+    struct device *d = device_find(h->vm, &ide_class, 0);
+    struct ide_channel *ch = ide_channel_of(h);
+    uint8_t *state = malloc(device_state_size(d));
+
+    vm_lock(h->vm);
+    ch->phase = IDE_DISK;
+    ch->job = IDE_NOTHING;
+    ch->unit[0].status = ATA_BSY;
+    device_save(d, state);
+    device_load(d, state);
+    vm_unlock(h->vm);
+    check_signature(false);
+    free(state);
+}
+END_TEST
+
 START_TEST(read_only_disk_is_refused)
 {
     static const struct board_row rows[] = {{&pci_class, NULL}, {&ide_class, NULL}, {NULL, NULL}};
@@ -894,6 +958,7 @@ int main(void)
     tcase_add_test(t, interrupts);
     tcase_add_test(t, busy_takes_no_writes);
     tcase_add_test(t, software_reset);
+    tcase_add_test(t, reset_of_a_slow_disk);
     tcase_add_test(t, identification);
     tcase_add_test(t, features);
     tcase_add_test(t, smart);
@@ -917,6 +982,7 @@ int main(void)
     tcase_add_test(t, saved_in_dma);
     tcase_add_loop_test(t, loads_nonsense, 0, 4);
     tcase_add_loop_test(t, loads_no_geometry, 0, 2);
+    tcase_add_test(t, loads_a_reset);
     tcase_add_test(t, read_only_disk_is_refused);
     suite_add_tcase(s, t);
     r = srunner_create(s);
