@@ -492,7 +492,7 @@ static void reset(struct device *d)
     s->dor = s->tdr = 0;
     s->dsr = 2; /* 250 kb/s */
     s->srt_hut = s->hlt_nd = s->perpendicular = s->last_eot = 0;
-    s->x = (struct fdc_transfer){0};
+    s->x = (struct fdc_transfer){.step = 1};
     s->data_pos = 0;
     s->disk_off = 0;
     memset(s->fifo, 0, sizeof(s->fifo));
