@@ -7,6 +7,7 @@ BOOT_FLOPPY     equ 1
 BOOT_DISK       equ 2
 BOOT_CD         equ 3
 BOOT_NETWORK    equ 4
+BOOT_KINDS      equ 4
 
 int19:  call    boot_registers
         call    kernel_boot
@@ -27,10 +28,8 @@ boot_try:
         inc     byte [fs:EB_BOOT_NEXT]
         movzx   di, cl
         dec     di
-        cmp     di, 4
-        jae     boot_try
         add     di, di
-        call    [cs:.counts + di]
+        call    [cs:boot_counts + di]
         cmp     ch, al
         jae     boot_try                ; there is no such device
         mov     si, [cs:boot_names + di]
@@ -68,14 +67,15 @@ boot_try:
         align   2, db 0
 .handlers:
         dw      boot_floppy, boot_disk, boot_cd, boot_network
-.counts:
-        dw      floppy_count, .disks, .cds, .networks
 .failed:
         db      "Not bootable.", 10, 0
 .nothing:
         db      "No bootable device.", 10, 0
 
-; How many devices of a kind there are, in AL.
+; How many devices of a kind there are, in AL. DS is the BIOS data area, FS the extended one.
+        align   2, db 0
+boot_counts:
+        dw      floppy_count, .disks, .cds, .networks
 .disks: mov     al, [fs:EB_HD_COUNT]
         ret
 .cds:   mov     al, [fs:EB_CD_COUNT]

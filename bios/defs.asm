@@ -68,7 +68,7 @@ EB_DPTE         equ 0x158               ; device parameter table extension, 16 b
 EB_PRD          equ 0x170               ; a bus master's table: eight entries
 EB_BOOT_NEXT    equ 0x1b0               ; which entry of the list INT 18h tries
 EB_BOOT_LIST    equ 0x1b2               ; kind (BOOT_*) and index; a zero ends it
-EB_BOOT_MAX     equ 8
+EB_BOOT_MAX     equ 16
 EB_SECTOR       equ 0x200               ; 512 bytes
 
 ; A drive on an ATA channel.

@@ -1,7 +1,8 @@
 ; SPDX-License-Identifier: MIT
 ;
 ; Which devices are booted from, in which order: as the machine's CMOS says (bits 3-0 of 3Dh, then
-; 7-4, then 7-4 of 38h: 1 floppy, 2 disk, 3 CD, 4 network), unless the user picks one from a menu.
+; 7-4, then 7-4 of 38h: 1 floppy, 2 disk, 3 CD, 4 network), of each kind one after the other, unless
+; the user picks one from a menu.
 
 KEY_F12         equ 0x8600
 KEY_ESC         equ 0x011b
@@ -18,27 +19,25 @@ menu_post:
         mov     ax, BDA_SEG
         mov     ds, ax
         mov     fs, [BDA_EBDA]
-        mov     di, EB_BOOT_LIST
         mov     al, 0x3d
         call    cmos_read
         mov     bl, al
-        call    .device
-        shr     bl, 4
-        mov     al, bl
-        call    .device
         mov     al, 0x38
         call    cmos_read
+        mov     bh, al
+        and     bh, 0xf0
+        test    bx, bx
+        jnz     .order
+        mov     bx, BOOT_FLOPPY << 12 | BOOT_CD << 4 | BOOT_DISK ; nothing is said
+.order: mov     di, EB_BOOT_LIST
+        mov     al, bl
+        call    .devices
+        mov     al, bl
         shr     al, 4
-        call    .device
-        cmp     di, EB_BOOT_LIST
-        jne     .ordered
-        mov     al, BOOT_DISK           ; nothing is said
-        call    .device
-        mov     al, BOOT_CD
-        call    .device
-        mov     al, BOOT_FLOPPY
-        call    .device
-.ordered:
+        call    .devices
+        mov     al, bh
+        shr     al, 4
+        call    .devices
         cmp     byte [cs:fw_present], 1
         jne     .end
         mov     ax, FW_BOOT_MENU
@@ -48,13 +47,25 @@ menu_post:
         jnz     menu_offer
 .end:   ret
 
-; Appends the first device of kind AL, if it is one. Changes AX.
-.device:
-        and     al, 15
-        jz      .end
-        mov     ah, 0
+; Appends the devices of the kind that AL has in bits 3-0, if it is one. Changes AX, CX, SI.
+.devices:
+        and     ax, 15
+        mov     si, ax
+        dec     si
+        cmp     si, BOOT_KINDS
+        jae     .end
+        add     si, si
+        push    ax
+        call    [cs:boot_counts + si]
+        movzx   cx, al
+        pop     ax
+        jcxz    .end
+.next:  cmp     di, EB_BOOT_LIST + 2 * EB_BOOT_MAX
+        jae     .end
         mov     [fs:di], ax
         add     di, 2
+        inc     ah
+        loop    .next
         ret
 
 menu_offer:
@@ -135,29 +146,14 @@ menu_show:
 ; Lists what there is.
 menu_collect:
         mov     word [cs:menu_count], 0
-        mov     ah, 0
-        mov     al, [BDA_EQUIPMENT]
-        test    al, 1
-        mov     cx, 0
-        jz      .floppies
-        inc     cx
-        test    al, 0x40
-        jz      .floppies
-        inc     cx
-.floppies:
-        mov     al, BOOT_FLOPPY
-        call    .some
-        movzx   cx, byte [fs:EB_HD_COUNT]
-        mov     al, BOOT_DISK
-        call    .some
-        movzx   cx, byte [fs:EB_CD_COUNT]
-        mov     al, BOOT_CD
-        call    .some
-        mov     cx, [cs:bev_count]
-        mov     al, BOOT_NETWORK
-; CX devices of kind AL.
-.some:  mov     ah, 0
-        jcxz    .end
+        mov     ax, BOOT_FLOPPY
+.kind:  mov     si, ax
+        add     si, si
+        push    ax
+        call    [cs:boot_counts - 2 + si]
+        movzx   cx, al
+        pop     ax
+        jcxz    .none
 .next:  mov     bx, [cs:menu_count]
         cmp     bx, MENU_MAX
         jae     .end
@@ -166,6 +162,10 @@ menu_collect:
         inc     word [cs:menu_count]
         inc     ah
         loop    .next
+.none:  mov     ah, 0
+        inc     ax
+        cmp     ax, BOOT_KINDS
+        jbe     .kind
 .end:   ret
 
 ; Prints the name of the device BL, BH: kind, number, size of a disk.

@@ -70,6 +70,12 @@ CASES = {
                                                 f"media=cdrom,format=raw,file=IMAGE.{kind}"],
                                PASSED, None)
        for kind in MEDIA},
+    # A disk that cannot be booted comes first.
+    "biostest-second": ("biostest", 16, ["-reboot", *[
+        word for index, suffix in enumerate((".none", ""))
+        for word in ("-drive",
+                     f"if=ide,index={index},format=raw,snapshot=on,file=IMAGE{suffix}")]],
+                        PASSED, None),
     "rom": ("rom", 16, ["-bios"], PASSED, None),
 }
 
