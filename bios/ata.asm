@@ -255,6 +255,7 @@ ata_detect:
         inc     byte [fs:EB_CD_COUNT]
         add     bx, bx
         mov     [fs:EB_CD_MAP + bx], si
+        call    ata_find_dma
         jmp     .none
 .disk:  call    ata_found
 .none:  call    ata_finish
@@ -319,14 +320,18 @@ ata_found:
         mov     edx, [fs:EB_SECTOR + 102 * 2]
 .size:  mov     [fs:si + drive.sectors], eax
         mov     [fs:si + drive.sectors + 4], edx
-        test    byte [fs:EB_SECTOR + 49 * 2 + 1], 1
-        jz      .no_dma
-        cmp     word [fs:si + drive.master], 0
-        je      .no_dma
-        or      byte [fs:si + drive.flags], DF_DMA
-.no_dma:
+        call    ata_find_dma
         call    ata_translate
         jmp     disk_tables
+
+; By the words at EB_SECTOR: can the bus master move the drive's data?
+ata_find_dma:
+        test    byte [fs:EB_SECTOR + 49 * 2 + 1], 1
+        jz      .no
+        cmp     word [fs:si + drive.master], 0
+        je      .no
+        or      byte [fs:si + drive.flags], DF_DMA
+.no:    ret
 
 ; The geometry of INT 13h. In the CMOS the machine may have put how it is to be made (39h, two bits a
 ; drive: 0 as it is, 1 LBA, 2 large, 3 revised ECHS); without that it is 0 up to 1024 cylinders, else
@@ -619,14 +624,16 @@ ata_pio_chunk:
 
 ; -- Bus master ------------------------------------------------------------------------------------
 
+DMA_MAX         equ 7 * 0x10000         ; in eight pieces, whatever the first one's length
+DMA_TO_MEMORY   equ 0x09                ; start
+DMA_TO_DRIVE    equ 0x01
+
 ata_dma_commands:
         db      CMD_READ_DMA, CMD_READ_DMA_E, CMD_WRITE_DMA, CMD_WRITE_DMA_E
 
-; CX sectors of the request: a table of two or three pieces that do not cross 64 KiB. CF and AH.
-ata_dma_chunk:
-        push    cx
-        movzx   ecx, cx
-        shl     ecx, 9
+; Makes the bus master ready for ECX bytes at the request's buffer, not more than DMA_MAX: a table of
+; pieces that do not cross 64 KiB. Changes EAX, EBX, ECX, DX, EDI.
+ata_dma_prepare:
         mov     edi, [fs:EB_REQUEST + request.buffer]
         mov     bx, EB_PRD
 .piece: mov     [fs:bx], edi
@@ -645,7 +652,6 @@ ata_dma_chunk:
         sub     ecx, eax
         jnz     .piece
         mov     byte [fs:bx - 1], 0x80  ; the last one
-        pop     cx
         mov     dx, [fs:si + drive.master]
         xor     al, al
         out     dx, al
@@ -659,19 +665,31 @@ ata_dma_chunk:
         shl     eax, 4
         add     eax, EB_PRD
         out     dx, eax
+        ret
+
+; CX sectors of the request. CF and AH.
+ata_dma_chunk:
+        push    cx
+        movzx   ecx, cx
+        shl     ecx, 9
+        call    ata_dma_prepare
+        pop     cx
         movzx   bx, byte [fs:EB_REQUEST + request.op]
         push    bx
         add     bx, bx
         add     bx, ata_dma_commands
         call    ata_command
         pop     bx
-        jc      .end
-        mov     dx, [fs:si + drive.master]
-        mov     al, 0x09                ; start; to memory
+        jc      ata_dma_run.end
+        mov     al, DMA_TO_MEMORY
         cmp     bl, OP_READ
-        je      .start
-        mov     al, 0x01
-.start: out     dx, al
+        je      ata_dma_run
+        mov     al, DMA_TO_DRIVE
+
+; Starts the bus master with command AL, waits for the drive's end, stops it. CF and AH. Keeps CX.
+ata_dma_run:
+        mov     dx, [fs:si + drive.master]
+        out     dx, al
         call    ata_wait_done
         pushf
         push    ax

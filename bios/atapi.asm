@@ -14,7 +14,7 @@ KEY_ATTENTION   equ 6
 ASC_NO_MEDIUM   equ 0x3a
 BURST           equ 2048                ; bytes at a time
 
-; Clears EB_PACKET and what is to be read, and puts AL into its first byte. Changes CX, DI.
+; Clears EB_PACKET and EB_PACKET_DMA, and puts AL into the first byte. Changes CX, DI.
 packet_new:
         push    es
         push    fs
@@ -22,7 +22,7 @@ packet_new:
         push    ax
         xor     ax, ax
         mov     di, EB_PACKET
-        mov     cx, 6
+        mov     cx, 7
         rep stosw
         pop     ax
         mov     [fs:EB_PACKET], al
@@ -30,15 +30,20 @@ packet_new:
         ret
 
 ; Sends EB_PACKET. Of the bytes that come, request.skip are dropped, request.take go to
-; request.buffer, the rest is dropped. CF: an error; AL has the sense key, FFh without an answer.
+; request.buffer, the rest is dropped; by the bus master all go to request.buffer. CF: an error; AL has the sense key, FFh without an answer.
 ; Keeps SI, BP, segments.
 packet_send:
         xor     al, al
         call    ata_select
         jc      .timeout
+        mov     ecx, [fs:EB_REQUEST + request.take]
+        cmp     byte [fs:EB_PACKET_DMA], 0
+        je      .features
+        call    ata_dma_prepare
+.features:
         mov     dx, [fs:si + drive.io]
         inc     dx
-        xor     al, al                  ; features: no DMA
+        mov     al, [fs:EB_PACKET_DMA]
         out     dx, al
         add     dx, ATA_LBA1 - ATA_ERROR
         mov     al, BURST & 0xff
@@ -65,6 +70,8 @@ packet_send:
         rep outsw
         pop     ds
         pop     si
+        cmp     byte [fs:EB_PACKET_DMA], 0
+        jne     .dma
 .phase: call    ata_wait_long
         jc      .timeout
         test    al, ATA_ERR | ATA_DF
@@ -94,9 +101,16 @@ packet_send:
         ret
 .timeout:
         call    ata_reset
+.silent:
         mov     al, 0xff
         stc
         ret
+.dma:   mov     al, DMA_TO_MEMORY
+        call    ata_dma_run
+        jnc     .done
+        cmp     ah, ST_TIMEOUT          ; it was reset
+        je      .silent
+        jmp     .error
 
 ; CX words come.
 packet_data:
@@ -227,6 +241,23 @@ cd_blocks:
 .done:  mov     [fs:EB_REQUEST + request.done], cx
         ret
 
+; Sets EB_PACKET_DMA if the bus master can move what the request wants: whole blocks, to an even
+; address. Changes EAX.
+cd_use_dma:
+        test    byte [fs:si + drive.flags], DF_DMA
+        jz      .no
+        test    byte [fs:EB_REQUEST + request.buffer], 1
+        jnz     .no
+        mov     eax, [fs:EB_REQUEST + request.count]
+        shl     eax, 11
+        cmp     eax, DMA_MAX
+        ja      .no
+        sub     eax, [fs:EB_REQUEST + request.take]
+        or      eax, [fs:EB_REQUEST + request.skip]
+        jnz     .no
+        inc     byte [fs:EB_PACKET_DMA]
+.no:    ret
+
 ; Reads the blocks of the request; AH = status.
 cd_transfer:
         cmp     byte [fs:EB_REQUEST + request.op], OP_VERIFY
@@ -248,6 +279,7 @@ cd_transfer:
         mov     ax, [fs:EB_REQUEST + request.count]
         xchg    al, ah
         mov     [fs:EB_PACKET + 7], ax
+        call    cd_use_dma
         call    packet_run
         jnc     .done
         pop     dword [fs:EB_REQUEST + request.buffer]

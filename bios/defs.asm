@@ -64,6 +64,7 @@ EB_CD_COUNT     equ 0x101
 EB_REQUEST      equ 0x108               ; struct request
 EB_EMU          equ 0x128               ; struct emulation
 EB_PACKET       equ 0x148               ; an ATAPI command, 12 bytes
+EB_PACKET_DMA   equ 0x154               ; 1: its data come by the bus master
 EB_DPTE         equ 0x158               ; device parameter table extension, 16 bytes
 EB_PRD          equ 0x170               ; a bus master's table: eight entries
 EB_BOOT_NEXT    equ 0x1b0               ; which entry of the list INT 18h tries

@@ -201,6 +201,7 @@ test_edd:
         mov     fs, ax
         cmp     dword [fs:0], 1050
         CHECK   e, "INT 13h 42h across 64 KiB: a sector"
+        call    test_odd
         mov     eax, [.result + 16]
         mov     [.packet + 8], eax
         mov     word [.packet + 2], 1
@@ -222,6 +223,38 @@ test_edd:
         dd      0, 0
 .result:
         times   0x42 db 0
+
+; To and from an odd address, where no bus master moves data: a sector is changed and read back, and
+; restored.
+test_odd:
+        mov     ax, BUFFER
+        mov     fs, ax
+        mov     word [test_edd.packet + 2], 2
+        mov     dword [test_edd.packet + 4], BUFFER << 16 | 1
+        mov     dword [test_edd.packet + 8], 2000
+        mov     si, test_edd.packet
+        DISK    0x4200
+        CHECK   nc, "INT 13h 42h to an odd address"
+        cmp     dword [fs:1], 2000
+        CHECK   e, "INT 13h 42h to an odd address: the first sector"
+        cmp     dword [fs:0x201], 2001
+        CHECK   e, "INT 13h 42h to an odd address: the last sector"
+        mov     dword [fs:1], 0x12345678
+        mov     si, test_edd.packet
+        DISK    0x4300
+        CHECK   nc, "INT 13h 43h from an odd address"
+        mov     word [test_edd.packet + 4], 0x1000
+        mov     si, test_edd.packet
+        DISK    0x4200
+        cmp     dword [fs:0x1000], 0x12345678
+        CHECK   e, "INT 13h 43h from an odd address: the sector was written"
+        cmp     dword [fs:0x1200], 2001
+        CHECK   e, "INT 13h 43h from an odd address: the last sector"
+        mov     dword [fs:0x1000], 2000
+        mov     si, test_edd.packet
+        DISK    0x4300
+        CHECK   nc, "INT 13h 43h, back"
+        ret
 
 ; The CD itself, without emulation.
 test_cd:
@@ -248,6 +281,14 @@ test_cd:
         CHECK   e, "CD: the first sector"
         cmp     dword [fs:0xe00], 2007
         CHECK   e, "CD: the last sector"
+        inc     word [test_edd.packet + 4]
+        mov     si, test_edd.packet
+        DISK    0x4200
+        CHECK   nc, "CD: INT 13h 42h to an odd address"
+        cmp     dword [fs:1], 2000
+        CHECK   e, "CD: the first sector at an odd address"
+        cmp     dword [fs:0xe01], 2007
+        CHECK   e, "CD: the last sector at an odd address"
         mov     si, test_edd.packet
         DISK    0x4300
         CHECK   c, "CD: cannot be written"
