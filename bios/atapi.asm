@@ -30,8 +30,8 @@ packet_new:
         ret
 
 ; Sends EB_PACKET. Of the bytes that come, request.skip are dropped, request.take go to
-; request.buffer, the rest is dropped; by the bus master all go to request.buffer. CF: an error; AL has the sense key, FFh without an answer.
-; Keeps SI, BP, segments.
+; request.buffer, the rest is dropped; by the bus master all go to request.buffer. CF: an error; AL
+; has the sense key, FFh without an answer. Keeps SI, BP, segments.
 packet_send:
         xor     al, al
         call    ata_select
