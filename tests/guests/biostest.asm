@@ -214,6 +214,10 @@ main:   call    test_reboot
         call    test_move
         call    test_a20
         call    test_time
+        cmp     byte [drive], 0         ; takes seconds: not from each kind of drive
+        jne     .short
+        call    test_alarm
+.short:
         call    test_keys
         call    test_mouse
         call    test_ports

@@ -321,6 +321,48 @@ test_time:
         ret
 .flag:  db      0
 
+; An alarm at any hour, minute and second rings each second, until it is off.
+test_alarm:
+        push    dword [0x4a * 4]
+        mov     word [0x4a * 4], .rings
+        mov     word [0x4a * 4 + 2], 0
+        mov     ah, 0x06
+        or      cx, -1
+        or      dx, -1
+        int     0x1a
+        CHECK   nc, "INT 1Ah 06h"
+        mov     ah, 0x06
+        int     0x1a
+        CHECK   c, "INT 1Ah 06h: one at a time"
+        mov     si, 100
+.wait:  call    .pause
+        cmp     byte [.count], 2
+        jae     .rang
+        dec     si
+        jnz     .wait
+.rang:  cmp     byte [.count], 2
+        CHECK   ae, "INT 4Ah is called"
+        mov     ah, 0x07
+        int     0x1a
+        CHECK   nc, "INT 1Ah 07h"
+        mov     byte [.count], 0
+        mov     si, 24                  ; longer than a second
+.off:   call    .pause
+        dec     si
+        jnz     .off
+        cmp     byte [.count], 0
+        CHECK   e, "INT 1Ah 07h: no alarm any more"
+        pop     dword [0x4a * 4]
+        ret
+.rings: inc     byte [cs:.count]
+        iret
+.pause: xor     cx, cx
+        mov     dx, 50000
+        mov     ah, 0x86
+        int     0x15
+        ret
+.count: db      0
+
 ; -- Ports, power ----------------------------------------------------------------------------------
 
 test_ports:
