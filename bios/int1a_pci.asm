@@ -8,6 +8,7 @@ PCI_UNSUPPORTED equ 0x81
 PCI_BAD_VENDOR  equ 0x83
 PCI_NOT_FOUND   equ 0x86
 PCI_BAD_REGISTER equ 0x87
+PCI_SMALL_BUFFER equ 0x89
 
 ; Function AL; registers as the specification has them. Uses no memory but the stack, so that the same
 ; text serves code of 16 and of 32 bits.
@@ -207,8 +208,29 @@ pci_service:
 .fail:  FAIL_CALLER
         ret
 
-; 0Eh: the routing table is not copied out: $PIR has it.
+
+; 0Eh, from real mode only: the entries of $PIR to the buffer that ES:DI describes by its size and a far
+; pointer. The size becomes what they need. BX = lines for PCI alone.
 .routes:
-        mov     byte [bp + F_AH], PCI_UNSUPPORTED
-        FAIL_CALLER
+        mov     ah, PCI_UNSUPPORTED
+        mov     si, [cs:pir_at]
+        test    si, si
+        jz      .no_routes
+        mov     es, [bp + F_ES]
+        mov     di, [bp + F_EDI]
+        mov     ax, PIR_ENTRIES
+        xchg    ax, [es:di]
+        cmp     ax, PIR_ENTRIES
+        mov     ah, PCI_SMALL_BUFFER
+        jb      .no_routes
+        les     di, [es:di + 2]
+        add     si, 32
+        mov     cx, PIR_ENTRIES / 2
+        cs rep  movsw
+        mov     word [bp + F_EBX], PIR_OWN
+        mov     byte [bp + F_AH], PCI_OK
+        PASS_CALLER
         ret
+.no_routes:
+        mov     [bp + F_AH], ah
+        jmp     .fail

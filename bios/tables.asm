@@ -121,16 +121,20 @@ mp_post:
 ; -- $PIR ------------------------------------------------------------------------------------------
 
 PIR_SLOTS       equ 31
+PIR_ENTRIES     equ 16 * PIR_SLOTS      ; bytes
 PIR_LINES       equ 0xdef8              ; lines that a PCI interrupt may be routed to
+PIR_OWN         equ 0x0c00              ; ... and those that are for PCI alone
+pir_at: dw      0                       ; 0: there is none
 
 ; The table of slots, and which inputs of the router their pins reach (Microsoft, PCI IRQ Routing
 ; Table Specification 1.0).
 pir_post:
-        mov     eax, 32 + 16 * PIR_SLOTS
+        mov     eax, 32 + PIR_ENTRIES
         mov     ebx, 16
         call    take_fseg
         test    eax, eax
         jz      .end
+        mov     [cs:pir_at], ax
         mov     edi, eax
         mov     ebx, eax
         mov     si, .head
@@ -165,13 +169,13 @@ pir_post:
         jbe     .slot
         lea     edi, [ebx + 31]
         mov     esi, ebx
-        mov     ecx, 32 + 16 * PIR_SLOTS
+        mov     ecx, 32 + PIR_ENTRIES
         jmp     checksum
 .end:   ret
 .head:  db      "$PIR"
-        dw      0x0100, 32 + 16 * PIR_SLOTS
+        dw      0x0100, 32 + PIR_ENTRIES
         db      0, 0x08                 ; the router: 00:01.0
-        dw      0x0c00                  ; lines for PCI alone
+        dw      PIR_OWN
         dd      0x122e8086              ; compatible with the PIIX
         dd      0
         times   12 db 0

@@ -484,7 +484,33 @@ test_pci:
         pop     cx
         mov     ax, 0xb10b
         int     0x1a
+
+; The routing options: as many bytes as it says that it needs, the first ones of slot 1 on bus 0.
+        mov     word [.routes], 0
+        mov     di, .routes
+        mov     bx, 0
+        mov     ax, 0xb10e
+        int     0x1a
+        CHECK   c, "PCI: room for the routing options"
+        cmp     ah, 0x89
+        CHECK   e, "PCI: too small a buffer"
+        cmp     word [.routes], 16
+        CHECK   ae, "PCI: size of the routing options"
+        mov     ax, 0xb10e
+        int     0x1a
+        CHECK   nc, "PCI: routing options"
+        cmp     ah, 0
+        CHECK   e, "PCI: routing options, AH = 0"
+        mov     ax, BUFFER
+        mov     fs, ax
+        cmp     word [fs:0], 0x0800
+        CHECK   e, "PCI: routing options, slot 1"
+        cmp     byte [fs:2], 0x60
+        CHECK   e, "PCI: routing options, the link of its pin A"
         ret
+        align   2, db 0
+.routes:
+        dw      0, 0, BUFFER
 
 ; -- Reset -----------------------------------------------------------------------------------------
 
