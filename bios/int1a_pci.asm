@@ -208,7 +208,6 @@ pci_service:
 .fail:  FAIL_CALLER
         ret
 
-
 ; 0Eh, from real mode only: the entries of $PIR to the buffer that ES:DI describes by its size and a far
 ; pointer. The size becomes what they need. BX = lines for PCI alone.
 .routes:

@@ -8,6 +8,7 @@ KEY_F12         equ 0x8600
 KEY_ESC         equ 0x011b
 MENU_WAIT       equ 2500                ; ms
 MENU_MAX        equ 9
+MENU_NAME_MAX   equ 48
 
         align   2, db 0
 menu_count:
@@ -168,7 +169,7 @@ menu_collect:
         jbe     .kind
 .end:   ret
 
-; Prints the name of the device BL, BH: kind, number, size of a disk.
+; Prints the name of the device BL, BH: kind, number, a disk's size, what a network ROM calls itself.
 menu_name:
         pushad
         movzx   di, bl
@@ -181,9 +182,11 @@ menu_name:
         movzx   eax, bh
         inc     ax
         call    print_number
-        cmp     bl, BOOT_DISK
-        jne     .end
+        cmp     bl, BOOT_NETWORK
         movzx   bx, bh
+        je      .network
+        cmp     di, 2 * (BOOT_DISK - 1)
+        jne     .end
         add     bx, bx
         mov     bx, [fs:EB_HD_MAP + bx]
         mov     si, .comma
@@ -198,5 +201,21 @@ menu_name:
         call    print_char
         popad
         ret
+.network:
+        shl     bx, 2
+        cmp     word [cs:bev_names + bx], 0
+        je      .end                    ; no name
+        mov     si, .comma
+        call    print
+        push    ds
+        lds     si, [cs:bev_names + bx]
+        mov     cx, MENU_NAME_MAX
+.char:  lodsb
+        test    al, al
+        jz      .named
+        call    print_char
+        loop    .char
+.named: pop     ds
+        jmp     .end
 .comma: db      ", ", 0
 .mb:    db      " MiB", 0
