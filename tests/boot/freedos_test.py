@@ -6,7 +6,8 @@
 
 Parts: sizes (each size boots, lists and copies its files to a second floppy of its size and back),
 seabios (the same, with Debian's SeaBIOS and its VGA BIOS), interp (two sizes, interpreted),
-commands (keys, batch files, changes of floppies, errors, a hard disk, a warm start; either BIOS).
+commands (keys, batch files, changes of floppies, errors, a hard disk, a warm start; with either
+BIOS and interpreted).
 
 Images are looked for in guests/freedos and beside the checkout, and only copies are written to;
 what the guest wrote is compared by mtools and checked by fsck.fat. Each check prints one line.
@@ -379,7 +380,7 @@ def check_empty_drive(dos, media):
     change_floppy(dos, "eject floppy1")
     dos.enter("dir b:")
     text = dos.wait(r"Error reading from drive B: (.*)" + QUESTION)[1]
-    require("not ready" in text or dos.is_foreign, f"DOS says {text!r}")
+    require("not ready" in text or dos.is_qemu, f"DOS says {text!r}")
     dos.key("a")
     dos.prompt()
     dos.enter("copy /b b:host.bin a:third.bin")
@@ -447,12 +448,14 @@ def part_commands(options, report, images, folder):
     image = images.get("1.4MB")
     if not image:
         return
-    firmware = {"": []}
+    variants = {"": []}
     if os.path.exists(SEABIOS) and not options.is_qemu:
-        firmware[", SeaBIOS"] = SEABIOS_OPTIONS
-    for name, arguments in firmware.items():
+        variants[", SeaBIOS"] = SEABIOS_OPTIONS
+    if "-accel" not in options.emulator:
+        variants[", interpreted"] = ["-accel", "interp"]
+    for name, arguments in variants.items():
         media = Media(image, folder)
-        log = "commands-seabios" if arguments else "commands"
+        log = f"commands{name.replace(', ', '-').lower()}"
         with Dos(options, [media.first, media.second], log, *arguments, "-drive",
                  f"if=ide,index=0,format=raw,file={media.disk}") as dos:
             for check, function in COMMANDS:
