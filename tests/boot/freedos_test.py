@@ -17,7 +17,9 @@ stop after "FreeDOS", see check_stops().
 """
 
 import argparse
+import datetime
 import glob
+import itertools
 import os
 import random
 import re
@@ -364,7 +366,7 @@ def change_floppy(dos, command):
     if dos.is_foreign:
         # SeaBIOS tells DOS that there is no change line: a disk that was read less than two seconds
         # ago is then thought to be still in.
-        time.sleep(2.5)
+        time.sleep(3)
 
 
 def check_change(dos, media):
@@ -401,12 +403,39 @@ def check_hard_disk(dos, media):
     dos.prompt()
 
 
+def date_and_time(dos):
+    """What DOS says, in the forms 11-22-2026 and 2:29:39 am."""
+    found = []
+    for command, pattern in (("date", r"(\d\d-\d\d-\d{4})"),
+                             ("time", r"(\d+:\d\d:\d\d)(?:\.\d\d)?( [ap]m)")):
+        dos.enter(command)
+        match = dos.wait(rf".*>{command}\nCurrent {command} is [^\n]*?{pattern}\nEnter new [^\n]*:")
+        found.append("".join(match.groups()))
+        dos.key("ret")
+        dos.prompt()
+    return " ".join(found)
+
+
+def check_clock(dos, _):
+    """It is the host's time; an evening in February of a leap year ends."""
+    found = datetime.datetime.strptime(date_and_time(dos), "%m-%d-%Y %I:%M:%S %p")
+    late = datetime.datetime.now(datetime.timezone.utc).replace(tzinfo=None) - found
+    require(abs(late.total_seconds()) < 60, f"DOS says {found}, {late} ago")
+    dos.run("date 02-28-2028")
+    dos.run("time 23:59:59")
+    time.sleep(1.5)
+    found = date_and_time(dos)
+    require(found.startswith("02-29-2028 12:00:"), f"after 02-28-2028 23:59:59 comes {found}")
+
+
 def check_restart(dos, _):
+    """It is warm: DOS starts again, the clock goes on."""
     require_equal(dos.run("set mark=1"), "")
     dos.key("ctrl-alt-delete")
     until(lambda: "set mark" not in dos.screen(), 20 * dos.scale, "Ctrl-Alt-Delete does nothing")
     dos.prompt()
     require_equal(dos.run("echo [%mark%]"), "[]")
+    require_equal(date_and_time(dos).split()[0], "02-29-2028")
 
 
 def check_media(dos, media):
@@ -438,10 +467,31 @@ def check_protected(options, image, folder, arguments):
         dos.quit()
 
 
+def check_one_drive(options, image, folder, arguments):
+    """Two floppies in turn in the only drive, as A: and B:."""
+    first = shutil.copy(image, f"{folder}/as-a.img")
+    os.chmod(first, 0o600)
+    second = blank(f"{folder}/as-b.img", "720K", "SECOND")
+    put(second, "FILE.TXT", b"of the second floppy\r\n")
+    with Dos(options, [first], "one-drive", *arguments) as dos:
+        dos.prompt()
+        dos.enter("copy b:file.txt a:")
+        for disk, letter in itertools.cycle(((second, "B"), (first, "A"))):
+            question = f"Insert diskette in drive {letter}:\nPress any key to continue [.]+"
+            if dos.wait(rf"({question}|\nA:\\>)")[1] == "\nA:\\>":
+                break
+            require_equal(dos.monitor.command(f"change floppy0 {disk} raw"), "")
+            dos.key("ret")
+        require_equal(dos.run("type file.txt"), "of the second floppy")
+        dos.quit()
+    consistent(first)
+
+
 COMMANDS = (("prompt", check_prompt), ("keys", check_keys), ("batch files", check_batch),
             ("redirection", check_redirection), ("change of floppies", check_change),
             ("empty drive", check_empty_drive), ("hard disk", check_hard_disk),
-            ("Ctrl-Alt-Delete", check_restart), ("what is on the disks", check_media))
+            ("clock", check_clock), ("Ctrl-Alt-Delete", check_restart),
+            ("what is on the disks", check_media))
 
 
 def part_commands(options, report, images, folder):
@@ -461,7 +511,9 @@ def part_commands(options, report, images, folder):
             for check, function in COMMANDS:
                 if not report.check(check + name, function, dos, media):
                     break
-        report.check(f"write protection{name}", check_protected, options, image, folder, arguments)
+        for check, function in (("write protection", check_protected),
+                                ("one drive", check_one_drive)):
+            report.check(check + name, function, options, image, folder, arguments)
 
 
 # -- Main ----------------------------------------------------------------------------------------
