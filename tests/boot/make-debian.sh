@@ -5,8 +5,8 @@
 #
 # Makes guests/debian-ARCH.img of Debian's packages: a disk with GRUB in the boot record and the gap
 # behind it, and one partition with a minimal Debian on ext4; root's password is "calque". It needs
-# no loop devices, and where the host allows user namespaces, no rights. What is there already is
-# kept unless this script is newer.
+# no loop devices, and where the host allows user namespaces, no rights. What this script has made
+# already is kept; another version of it makes it again.
 # Status 1: it can't be made; a line says why.
 set -euo pipefail
 
@@ -125,6 +125,7 @@ make()
         status=none
     truncate -s $(((first + sectors) * 512)) "$work/disk"
     mv "$work/disk" "$top/guests/debian-$1.img"
+    cksum < "$script" > "$top/guests/debian-$1.made"
     rm -rf "$work"
 }
 
@@ -142,7 +143,7 @@ mkdir -p "$top/guests"
 mirror=$(apt-get indextargets --format '$(REPO_URI)' 'Created-By: Packages' 'Codename: bookworm' \
     'Component: main' 2>/dev/null | head -n 1 || true)
 for arch in "$@"; do
-    if [ "$script" -nt "$top/guests/debian-$arch.img" ]; then
+    if ! cksum < "$script" | cmp -s - "$top/guests/debian-$arch.made"; then
         echo "Making a disk with Debian for $arch"
         make "$arch"
     fi
