@@ -67,13 +67,13 @@ static void print_path(void *arg, struct chardev *cd, const struct chardev_info 
         fprintf(arg, "char device redirected to %s (label %s)\n", info->path, info->label);
 }
 
-static int run(struct vm *vm)
+static int run(struct vm *vm, char *err)
 {
     chardev_each(vm, print_path, stdout);
     fflush(stdout);
     switch (vm_run(vm)) {
     case VM_END_DEBUG_EXIT: return vm_exit_code(vm);
-    case VM_END_ERROR: return fail(vm_error(vm));
+    case VM_END_ERROR: snprintf(err, VM_ERR_LEN, "%s", vm_error(vm)); return 1;
     default: return 0;
     }
 }
@@ -106,22 +106,21 @@ static bool wants_demo(const struct options *o)
     return !o->boots && o->vm.kernel == NULL && o->vm.bios == NULL;
 }
 
-/* With the monitors that -monitor and "mon:" ask for, and the screens. */
+/* With the monitors that -monitor and "mon:" ask for, and the screens. What went wrong is told when
+ * the terminal is no screen any more. */
 static int run_watched(struct vm *vm, const struct options *o)
 {
     char err[VM_ERR_LEN] = "";
     struct monitor *monitors = NULL;
     struct screens screens;
-    int status;
+    int status = 0;
 
     if (screens_start(&screens, vm, o->screens, o->screen_count, err) == 0 &&
         monitors_start(&monitors, vm, &screens, o->monitors, o->monitor_count, err) == 0)
-        status = run(vm);
-    else
-        status = fail(err);
+        status = run(vm, err);
     monitors_stop(monitors);
     screens_stop(&screens);
-    return status;
+    return err[0] != '\0' ? fail(err) : status;
 }
 
 static int boot(struct options *o)
