@@ -34,6 +34,7 @@ struct screen {
     struct session session;
     struct line line;
     struct display_text shown, text;
+    unsigned top; /* the first line that is shown, on a terminal with fewer */
     bool redraw;
 };
 
@@ -79,23 +80,39 @@ static void draw_cell(unsigned x, unsigned y, uint16_t cell)
     mvadd_wch((int)y, (int)x, &c);
 }
 
+/* Of a screen with more lines than the terminal, those are shown that have the cursor. */
+static unsigned top_of(const struct screen *s)
+{
+    const struct display_text *t = &s->text;
+    unsigned lines = (unsigned)LINES, last = t->rows > lines ? t->rows - lines : 0;
+    unsigned top = s->top < last ? s->top : last;
+
+    if (t->cursor_y >= t->rows)
+        return top;
+    if (t->cursor_y < top)
+        return t->cursor_y;
+    return t->cursor_y >= top + lines ? t->cursor_y + 1 - lines : top;
+}
+
 static void draw_text(struct screen *s)
 {
     struct display_text *t = &s->text, *old = &s->shown;
-    bool all = s->redraw || t->columns != old->columns || t->rows != old->rows;
+    unsigned top = top_of(s);
+    bool all = s->redraw || t->columns != old->columns || t->rows != old->rows || top != s->top;
 
+    s->top = top;
     if (all)
         erase();
-    for (unsigned y = 0; y < t->rows && y < (unsigned)LINES; y++) {
+    for (unsigned y = top; y < t->rows && y < top + (unsigned)LINES; y++) {
         for (unsigned x = 0; x < t->columns && x < (unsigned)COLS; x++) {
             unsigned k = y * t->columns + x;
 
             if (all || t->cells[k] != old->cells[k])
-                draw_cell(x, y, t->cells[k]);
+                draw_cell(x, y - top, t->cells[k]);
         }
     }
     curs_set(t->cursor_visible ? 1 : 0);
-    move((int)t->cursor_y, (int)t->cursor_x);
+    move((int)(t->cursor_y - top), (int)t->cursor_x);
     s->shown = *t;
     s->redraw = false;
 }
