@@ -12,16 +12,20 @@ the keyboard controller. Prints "ok NAME", "FAIL NAME" or "skip NAME".
 import argparse
 import ctypes
 import ctypes.util
+import fcntl
 import os
 import pty
 import re
 import shlex
+import signal
 import socket
 import struct
 import subprocess
 import sys
+import termios
 
-from machine import TOP, Failure, Machine, until
+import gallery
+from machine import TOP, Failure, Machine, require, require_equal, until
 
 PROMPT = "calque>"
 
@@ -181,50 +185,132 @@ def test_vnc(emulator, scale):
         machine.close()
 
 
+def test_vnc_gallery(emulator, scale):
+    """Pictures of several sizes."""
+    port = until(lambda: (p := free_port()) > 5900 and p, 5, "no port")
+    machine = Machine(emulator, gallery.ARGUMENTS + ["-vnc", f"127.0.0.1:{port - 5900}"], None, scale)
+    try:
+        client = Client(port, 10 * scale)
+        client.enter()
+        for _, *expected in gallery.pictures():
+            gallery.expect_picture(lambda: client.picture() or (0, 0, b""), tuple(expected),
+                                   20 * scale)
+            client.key(0x20, 1)
+            client.key(0x20, 0)
+    finally:
+        machine.close()
+
+
 # -- The terminal --------------------------------------------------------------------------------
+
+
+class Terminal:
+    """A terminal of our own, which a machine is on, and what it was sent."""
+
+    def __init__(self, rows, columns=100):
+        self.leader, self.follower = pty.openpty()
+        os.set_blocking(self.leader, False)
+        self.resize(rows, columns)
+        self.settings = termios.tcgetattr(self.follower)
+        self.ends = {"stdin": self.follower, "stdout": self.follower, "stderr": self.follower,
+                     "env": dict(os.environ, TERM="xterm", LC_ALL="C.UTF-8")}
+        self.text = ""
+
+    def close(self):
+        os.close(self.leader)
+        os.close(self.follower)
+
+    def resize(self, rows, columns):
+        fcntl.ioctl(self.leader, termios.TIOCSWINSZ, struct.pack("4H", rows, columns, 0, 0))
+
+    def read(self):
+        try:
+            self.text += os.read(self.leader, 65536).decode("utf-8", "replace")
+        except BlockingIOError:
+            pass
+        return self.text
+
+    def write(self, data):
+        """What comes then is looked at by shows()."""
+        self.read()
+        self.text = ""
+        os.write(self.leader, data)
+
+    def shows(self, wanted):
+        return wanted in re.sub(r"\x1b\[[0-9;?]*[A-Za-z]|\x1b\(B", "", self.read())
+
+    def expect(self, wanted, seconds, complaint):
+        until(lambda: self.shows(wanted), seconds, f"{complaint}: {self.text[-300:]!r}")
+
+    def expect_end(self, process, status, seconds):
+        """It ends, and the terminal is as it was."""
+        require_equal(process.wait(seconds), status)
+        require("\x1b[?1049l" in self.read(), "the other screen stays")
+        require_equal(termios.tcgetattr(self.follower), self.settings)
+
+
+# What xterm sends, and the last byte that the keyboard then does.
+KEYS = ((b"a", "1c"), (b"A", "12"), (b"\x1bOP", "5"), (b"\x1b[15~", "3"), (b"\x1b[24~", "7"),
+        (b"\r", "5a"), (b"\x1bOA", "75"), (b"\x1bOF", "69"), (b"\x1b[3~", "71"),
+        (b"\x1b[6~", "7a"), (b"\x1b", "76"), (b"\x1bx", "11"), (b"\x7f", "66"), (b"\x03", "14"))
 
 
 def test_curses(emulator, scale):
     version = subprocess.check_output(emulator + ["-version"]).decode().split()[1]
-    leader, follower = pty.openpty()
-    subprocess.run(["stty", "rows", "30", "cols", "100"], stdin=follower, check=True)
-    machine = Demo(emulator, ["-display", "curses"], scale, stdin=follower, stdout=follower,
-                      env=dict(os.environ, TERM="xterm", LC_ALL="C.UTF-8"))
-    os.set_blocking(leader, False)
-    text = ""
-
-    def shows(wanted):
-        nonlocal text
-        try:
-            text += os.read(leader, 65536).decode("utf-8", "replace")
-        except BlockingIOError:
-            pass
-        return wanted in text
+    terminal = Terminal(30)
+    machine = Demo(emulator, ["-display", "curses"], scale, **terminal.ends)
     try:
-        until(lambda: shows(PROMPT), 10 * scale, "no prompt")
-        for key, code in ((b"a", "1c"), (b"\x1bOP", "5"), (b"\r", "5a"), (b"\x03", "14")):
-            os.write(leader, key)
+        terminal.expect(PROMPT, 10 * scale, "no prompt")
+        for key, code in KEYS:
+            terminal.write(key)
             machine.expect_scan(code)
-        text = ""
-        os.write(leader, b"\x1b2")
-        until(lambda: shows("(qemu)"), 10 * scale, "no monitor")
-        text = ""
-        os.write(leader, b"info versiom\x7fn\r")
-        until(lambda: shows(version), 10 * scale, f"no {version!r}")
-        text = ""
-        os.write(leader, b"\x1b1")
-        until(lambda: shows(PROMPT), 10 * scale, "the screen is not shown again")
-        os.write(leader, b"\x1b2quit\r")
-        until(lambda: shows("\x1b[?1049l"), 10 * scale, "the terminal is not as it was")
-        if machine.process.wait(10 * scale) != 0:
-            raise Failure("its status is not 0")
+        terminal.write(b"\x1b2")
+        terminal.expect("(qemu)", 10 * scale, "no monitor")
+        terminal.write(b"info versiom\x7fn\r")
+        terminal.expect(version, 10 * scale, f"no {version!r}")
+        terminal.write(b"\x1b1")
+        terminal.expect(PROMPT, 10 * scale, "the screen is not shown again")
+        terminal.write(b"\x1b2quit\r")
+        terminal.expect_end(machine.process, 0, 10 * scale)
     finally:
         machine.close()
-        os.close(leader)
-        os.close(follower)
+        terminal.close()
 
 
-TESTS = {"vnc": test_vnc, "curses": test_curses}
+def test_small_terminal(emulator, scale):
+    """The line with the cursor is there, at any size."""
+    terminal = Terminal(3)
+    machine = Machine(emulator, ["-display", "curses", "-serial", "none", "-boot", "order=c"], None,
+                      scale, **terminal.ends)
+    try:
+        terminal.expect("No bootable device.", 20 * scale, "the last line is not shown")
+        for size, line in (((2, 30), "No bootable device."), ((40, 120), "Calque BIOS")):
+            terminal.write(b"")
+            terminal.resize(*size)
+            machine.process.send_signal(signal.SIGWINCH)    # it has no controlling terminal
+            terminal.expect(line, 10 * scale, f"no {line!r} at {size}")
+        machine.process.send_signal(signal.SIGTERM)
+        terminal.expect_end(machine.process, 0, 10 * scale)
+    finally:
+        machine.close()
+        terminal.close()
+
+
+def test_complaint(emulator, scale):
+    """What goes wrong when the terminal is a screen already is told on it afterwards."""
+    terminal = Terminal(25)
+    try:
+        with subprocess.Popen(emulator + ["-display", "curses", "-monitor",
+                                          "unix:/no/such/folder/monitor,server,nowait"],
+                              **terminal.ends) as process:
+            terminal.expect_end(process, 1, 10 * scale)
+        require("calque: " in terminal.text.partition("\x1b[?1049l")[2], "nothing is said")
+    finally:
+        terminal.close()
+
+
+TESTS = {"vnc": (test_vnc, test_vnc_gallery),
+         "curses": (test_curses, test_small_terminal, test_complaint)}
 
 
 def main():
@@ -241,7 +327,8 @@ def main():
             print(f"skip screen {name}: not in this program", flush=True)
             continue
         try:
-            TESTS[name](emulator, options.scale)
+            for test in TESTS[name]:
+                test(emulator, options.scale)
             print(f"ok screen {name}", flush=True)
         except (Failure, OSError, subprocess.SubprocessError) as failure:
             print(f"FAIL screen {name}: {failure}", flush=True)
