@@ -4,8 +4,8 @@
 # usage: fetch-guests.sh [amd64|686|686-pae]...        (default: all three)
 #
 # Makes guests/NAME/{vmlinuz,initrd.gz,busybox} of Debian's kernel and static busybox,
-# guests/NAME/guestcheck where the host's compiler can build it, and disks.gz, which added to the
-# initrd gives the guest a command load-disks. What is there already is kept, so each file gets its
+# guests/NAME/guestcheck where the host's compiler can build it, and disks.gz and mouse.gz, which
+# added to the initrd give the guest the commands load-disks and load-mouse. What is there already is kept, so each file gets its
 # name only once it is whole.
 # Status 1: Debian's packages can't be had.
 set -euo pipefail
@@ -41,26 +41,30 @@ make_initrd()
     rm -r "$tree"
 }
 
-# Modules in the order in which they load: disks and CD-ROMs on IDE, floppies, file systems.
-modules=(crc16 crc32c_generic libcrc32c crct10dif_common crc-t10dif crc64 crc64-rocksoft t10-pi
-         scsi_common scsi_mod libata ata_piix sd_mod cdrom sr_mod floppy mbcache jbd2 ext4 isofs fat
-         vfat nls_cp437 nls_ascii)
+# Modules in the order in which they load: disks and CD-ROMs on IDE, floppies, file systems; the mouse.
+disks=(crc16 crc32c_generic libcrc32c crct10dif_common crc-t10dif crc64 crc64-rocksoft t10-pi
+       scsi_common scsi_mod libata ata_piix sd_mod cdrom sr_mod floppy mbcache jbd2 ext4 isofs fat
+       vfat nls_cp437 nls_ascii)
+mouse=(psmouse)
 
-# make_disks UNPACKED GUEST
-make_disks()
+# make_modules UNPACKED GUEST NAME MODULE...
+make_modules()
 {
+    local unpacked=$1 guest=$2 name=$3
     local tree module file number=10
+    shift 3
     tree=$(mktemp -d)
-    mkdir -p "$tree"/{bin,modules}
-    for module in "${modules[@]}"; do
-        file=$(find "$1/lib/modules" -name "$module.ko")
-        [ -z "$file" ] || cp "$file" "$tree/modules/$number-$module.ko"
+    mkdir -p "$tree/bin" "$tree/modules/$name"
+    for module in "$@"; do
+        file=$(find "$unpacked/lib/modules" -name "$module.ko")
+        [ -z "$file" ] || cp "$file" "$tree/modules/$name/$number-$module.ko"
         number=$((number + 1))
     done
-    printf '#!/bin/sh\nfor m in /modules/*; do insmod "$m"; done\n' > "$tree/bin/load-disks"
-    chmod 755 "$tree" "$tree"/bin "$tree/bin/load-disks"
-    (cd "$tree" && find . | sort | cpio --quiet -o -H newc -R 0:0) | gzip -9n > "$2/disks.new"
-    mv "$2/disks.new" "$2/disks.gz"
+    printf '#!/bin/sh\nfor m in /modules/%s/*; do insmod "$m"; done\n' "$name" \
+        > "$tree/bin/load-$name"
+    chmod 755 "$tree" "$tree"/bin "$tree/bin/load-$name"
+    (cd "$tree" && find . | sort | cpio --quiet -o -H newc -R 0:0) | gzip -9n > "$guest/$name.new"
+    mv "$guest/$name.new" "$guest/$name.gz"
     rm -r "$tree"
 }
 
@@ -71,7 +75,7 @@ for name in "$@"; do
     *) echo "fetch-guests: no such guest: $name" >&2; exit 1 ;;
     esac
     guest=$top/guests/$name
-    if [ ! -f "$guest/vmlinuz" ] || [ ! -f "$guest/disks.gz" ]; then
+    if [ ! -f "$guest/vmlinuz" ] || [ ! -f "$guest/disks.gz" ] || [ ! -f "$guest/mouse.gz" ]; then
         echo "Fetching Debian's $name kernel and busybox"
         unpacked=$top/guests/.unpacked-$name
         rm -rf "$unpacked"
@@ -80,7 +84,8 @@ for name in "$@"; do
         mkdir -p "$guest"
         mv "$unpacked/bin/busybox" "$guest/busybox"
         mv "$unpacked"/boot/vmlinuz-* "$guest/vmlinuz"
-        make_disks "$unpacked" "$guest"
+        make_modules "$unpacked" "$guest" disks "${disks[@]}"
+        make_modules "$unpacked" "$guest" mouse "${mouse[@]}"
         rm -rf "$unpacked"
     fi
     source=$top/tests/boot/guestcheck.c

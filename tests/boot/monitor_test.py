@@ -11,9 +11,10 @@ conversation goes to build/monitor-GUEST.log.
 import argparse
 import shlex
 import sys
+import tempfile
 import time
 
-from machine import TOP, Failure, Machine, Report, require_equal
+from machine import TOP, Failure, Machine, Report, require_equal, until
 
 
 def check_shell(monitor, _):
@@ -66,6 +67,25 @@ def check_picture(monitor, folder):
         raise Failure("the picture is empty")
 
 
+def check_mouse(monitor, _):
+    """Linux's driver knows the mouse with a wheel and five buttons, and hands on what it sends."""
+    monitor.type("clear; load-mouse; until grep ImEx /proc/bus/input/devices; do sleep 1; done\n")
+    monitor.wait_screen('N: Name="ImExPS/2 Generic Explorer Mouse"', 30)
+    monitor.type("clear; hexdump -v -e '3/1 \"%02x \" \"\\n\"' /dev/input/mice\n")
+
+    def reads():
+        monitor.command("mouse_move 1 0")
+        return "\n08 01 00" in monitor.screen()
+    until(reads, 20 * monitor.scale, "no movements")
+    for command, packet in (("mouse_move 7 -4", "08 07 04"), ("mouse_button 1", "09 00 00"),
+                            ("mouse_move 2 2", "29 02 fe"), ("mouse_button 4", "0a 00 00"),
+                            ("mouse_button 2", "0c 00 00"), ("mouse_button 0", "08 00 00"),
+                            ("mouse_move -100 50", "38 9c ce")):
+        monitor.command(command)
+        monitor.wait_screen(f"\n{packet}\n", 10)
+    monitor.command("sendkey ctrl-c")
+
+
 # While the guest spins, the monitor answers at once.
 def check_response(monitor, _):
     monitor.type("while true; do true; done\n")
@@ -79,7 +99,7 @@ def check_response(monitor, _):
 
 CHECKS = (("shell on the screen", check_shell), ("typing", check_typing),
           ("caps lock", check_caps_lock), ("repetition", check_repetition), ("pause", check_pause),
-          ("pictures", check_picture), ("response", check_response))
+          ("pictures", check_picture), ("mouse", check_mouse), ("response", check_response))
 
 
 def check_reset(machine):
@@ -91,11 +111,16 @@ def check_reset(machine):
 def test(guest, options):
     report = Report(f"boot {guest}: monitor:")
     folder = f"{TOP}/guests/{guest}"
-    machine = Machine(
-        shlex.split(options.emulator),
-        ["-m", "256", "-no-reboot", "-serial", "none", "-kernel", f"{folder}/vmlinuz", "-initrd",
-         f"{folder}/initrd.gz", "-append", "console=tty0 cryptomgr.notests quiet"],
-        f"{options.log_dir}/monitor-{guest}.log", options.scale)
+    with tempfile.NamedTemporaryFile() as initrd:
+        for part in ("initrd.gz", "mouse.gz"):
+            with open(f"{folder}/{part}", "rb") as file:
+                initrd.write(file.read())
+        initrd.flush()
+        machine = Machine(
+            shlex.split(options.emulator),
+            ["-m", "256", "-no-reboot", "-serial", "none", "-kernel", f"{folder}/vmlinuz",
+             "-initrd", initrd.name, "-append", "console=tty0 cryptomgr.notests quiet"],
+            f"{options.log_dir}/monitor-{guest}.log", options.scale)
     try:
         if all(report.check(name, check, machine.monitor, machine.folder) for name, check in CHECKS):
             report.check("Ctrl-Alt-Delete", check_reset, machine)
