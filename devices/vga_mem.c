@@ -117,17 +117,26 @@ static void load_latch(struct vga_regs *r, const struct vga_vram *m, const struc
     r->latch = low | (uint32_t)high << 16;
 }
 
+/* Two planes' bytes, beside each other; a mask's byte is all ones where its plane is written. */
+static void store_pair(const struct vga_vram *m, uint32_t pos, uint16_t mask, uint16_t val)
+{
+    uint16_t old;
+
+    if (mask == 0)
+        return;
+    memcpy(&old, vram_at(m, pos), 2);
+    val = (uint16_t)((old & ~mask) | (val & mask));
+    memcpy(vram_at(m, pos), &val, 2);
+    vram_wrote(m, pos, 2);
+}
+
 static void store_planes(const struct vga_vram *m, const struct target *t, unsigned planes,
                          uint32_t val)
 {
-    for (unsigned plane = 0; plane < 4; plane++) {
-        uint32_t pos = (plane & 2 ? t->pos2 : t->pos) + (plane & 1);
+    uint32_t mask = vga_spread(planes);
 
-        if (planes & 1u << plane) {
-            *vram_at(m, pos) = (uint8_t)(val >> (8 * plane));
-            vram_wrote(m, pos, 1);
-        }
-    }
+    store_pair(m, t->pos, (uint16_t)mask, (uint16_t)val);
+    store_pair(m, t->pos2, (uint16_t)(mask >> 16), (uint16_t)(val >> 16));
 }
 
 /* -- Reading ----------------------------------------------------------------------------------- */
