@@ -20,7 +20,8 @@
 #define TICK_NS    10
 #define PERIOD_FS  (TICK_NS * UINT64_C(1000000))
 #define MIN_PERIOD (UINT64_C(20000) / TICK_NS)
-#define FAR_AWAY   (UINT64_C(1) << 50) /* ticks; a timer is armed no further ahead */
+#define FAR_AWAY   (UINT64_C(1) << 50)  /* ticks; a timer is armed no further ahead */
+#define SILENT     UINT64_C(1000000000) /* ticks until one is looked at that nothing shows */
 #define ROUTE_CAP  UINT32_C(4)
 
 #define REG_CAPS    0x000
@@ -154,6 +155,12 @@ static void advance(struct hpet_timer *t)
         t->compare = (uint32_t)t->compare;
 }
 
+/* Does nothing but its registers tell that the comparator has been reached? */
+static bool is_silent(const struct hpet_timer *t)
+{
+    return !(t->config & (TN_ENABLE | TN_LEVEL));
+}
+
 static void arm(struct hpet_timer *t)
 {
     struct hpet *s = t->hpet;
@@ -165,23 +172,41 @@ static void arm(struct hpet_timer *t)
     }
     if (is_periodic(t) && t->period < MIN_PERIOD && left < MIN_PERIOD)
         left = MIN_PERIOD;
+    if (is_silent(t) && left < SILENT)
+        left = SILENT;
     if (left > FAR_AWAY)
         left = FAR_AWAY;
     timer_arm(s->dev.vm, &t->timer, clock_now(s->dev.vm) + left * TICK_NS);
+}
+
+/* Has the counter reached the comparator since this was asked last? */
+static bool has_come(struct hpet_timer *t)
+{
+    if (!is_running(t->hpet) || !t->waiting || ticks_left(t) != 0)
+        return false;
+    if (is_periodic(t))
+        advance(t);
+    else
+        t->waiting = false;
+    return true;
 }
 
 static void fire(void *opaque)
 {
     struct hpet_timer *t = opaque;
 
-    if (is_running(t->hpet) && t->waiting && ticks_left(t) == 0) {
-        if (is_periodic(t))
-            advance(t);
-        else
-            t->waiting = false;
+    if (has_come(t))
         interrupt(t);
-    }
     arm(t);
+}
+
+/* Before registers are used: silent timers have not fired when they should have. */
+static void catch_up(struct hpet *s)
+{
+    for (unsigned n = 0; n < TIMERS; n++) {
+        if (is_silent(&s->t[n]))
+            has_come(&s->t[n]);
+    }
 }
 
 static void arm_all(struct hpet *s)
@@ -298,6 +323,7 @@ static void reg_write(struct hpet *s, uint32_t off, uint64_t val, uint64_t mask)
 static uint64_t mmio_read(void *dev, uint32_t off, unsigned n)
 {
     (void)n;
+    catch_up(dev);
     return reg_read(dev, off & ~7u) >> (8 * (off & 7));
 }
 
@@ -306,6 +332,7 @@ static void mmio_write(void *dev, uint32_t off, unsigned n, uint64_t val)
     unsigned shift = 8 * (off & 7);
     uint64_t mask = n == 8 ? UINT64_MAX : (uint64_t)UINT32_MAX << shift;
 
+    catch_up(dev);
     reg_write(dev, off & ~7u, val << shift, mask);
 }
 

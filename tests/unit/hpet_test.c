@@ -154,6 +154,37 @@ START_TEST(periodic)
 }
 END_TEST
 
+/* A timer that is disabled goes on counting periods, but wakes nobody for them. */
+START_TEST(silent)
+{
+    uint64_t from = get(COUNTER, 8);
+
+    put(CONFIG, 4, 3);
+    put(T(0), 4, 0x14c);
+    put(T(0) + 8, 4, from + 100000);
+    put(T(0) + 8, 4, 100000);
+    pass(1500000);
+    put(T(0), 4, 0x108); /* in the second period */
+    ck_assert_uint_gt(vm->clock.heap[0]->due_ns, atomic_load(&vm->clock.stopped) + 1000000);
+    ck_assert_uint_eq(get(T(0) + 8, 4), from + 200000);
+    pass(60000000000);
+    ck_assert_uint_eq(get(T(0) + 8, 4), (uint32_t)(from + 6000200000));
+    pic_requests();
+    put(T(0), 4, 0x10c);
+    pass(490000);
+    ck_assert_uint_eq(pic_requests(), 0);
+    pass(20000);
+    ck_assert_uint_eq(pic_requests(), 1);
+    put(T(1), 4, 0x100); /* one shot, long over when it is enabled */
+    put(T(1) + 8, 4, get(COUNTER, 4) + 1000);
+    pass(1000000);
+    pic_requests();
+    put(T(1), 4, 0x104);
+    pass(1000000);
+    ck_assert_uint_eq(pic_requests() & 0x100, 0);
+}
+END_TEST
+
 START_TEST(wraps_at_32_bits)
 {
     put(COUNTER, 8, 0xffffff00);
@@ -231,6 +262,7 @@ int main(void)
     tcase_add_test(t, counter);
     tcase_add_test(t, one_shot_legacy);
     tcase_add_test(t, periodic);
+    tcase_add_test(t, silent);
     tcase_add_test(t, wraps_at_32_bits);
     tcase_add_test(t, levels_through_the_io_apic);
     tcase_add_test(t, pit_gives_way);
