@@ -195,17 +195,16 @@ class Pc:
             raise
         return console
 
-    def freedos(self, side, display):
+    def freedos(self, side, display, floppy):
         return self.machine(side, ["-m", "16", "-boot", "a", *display.options, "-drive",
-                                   f"if=floppy,format=raw,snapshot=on,file={self.floppy}"],
-                            "freedos")
+                                   f"if=floppy,format=raw,snapshot=on,file={floppy}"], "freedos")
 
     # -- Starts ----------------------------------------------------------------------------------
 
     def start_freedos(self, side, _):
         """Seconds from the start of the program until the prompt is on the screen."""
         start = time.monotonic()
-        machine = self.freedos(side, Display(False))
+        machine = self.freedos(side, Display(False), self.floppy)
         try:
             wait_text(machine, "A:\\>", 60)
             return time.monotonic() - start - busiest(machine.process, {})[1]
@@ -373,6 +372,16 @@ class Pc:
 
     # -- Idle guests -----------------------------------------------------------------------------
 
+    def make_halting_floppy(self):
+        """FreeDOS halts while it waits only where its configuration says so."""
+        path = f"{self.folder}/halting.img"
+        shutil.copyfile(self.floppy, path)
+        old = subprocess.run(["mtype", "-i", path, "::CONFIG.SYS"], check=True,
+                             stdout=subprocess.PIPE).stdout
+        subprocess.run(["mcopy", "-o", "-i", path, "-", "::CONFIG.SYS"], check=True,
+                       input=b"IDLEHALT=1\r\n" + old)
+        return path
+
     def idle(self, side, name):
         """Percent of a core that the emulator takes."""
         system, _, watched = name.removeprefix("idle-").partition("-")
@@ -382,7 +391,7 @@ class Pc:
             guest = self.linux(side, display, ["-initrd", initrd, "-append",
                                                f"console=tty0 {LINUX}"], name)
         else:
-            guest = self.freedos(side, display)
+            guest = self.freedos(side, display, self.make_halting_floppy())
         try:
             if system == "freedos":
                 display.watch()
@@ -397,7 +406,7 @@ class Pc:
 
     def measure_idle(self):
         names = ["idle-linux", "idle-linux-watched"]
-        if not self.missing("idle FreeDOS", {FLOPPY: self.floppy}):
+        if not self.missing("idle FreeDOS", {FLOPPY: self.floppy, "mtools": shutil.which("mcopy")}):
             names += ["idle-freedos", "idle-freedos-watched"]
         self.print_part("idle, percent of a core", self.measure(names, self.idle), ".2f",
                         [("percent of a core, most", "", IDLE_BAR, False, True)])
