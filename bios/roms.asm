@@ -62,7 +62,7 @@ roms_of_files:
         ja      .too_large
         push    si
         call    fw_read
-        or      ax, -1                  ; not of a PCI function
+        xor     ax, ax                  ; of no PCI function: network ROMs take any card then
         call    rom_start
         pop     si
 .too_large:

@@ -292,7 +292,8 @@ GROUPS = {
         ("GRUB CD, e1000", ipxe("82540em", ipxe_of_grub), [CD, "grub.iso", *card("e1000")]),
         ("kernel", of_kernel, [kernel_options]),
         ("ROM, e1000", ipxe("82540em"), ["-option-rom", IPXE_ROM, "-boot", "n", *card("e1000")]),
-        ("network boot", network_boot, [CD, f"{DEBS}/usr/lib/ipxe/ipxe.iso", tftp_options]),
+        ("network boot", network_boot, ["-option-rom", f"{DEBS}/usr/lib/ipxe/rtl8139.rom",
+                                        "-boot", "n", tftp_options]),
     ],
     "memtest": [
         ("from a floppy", memtest_starts(memtest_of_syslinux), [FLOPPY, "syslinux-floppy.img"]),
