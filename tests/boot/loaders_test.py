@@ -52,20 +52,27 @@ class Guest(Machine):
 # -- GRUB ----------------------------------------------------------------------------------------
 
 
+def at_prompt(guest, command, answer):
+    """A command of GRUB's, and its prompt again: some commands drop what is typed meanwhile."""
+    guest.ask(command, answer)
+    until(lambda: guest.monitor.screen().rstrip().endswith("\ngrub>"), 20 * guest.scale,
+          f"no prompt after {command!r}")
+
+
 def commands(guest, device, root, folder):
-    """Commands at GRUB's prompt; then it resets the machine, and turns it off."""
+    """Commands at GRUB's prompt."""
     guest.see("grub>")
-    guest.ask("ls", f"({device})")
-    guest.ask("cat /hello.txt", f"\n{FILE_TEXT}\n")
-    guest.ask("echo $root,$prefix", f"\n{root},({root}){folder}")
-    guest.ask("set colour=green", "\ngrub> set colour=green\ngrub>")
-    guest.ask("set", "\ncolour=green\n")
-    guest.ask("help cat", "\nShow the contents of a file.")
+    at_prompt(guest, "ls", f"({device})")
+    at_prompt(guest, "cat /hello.txt", f"\n{FILE_TEXT}\n")
+    at_prompt(guest, "echo $root,$prefix", f"\n{root},({root}){folder}")
+    at_prompt(guest, "set colour=green", "\ngrub> set colour=green\ngrub>")
+    at_prompt(guest, "set", "\ncolour=green\n")
+    at_prompt(guest, "help cat", "\nShow the contents of a file.")
 
 
 def again_and_off(guest, text):
     """A reset brings the text back; then the machine is turned off."""
-    guest.ask("echo be''fore", "\nbefore\n")
+    at_prompt(guest, "echo be''fore", "\nbefore\n")
     guest.monitor.type("reboot\n")
     until(lambda: "before" not in guest.monitor.screen(), 20 * guest.scale, "no reset")
     guest.see(text)
