@@ -155,9 +155,9 @@ fresh()
     done
 }
 
-if [ ! -f "$root/.whole" ]; then
+if [ ! -f "$root/.whole" ] || [ "$(cat "$root/.whole")" != "${packages[*]}" ]; then
     unpack
-    touch "$root/.whole"
+    echo "${packages[*]}" > "$root/.whole"
 fi
 fresh && exit
 mkdir -p "$work"
