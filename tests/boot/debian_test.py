@@ -193,12 +193,12 @@ class Installer(Machine):
                          ["-m", "1024", "-display", "none", "-serial", "none", *arguments],
                          f"{options.log_dir}/debian-{name}.log", options.scale)
 
-    def still_picture(self, seconds=20):
-        """The picture, once it stays the same for a second."""
+    def still_picture(self, quiet=1, seconds=20):
+        """The picture, once it stays the same for that long."""
         pictures = [self.picture()]
 
         def still():
-            time.sleep(1)
+            time.sleep(quiet)
             pictures.append(self.picture())
             return pictures[-1] == pictures[-2]
         until(still, seconds * self.scale, "the picture does not stand still")
@@ -311,7 +311,7 @@ def check_menu(machine):
 
     until(lambda: len(colours() or ()) > 100, 30 * machine.scale, "no menu of 640 by 480 pixels")
     machine.monitor.command("sendkey down")     # and the seconds are counted no more
-    lower = machine.still_picture()
+    lower = machine.still_picture(3)
     machine.monitor.command("sendkey up")
     until(lambda: machine.picture() != lower, 10 * machine.scale, "the bar does not go up")
     upper = machine.still_picture()
