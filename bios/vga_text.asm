@@ -145,7 +145,7 @@ page_start:
 
 ; -- Cells ----------------------------------------------------------------------------------------------
 
-; ZF: this is a text mode. Uses AL, DX, ES.
+; ZF: this is a text mode. ES = its memory's segment. Uses AL, DX.
 is_text:
         push    bx
         call    get_kind
@@ -154,7 +154,7 @@ is_text:
         cmp     al, KIND_TEXT
         ret
 
-; BH = page: ES:DI = the cell at its cursor in a text mode. Uses AX, BX, DX.
+; BH = page: DI = the cell at its cursor in a text mode, in the segment that is_text gives. Uses AX, BX, DX.
 text_cell:
         call    page_start
         push    ax
@@ -163,9 +163,6 @@ text_cell:
         call    get_offset
         pop     di
         add     di, ax
-        push    di
-        call    get_kind
-        pop     di
         ret
 
 ; DX = row and column: AX = offset in a page of text.
@@ -255,10 +252,14 @@ put_char:
         je      .return
         cmp     al, 0x0a
         je      .feed
-        pusha
+        push    bx
+        push    dx
+        push    si
         mov     cx, 1
         call    put_cell
-        popa
+        pop     si
+        pop     dx
+        pop     bx
         inc     dl
         cmp     dl, [COLUMNS]
         jb      .moved
