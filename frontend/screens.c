@@ -4,6 +4,8 @@
 
 #include <string.h>
 
+#include "vmm/host.h"
+
 #ifdef CALQUE_VNC
 extern const struct screen_class vnc_screen;
 #define VNC_SCREEN &vnc_screen
@@ -29,6 +31,17 @@ const struct screen_kind screen_kinds[] = {
     {"vnc", "a VNC server: vnc=[HOST]:N[,password=on]", "libvncserver", VNC_SCREEN},
     {NULL, NULL, NULL, NULL},
 };
+
+unsigned screen_wait_ms(uint64_t *next)
+{
+    const uint64_t ms = 1000000;
+    uint64_t now = host_now_ns();
+
+    if (now < *next)
+        return (unsigned)((*next - now + ms - 1) / ms);
+    *next = now + SCREEN_MS * ms;
+    return 0;
+}
 
 const struct screen_kind *screen_kind_named(const char *name, size_t len)
 {

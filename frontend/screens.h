@@ -7,6 +7,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 #include <stdio.h>
 
 #define SCREENS_MAX 2
@@ -30,6 +31,11 @@ struct screen_kind {
     const char *library;
     const struct screen_class *cls; /* NULL: built without the library */
 };
+
+/* Milliseconds until the display is to be looked at again, 1 to SCREEN_MS: until then a screen
+ * waits for what people do. 0: now; the next look is planned. *next is the screen's own, 0 at
+ * first. */
+unsigned screen_wait_ms(uint64_t *next);
 
 /* Ended by a row without a name. */
 extern const struct screen_kind screen_kinds[];

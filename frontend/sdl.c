@@ -35,6 +35,7 @@ struct screen {
     struct display_listener listener;
     uint64_t shape; /* of the texture */
     bool draw;      /* there is something new */
+    uint64_t next_look;
     bool grabbed;
     unsigned buttons;
     char *paste; /* what is left of it is from `pasted` on */
@@ -420,12 +421,17 @@ static void *sdl_main(void *arg)
         snprintf(s->err, sizeof(s->err), "-display sdl: %s", SDL_GetError());
     tell_ready(s);
     while (ok && !atomic_load(&s->stop)) {
-        int left = SDL_WaitEventTimeout(&e, s->paste != NULL ? PASTE_MS : SCREEN_MS);
+        unsigned wait = screen_wait_ms(&s->next_look);
+        int left;
 
+        if (wait == 0) {
+            update(s);
+            wait = SCREEN_MS;
+        }
+        left = SDL_WaitEventTimeout(&e, s->paste != NULL && wait > PASTE_MS ? PASTE_MS : (int)wait);
         for (; left != 0; left = SDL_PollEvent(&e))
             event(s, &e);
         paste_step(s);
-        update(s);
     }
     if (s->texture != NULL)
         SDL_DestroyTexture(s->texture);

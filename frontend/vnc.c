@@ -29,6 +29,7 @@ struct screen {
     atomic_bool stop;
     struct display_listener listener;
     uint64_t shape;
+    uint64_t next_look;
     struct keysym_keyboard keyboard;
     int x, y; /* of the pointer, as clients said last; x < 0: not yet */
     int mask; /* of buttons, the same */
@@ -147,11 +148,13 @@ static void *vnc_main(void *arg)
     struct screen *s = arg;
 
     while (!atomic_load(&s->stop)) {
-        bool watched = s->rfb->clientHead != NULL;
+        unsigned wait = IDLE_MS;
 
-        if (watched)
+        if (s->rfb->clientHead != NULL)
+            wait = screen_wait_ms(&s->next_look);
+        if (wait == 0)
             update(s);
-        rfbProcessEvents(s->rfb, (watched ? SCREEN_MS : IDLE_MS) * 1000);
+        rfbProcessEvents(s->rfb, (long)wait * 1000);
     }
     return NULL;
 }
@@ -229,6 +232,7 @@ static struct screen *create(struct vm *vm, const struct wish *w)
     s->rfb->desktopName = name != NULL ? name : "Calque";
     s->rfb->screenData = s;
     s->rfb->alwaysShared = TRUE;
+    s->rfb->deferUpdateTime = 0; /* what a look has found goes out at once */
     s->rfb->kbdAddEvent = key_event;
     s->rfb->ptrAddEvent = pointer_event;
     s->rfb->newClientHook = client_new;
