@@ -196,12 +196,14 @@ static void compare(struct vm *vm, const uint8_t *a, const uint8_t *b, const cha
                     unsigned seed)
 {
     for (struct device *d = vm->devs; d != NULL; d = d->next) {
-        for (size_t i = 0; i < device_state_size(d); i++)
+        size_t size = device_state_size(d);
+
+        for (size_t i = 0; i < size; i++)
             if (a[i] != b[i])
                 ck_abort_msg("%s, seed %u: %s.%s differs", what, seed, d->cls->name,
                              field_at(d, i));
-        a += device_state_size(d);
-        b += device_state_size(d);
+        a += size;
+        b += size;
     }
 }
 
