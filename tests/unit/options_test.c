@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "frontend/options.h"
+#include "frontend/screens.h"
 
 static char err[OPTIONS_ERR_LEN];
 
@@ -370,7 +371,6 @@ static const struct {
     {"-bios", "-bios"},
     {"-serial null -serial null -serial null -serial null -serial null", "4"},
     {"-parallel null -parallel none", "only one"},
-    {"-monitor vc -vnc :1", "curses"},
 };
 
 static const struct {
@@ -426,6 +426,16 @@ START_TEST(terminal_is_given_away_once)
 }
 END_TEST
 
+/* A VNC server has no page for it; a program without one says that first. */
+START_TEST(a_monitor_needs_a_page)
+{
+    bool has_vnc = screen_kind_named("vnc", 3)->cls != NULL;
+    struct options o;
+    ck_assert_int_eq(parse(&o, "-monitor vc -vnc :1"), -EINVAL);
+    ck_assert_msg(strstr(err, has_vnc ? "curses" : "libvncserver") != NULL, "%s", err);
+}
+END_TEST
+
 START_TEST(mistakes_are_named)
 {
     struct options o;
@@ -469,6 +479,7 @@ int main(void)
     tcase_add_test(t, debug_exit_properties);
     tcase_add_test(t, devices_add_up);
     tcase_add_loop_test(t, accelerators_in_order, 0, sizeof(accels) / sizeof(accels[0]));
+    tcase_add_test(t, a_monitor_needs_a_page);
     tcase_add_loop_test(t, mistakes_are_named, 0, sizeof(mistakes) / sizeof(mistakes[0]));
     tcase_add_loop_test(t, drives_are_placed, 0, sizeof(drives) / sizeof(drives[0]));
     tcase_add_test(t, default_drives);
