@@ -575,7 +575,7 @@ static void check_copy(void)
     ck_assert_mem_eq(image, image + IMAGE_BYTES / 2, COPIED * 4096);
 }
 
-static bool started;
+static atomic_bool started;
 
 static enum cpu_exit start_and_power_off(struct cpu *c)
 {
