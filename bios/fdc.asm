@@ -184,13 +184,9 @@ floppy_table:
 
 ; -- Before a transfer -----------------------------------------------------------------------------
 
-; Drive SI is selected, its motor on, its head calibrated, its medium's rate set. CF and AH.
-floppy_prepare:
-        mov     byte [BDA_FD_TIMEOUT], 0xff
+; SI = drive: it is selected, with the motors that are to run. AL bit 7: its disk was changed. Uses CX, DX.
+floppy_select:
         mov     cx, si
-        mov     al, 1
-        shl     al, cl
-        or      [BDA_FD_MOTOR], al
         mov     al, [BDA_FD_MOTOR]
         and     al, 0x0f
         shl     al, 4
@@ -200,6 +196,16 @@ floppy_prepare:
         out     dx, al
         mov     dx, FDC_DIR
         in      al, dx
+        ret
+
+; Drive SI is selected, its motor on, its head calibrated, its medium's rate set. CF and AH.
+floppy_prepare:
+        mov     byte [BDA_FD_TIMEOUT], 0xff
+        mov     cx, si
+        mov     al, 1
+        shl     al, cl
+        or      [BDA_FD_MOTOR], al
+        call    floppy_select
         test    al, 0x80
         jnz     .changed
         call    floppy_calibrate

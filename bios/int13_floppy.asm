@@ -328,16 +328,7 @@ floppy_change:
         call    floppy_kind
         mov     ah, ST_TIMEOUT
         jz      .end
-        mov     cx, si
-        mov     al, [BDA_FD_MOTOR]
-        and     al, 0x0f
-        shl     al, 4
-        or      al, 0x0c
-        or      al, cl
-        mov     dx, FDC_DOR
-        out     dx, al
-        mov     dx, FDC_DIR
-        in      al, dx
+        call    floppy_select
         rol     al, 1
         and     al, 1
         neg     al
