@@ -202,6 +202,18 @@ static inline void step(struct fake_machine *m)
     ck_assert_int_eq(cpu_step(&m->cpu), CPU_EXIT_ATTENTION);
 }
 
+/* One instruction at level 0: the vector that it raises, or -1. */
+static inline int run_at_0(struct fake_machine *m, const uint8_t *code, unsigned n)
+{
+    code_at(m, CODE, code, n);
+    m->cpu.r[RIP] = CODE;
+    m->cpu.r[RSP] = STACK0;
+    step(m);
+    return at_handler(m);
+}
+#define RUN_AT_0(m, ...)                                                                           \
+    run_at_0(m, (const uint8_t[]){__VA_ARGS__}, sizeof((const uint8_t[]){__VA_ARGS__}))
+
 /* One instruction that must raise `vec` with error code `err` (-1: it has none), from level 0. */
 static inline void step_faults(struct fake_machine *m, int vec, int64_t err)
 {

@@ -43,16 +43,7 @@ static void teardown(void)
     fake_machine_free(m);
 }
 
-/* The vector that the instruction raises, or -1. */
-static int run(const uint8_t *code, unsigned n)
-{
-    code_at(m, CODE, code, n);
-    c->r[RIP] = CODE;
-    c->r[RSP] = STACK0;
-    step(m);
-    return at_handler(m);
-}
-#define RUN(...) run((const uint8_t[]){__VA_ARGS__}, sizeof((const uint8_t[]){__VA_ARGS__}))
+#define RUN(...) RUN_AT_0(m, __VA_ARGS__)
 
 static uint64_t at(unsigned off, unsigned n)
 {
