@@ -19,7 +19,8 @@ import time
 
 TOP = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 sys.path.insert(0, f"{TOP}/tests/boot")
-from machine import Console, Failure, Machine, until  # noqa: E402 (found through the line above)
+from machine import (Console, Failure, Machine, freedos_floppy,  # noqa: E402 (found through
+                     until)                                       # the line above)
 from screens_test import Client, free_port  # noqa: E402
 from measure import (busiest, cell, cpu_share, print_bar, print_table, ratio,  # noqa: E402
                      thread_times, times_since)
@@ -35,8 +36,7 @@ BOOT_SECONDS = 300
 LINUX = "console=ttyS0 cryptomgr.notests"
 POLL_SECONDS = 0.02
 
-FLOPPY = "freedos.boot.disk.1.4MB.img"
-FLOPPY_FOLDERS = [f"{TOP}/guests/freedos", f"{TOP}/../shared/guests"]
+FLOPPY = "1.4MB"
 
 LOADERS = ["isolinux", "grub"]
 ISOLINUX = "/usr/lib/ISOLINUX/isolinux.bin"
@@ -140,8 +140,7 @@ class Pc:
         self.options = options
         self.folder = folder
         self.failed = False
-        self.floppy = next((f"{f}/{FLOPPY}" for f in FLOPPY_FOLDERS
-                            if os.path.exists(f"{f}/{FLOPPY}")), None)
+        self.floppy = freedos_floppy(FLOPPY)
 
     # -- Running ---------------------------------------------------------------------------------
 
@@ -250,7 +249,7 @@ class Pc:
             console.close()
 
     def measure_starts(self):
-        if not self.missing("FreeDOS", {FLOPPY: self.floppy}):
+        if not self.missing("FreeDOS", {f"freedos.boot.disk.{FLOPPY}.img": self.floppy}):
             values = self.measure(["freedos"], self.start_freedos)
             self.print_part("seconds to FreeDOS' prompt", values, ".2f",
                             [("of QEMU's time", "", FREEDOS_BAR, False, False)])
@@ -406,7 +405,8 @@ class Pc:
 
     def measure_idle(self):
         names = ["idle-linux", "idle-linux-watched"]
-        if not self.missing("idle FreeDOS", {FLOPPY: self.floppy, "mtools": shutil.which("mcopy")}):
+        if not self.missing("idle FreeDOS", {f"freedos.boot.disk.{FLOPPY}.img": self.floppy,
+                                             "mtools": shutil.which("mcopy")}):
             names += ["idle-freedos", "idle-freedos-watched"]
         self.print_part("idle, percent of a core", self.measure(names, self.idle), ".2f",
                         [("percent of a core, most", "", IDLE_BAR, False, True)])

@@ -18,7 +18,6 @@ stop after "FreeDOS", see check_stops().
 
 import argparse
 import datetime
-import glob
 import itertools
 import os
 import random
@@ -30,7 +29,8 @@ import sys
 import tempfile
 import time
 
-from machine import (TOP, Failure, Machine, Report, require, require_equal, run_tool, tool, until)
+from machine import (TOP, Failure, Machine, Report, freedos_floppy, require, require_equal, run_tool,
+                     tool, until)
 
 # Tracks, heads, sectors of a track.
 SIZES = {"160K": (40, 1, 8), "180K": (40, 1, 9), "320K": (40, 2, 8), "360K": (40, 2, 9),
@@ -49,10 +49,9 @@ def find_images():
     """The floppies that there are, by their sizes."""
     found = {}
     for size in SIZES:
-        name = f"freedos.boot.disk.{size}.img"
-        for pattern in ("guests/freedos", "../*", "../*/guests", "../../*/guests"):
-            for path in sorted(glob.glob(f"{TOP}/{pattern}/{name}")):
-                found.setdefault(size, path)
+        path = freedos_floppy(size)
+        if path:
+            found[size] = path
     return found
 
 

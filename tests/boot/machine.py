@@ -3,6 +3,7 @@
 a report of what was checked.
 """
 
+import glob
 import os
 import re
 import select
@@ -71,6 +72,16 @@ def run_tool(*command):
     result = subprocess.run([tool(command[0]), *command[1:]], stdin=subprocess.DEVNULL,
                             stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False)
     return result.returncode, result.stdout
+
+
+def freedos_floppy(size):
+    """FreeDOS's boot floppy of a size, "1.4MB" for example, in guests/freedos or beside the
+    checkout; or None.
+    """
+    for pattern in ("guests/freedos", "../*", "../*/guests", "../../*/guests"):
+        for path in sorted(glob.glob(f"{TOP}/{pattern}/freedos.boot.disk.{size}.img")):
+            return path
+    return None
 
 
 def until(what, seconds, complaint):
