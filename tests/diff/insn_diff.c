@@ -19,6 +19,7 @@
 #include <string.h>
 
 #include "tests/diff/insn_golden.h"
+#include "tests/diff/insn_guest.h"
 #include "tests/diff/insn_maker.h"
 #include "tests/diff/insn_page.h"
 
@@ -50,10 +51,10 @@ static void print_listing(const struct sequence *q)
                                              ZYDIS_MACHINE_MODE_LONG_COMPAT_16};
     for (unsigned at = 0; at < q->len;) {
         ZydisDisassembledInstruction d;
-        bool ok = ZYAN_SUCCESS(ZydisDisassembleIntel(modes[q->size], code_start(q->size) + at,
+        bool ok = ZYAN_SUCCESS(ZydisDisassembleIntel(modes[q->size], sequence_start(q) + at,
                                                      q->code + at, q->len - at, &d));
         unsigned n = ok ? d.info.length : 1;
-        printf("  %08llx ", (unsigned long long)(code_start(q->size) + at));
+        printf("  %08llx ", (unsigned long long)(sequence_start(q) + at));
         for (unsigned k = 0; k < n; k++)
             printf("%02x", q->code[at + k]);
         printf("%*s %s\n", 2 * (15 - (int)n), "", ok ? d.text : "?");
@@ -151,7 +152,7 @@ static bool fault_is_unspecified(const struct run *t)
     const struct sequence *q = &t->seq;
     const struct state *h = &t->host, *g = &t->guest;
     unsigned k = 0;
-    while (k < q->count && code_start(q->size) + q->insn[k].at != h->rip)
+    while (k < q->count && sequence_start(q) + q->insn[k].at != h->rip)
         k++;
     if (h->vec == VEC_BP || k == q->count)
         return false;
@@ -307,6 +308,14 @@ static bool host_has(enum isa isa)
     }
 }
 
+static struct cpu *create_cpu(bool record)
+{
+    struct cpu *c = guest_create(host_has, GUEST_LONG);
+    if (c != NULL && !record) /* the records are of code that has one page */
+        guest_map_more(c);
+    return c;
+}
+
 static int usage(void)
 {
     fprintf(
@@ -347,7 +356,7 @@ int main(int argc, char **argv)
         }
     }
     gen_first_memory(t.mem);
-    t.cpu = guest_create(host_has, GUEST_LONG);
+    t.cpu = create_cpu(record);
     t.gen = t.cpu != NULL ? gen_create(t.cpu, t.maker == MAKER_AMD ? maker_avoids : NULL) : NULL;
     t.per_row = calloc(optab_count, sizeof(t.per_row[0]));
     t.failed_row = calloc(optab_count, sizeof(t.failed_row[0]));

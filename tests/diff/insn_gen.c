@@ -521,7 +521,7 @@ static bool point_memory(struct builder *b, const struct insn *i, struct encodin
     }
     if (at == 0)
         return false;
-    uint64_t from = i->base == RIP ? CODE_LA + b->q->len + i->len : idx << i->scale;
+    uint64_t from = i->base == RIP ? sequence_start(b->q) + b->q->len + i->len : idx << i->scale;
     uint32_t d = (uint32_t)(target - from);
     memcpy(e->b + at, &d, 4);
     return true;
@@ -561,7 +561,7 @@ static void point_implicit(struct builder *b, const struct op_row *row, const st
         (is_named(row, "CALL") || is_named(row, "JMP")) &&
         (b->q->size == CODE_16 || chance(b->r, 2)))
         emit_mov(b, i->src / 8u,
-                 code_start(b->q->size) + b->q->len + mov_length(b->q->size) + i->len);
+                 sequence_start(b->q) + b->q->len + mov_length(b->q->size) + i->len);
 }
 
 /* Encodings whose result is undefined. */

@@ -24,7 +24,7 @@ enum {
     PG_PT,
     PG_TABLES,
     PG_CODE = PG_TABLES,
-    PG_DATA,
+    PG_DATA = PG_CODE + CODE_PAGES,
     PG_SYSTEM = PG_DATA + RW_PAGES + 1,
     PG_COUNT = PG_SYSTEM + SYSTEM_PAGES
 };
@@ -36,7 +36,7 @@ static const struct {
     uint64_t pa;
     unsigned page, count;
 } areas[] = {{TABLES_PA, PG_PML4, PG_TABLES},
-             {CODE_LA, PG_CODE, 1},
+             {CODE_LA, PG_CODE, CODE_PAGES},
              {DATA_LA, PG_DATA, RW_PAGES + 1},
              {SYSTEM_LA, PG_SYSTEM, SYSTEM_PAGES}};
 
@@ -61,6 +61,7 @@ static const struct {
 struct guest {
     struct cpu cpu;
     enum guest_system system;
+    unsigned code_pages; /* mapped, where there is paging */
     struct jit_ram ram;
     uint8_t *bytes; /* ram.host, to be written */
 };
@@ -76,11 +77,18 @@ static uint8_t *ram_page(const struct guest *g, uint64_t n)
 }
 
 /* All lies in 2 MiB, and within them in the same places where it is low. */
-static void map_page(struct guest *g, uint64_t la, uint64_t bits)
+static void map_page_to(struct guest *g, uint64_t la, uint64_t pa, uint64_t bits)
 {
-    uint64_t pte = (la - guest_low(&g->cpu)) | bits | 0x61; /* dirty, accessed, present */
+    uint64_t pte = (pa - guest_low(&g->cpu)) | bits | 0x61; /* dirty, accessed, present */
     memcpy(ram_page(g, PG_PT) + (la >> 12 & 511) * 8, &pte, 8);
 }
+
+static void map_page(struct guest *g, uint64_t la, uint64_t bits)
+{
+    map_page_to(g, la, la, bits);
+}
+
+#define NO_EXECUTE (UINT64_C(1) << 63)
 
 static uint64_t table_pa(unsigned page)
 {
@@ -90,7 +98,7 @@ static uint64_t table_pa(unsigned page)
 /* Without long mode CR3 leads to a table of the third level's, which has fewer bits. */
 static void build_page_tables(struct guest *g)
 {
-    const uint64_t no_execute = UINT64_C(1) << 63, user = 4;
+    const uint64_t no_execute = NO_EXECUTE, user = 4;
     uint64_t base = CODE_LA - guest_low(&g->cpu);
     uint64_t link = table_pa(PG_PDPT) | 0x67;
     memcpy(ram_page(g, PG_PML4) + (base >> 39 & 511) * 8, &link, 8);
@@ -104,6 +112,17 @@ static void build_page_tables(struct guest *g)
     map_page(g, DATA_LA + RW_PAGES * PAGE, user | no_execute);
     g->cpu.cr3 = table_pa(PG_PML4);
     g->cpu.pdpte[base >> 30 & 3] = table_pa(PG_PD) | 1;
+}
+
+void guest_map_more(struct cpu *c)
+{
+    struct guest *g = (struct guest *)c;
+    const uint64_t user = 4;
+    g->code_pages = CODE_PAGES;
+    for (unsigned k = 0; k < CODE_PAGES; k++) {
+        map_page(g, CODE_LA + k * PAGE, user | 2);
+        map_page_to(g, ALIAS_LA + k * PAGE, CODE_LA + k * PAGE, user | 2 | NO_EXECUTE);
+    }
 }
 
 void guest_map_system(struct cpu *c)
@@ -140,6 +159,7 @@ struct cpu *guest_create(bool (*has)(enum isa isa), enum guest_system system)
         if (!has((enum isa)k))
             c->isa[k / 64] &= ~(UINT64_C(1) << k % 64);
     g->system = system;
+    g->code_pages = 1;
     build_page_tables(g);
     c->cr0 = systems[system].cr0 | CR0_WP | CR0_NE | CR0_MP | CR0_ET | CR0_AM;
     c->cr4 = systems[system].cr4;
@@ -267,22 +287,35 @@ static uint32_t eflags_of(unsigned fl)
            (fl & FL_Z ? EFL_ZF : 0u) | (fl & FL_S ? EFL_SF : 0u) | (fl & FL_O ? EFL_OF : 0u);
 }
 
+/* The bytes from there to the end of the code's pages, at most 16 of them. */
+static unsigned fetch(const struct cpu *c, uint64_t off, uint8_t *to)
+{
+    const struct guest *g = (const struct guest *)c;
+    unsigned n = 0;
+    for (; n < 16 && off + n < g->code_pages * PAGE; n++)
+        to[n] = ram_page(g, PG_CODE + (off + n) / PAGE)[(off + n) % PAGE];
+    return n;
+}
+
 /* False: it ended, with an exception recorded. */
-static bool step(struct cpu *c, const uint8_t *code, int *bad_row)
+static bool step(struct cpu *c, int *bad_row)
 {
     struct insn i;
+    uint8_t code[16];
     uint64_t rip = c->r[RIP], la = c->seg[SEG_CS].base + rip, off = la - CODE_LA;
-    if (off >= PAGE) {
+    unsigned n = off < CODE_SIZE ? fetch(c, off, code) : 0;
+    if (n == 0) {
         fetch_fault(c, la);
         return false;
     }
-    if (code[off] == 0xcc) {
+    if (code[0] == 0xcc) {
         c->r[RIP]++;
         return cpu_raise(c, VEC_BP, 0);
     }
-    switch (decode(c, &i, code + off, PAGE - off)) {
+    switch (decode(c, &i, code, n)) {
     case DECODE_OK: break;
     case DECODE_LONG: return cpu_raise_gp(c, 0);
+    case DECODE_SHORT: fetch_fault(c, la + n); return false;
     default: return cpu_raise_ud(c);
     }
     c->run_end = &i + 1;
@@ -296,16 +329,29 @@ static bool step(struct cpu *c, const uint8_t *code, int *bad_row)
     return ok;
 }
 
+void sequence_pages(const struct sequence *q, uint8_t pages[CODE_SIZE])
+{
+    memset(pages, 0xcc, CODE_SIZE);
+    memcpy(pages + q->start, q->code, q->len);
+}
+
 void guest_write_code(struct cpu *c, const struct sequence *q)
 {
-    uint8_t *code = ram_page((struct guest *)c, PG_CODE);
-    uint8_t want[PAGE];
-    memset(want, 0xcc, PAGE);
-    memcpy(want, q->code, q->len);
-    if (memcmp(code, want, PAGE) == 0)
-        return;
-    memcpy(code, want, PAGE);
-    cpu_code_written(c, CODE_LA - guest_low(c), PAGE);
+    uint8_t want[CODE_SIZE];
+    sequence_pages(q, want);
+    for (unsigned k = 0; k < CODE_PAGES; k++) {
+        uint8_t *code = ram_page((struct guest *)c, PG_CODE + k);
+        if (memcmp(code, want + k * PAGE, PAGE) == 0)
+            continue;
+        memcpy(code, want + k * PAGE, PAGE);
+        cpu_code_written(c, CODE_LA + k * PAGE - guest_low(c), PAGE);
+    }
+}
+
+void guest_read_code(const struct cpu *c, uint8_t *pages)
+{
+    for (unsigned k = 0; k < CODE_PAGES; k++)
+        memcpy(pages + k * PAGE, ram_page((const struct guest *)c, PG_CODE + k), PAGE);
 }
 
 void guest_write_data(struct cpu *c, const uint8_t *mem)
@@ -323,13 +369,12 @@ void guest_read_data(const struct cpu *c, uint8_t *mem)
 
 int guest_run(struct cpu *c, const struct sequence *q, struct state *s, uint8_t *mem)
 {
-    const uint8_t *code = ram_page((struct guest *)c, PG_CODE);
     guest_write_code(c, q);
     guest_write_data(c, mem);
     guest_set_mode(c, q->size);
     guest_load(c, s);
     int bad_row = -1;
-    while (step(c, code, &bad_row))
+    while (step(c, &bad_row))
         continue;
     guest_save(c, s);
     s->vec = c->exc.vec;

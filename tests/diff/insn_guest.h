@@ -15,7 +15,10 @@
 #define LOW UINT64_C(0x20000000)
 uint64_t guest_low(const struct cpu *c);
 
-/* Map them, for the supervisor only. */
+/* Map the code's second page, and the code once more at ALIAS_LA. */
+void guest_map_more(struct cpu *c);
+
+/* Map the system pages, for the supervisor only. */
 void guest_map_system(struct cpu *c);
 uint8_t *guest_system_page(struct cpu *c, unsigned n);
 
@@ -23,6 +26,7 @@ const struct jit_ram *guest_ram(const struct cpu *c);
 
 /* Unless it is there already. */
 void guest_write_code(struct cpu *c, const struct sequence *q);
+void guest_read_code(const struct cpu *c, uint8_t *pages);
 void guest_write_data(struct cpu *c, const uint8_t *mem);
 void guest_read_data(const struct cpu *c, uint8_t *mem);
 

@@ -122,6 +122,19 @@ static bool make_segments(void)
     return syscall(SYS_modify_ldt, 1, &d, sizeof(d)) == 0;
 }
 
+static bool map_code(void)
+{
+    const int flags = MAP_SHARED | MAP_FIXED_NOREPLACE | MAP_POPULATE;
+    int fd = memfd_create("code", MFD_CLOEXEC);
+    bool ok = fd >= 0 && ftruncate(fd, CODE_SIZE) == 0 &&
+              mmap((void *)CODE_LA, CODE_SIZE, PROT_READ | PROT_WRITE | PROT_EXEC, flags, fd, 0) !=
+                  MAP_FAILED &&
+              mmap((void *)ALIAS_LA, CODE_SIZE, PROT_READ | PROT_WRITE, flags, fd, 0) != MAP_FAILED;
+    if (fd >= 0)
+        close(fd);
+    return ok;
+}
+
 bool host_init(const uint8_t *mem)
 {
     static const int signals[] = {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGTRAP};
@@ -133,7 +146,7 @@ bool host_init(const uint8_t *mem)
         return false;
     for (unsigned k = 0; k < sizeof(signals) / sizeof(signals[0]); k++)
         sigaction(signals[k], &sa, NULL);
-    if (mmap((void *)CODE_LA, PAGE, PROT_READ | PROT_WRITE | PROT_EXEC, flags, -1, 0) == MAP_FAILED)
+    if (!map_code())
         return false;
     if (mmap((void *)DATA_LA, DATA_SIZE, PROT_READ | PROT_WRITE, flags, -1, 0) == MAP_FAILED)
         return false;
@@ -162,8 +175,7 @@ enum host_maker host_maker(void)
 
 void host_run(const struct sequence *q, struct state *s, uint8_t *mem)
 {
-    memset((void *)CODE_LA, 0xcc, PAGE);
-    memcpy((void *)CODE_LA, q->code, q->len);
+    sequence_pages(q, (uint8_t *)CODE_LA);
     memcpy((void *)DATA_LA, mem, RW_PAGES * PAGE);
     /* 64-bit processes run with null data segments, which other code can't use. */
     __asm__ volatile("movw %w0, %%ds; movw %w0, %%es"

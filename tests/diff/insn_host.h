@@ -10,11 +10,14 @@
 
 /* The test's linear addresses, the same on the host and in the guest. Code and data are surrounded
  * by pages that are not mapped. No power of two, which register values often are. */
-#define CODE_LA   UINT64_C(0x2000a000)
-#define DATA_LA   UINT64_C(0x20010000)
-#define PAGE      0x1000u
-#define RW_PAGES  2u /* then one read-only page */
-#define DATA_SIZE ((RW_PAGES + 1) * PAGE)
+#define CODE_LA    UINT64_C(0x2000a000)
+#define DATA_LA    UINT64_C(0x20010000)
+#define ALIAS_LA   UINT64_C(0x20018000) /* the code's pages once more, not to be executed */
+#define PAGE       0x1000u
+#define CODE_PAGES 2u
+#define CODE_SIZE  (CODE_PAGES * PAGE)
+#define RW_PAGES   2u /* then one read-only page */
+#define DATA_SIZE  ((RW_PAGES + 1) * PAGE)
 
 /* 16-bit code runs in segments of 64 KiB, the others in flat ones.
  */
@@ -33,7 +36,7 @@ static inline uint64_t data_base(enum code_size size)
     return size == CODE_16 ? DATA_LA : 0;
 }
 
-/* RIP of the first instruction. */
+/* RIP of code that stands at the start of its pages. */
 static inline uint64_t code_start(enum code_size size)
 {
     return CODE_LA - code_base(size);
@@ -70,6 +73,7 @@ struct state {
 
 struct sequence {
     enum code_size size;
+    unsigned start; /* where in its pages the code begins; breakpoints fill the rest */
     uint8_t code[256];
     unsigned len;
     unsigned count;
@@ -80,6 +84,15 @@ struct sequence {
     uint32_t undefined; /* EFLAGS bits that are undefined after it */
 };
 
+/* RIP of the first instruction. */
+static inline uint64_t sequence_start(const struct sequence *q)
+{
+    return code_start(q->size) + q->start;
+}
+
+/* The code's pages before it runs. */
+void sequence_pages(const struct sequence *q, uint8_t pages[CODE_SIZE]);
+
 /* Map the test's pages. mem: DATA_SIZE bytes, of which the read-only part stays. */
 bool host_init(const uint8_t *mem);
 
@@ -89,7 +102,8 @@ enum host_maker host_maker(void);
 /* A bit of CPUID; leaf 0: true. */
 bool host_cpuid_bit(unsigned leaf, unsigned sub, char reg, unsigned bit);
 
-/* Run q from *s and mem (the writable pages), both of which get the results. */
+/* Run q from *s and mem (the writable pages), both of which get the results; those in the code's
+ * pages stay where they are. */
 void host_run(const struct sequence *q, struct state *s, uint8_t *mem);
 
 #endif

@@ -86,7 +86,7 @@ static bool is_early_dot_product(const struct gen_choice *o)
 static int ended_at(const struct sequence *q, const struct state *s)
 {
     for (unsigned k = 0; k < q->count; k++)
-        if (s->vec != VEC_BP && code_start(q->size) + q->insn[k].at == s->rip)
+        if (s->vec != VEC_BP && sequence_start(q) + q->insn[k].at == s->rip)
             return (int)k;
     return -1;
 }

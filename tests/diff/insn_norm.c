@@ -8,10 +8,10 @@
 static void undefined_until(struct sequence *q, const struct state *s)
 {
     unsigned undefined = 0;
-    if (s->rip == code_start(q->size) + q->len + 1 && s->vec == VEC_BP)
+    if (s->rip == sequence_start(q) + q->len + 1 && s->vec == VEC_BP)
         return;
     /* After a jump out of the code, all that is undefined anywhere. */
-    for (unsigned k = 0; k < q->count && q->insn[k].at < s->rip - code_start(q->size); k++)
+    for (unsigned k = 0; k < q->count && q->insn[k].at < s->rip - sequence_start(q); k++)
         undefined |= optab[q->insn[k].row].fl_undef;
     if (undefined != 0)
         q->undefined |= EFL_ARITH;
