@@ -22,6 +22,7 @@
 #include "tests/diff/insn_guest.h"
 #include "tests/diff/insn_maker.h"
 #include "tests/diff/insn_page.h"
+#include "tests/diff/jit_system.h"
 
 #define MAX_REPORTS 20
 
@@ -366,6 +367,7 @@ int main(int argc, char **argv)
         fprintf(stderr, "insn_diff: set-up failed\n");
         return 2;
     }
+    system_create(t.cpu, GUEST_LONG);
     if (list) {
         list_untested(&t);
         return 0;

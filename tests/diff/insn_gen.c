@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "tests/diff/insn_diff.h"
+#include "tests/diff/insn_segs.h"
 
 struct gen {
     struct cpu *c;
@@ -390,9 +391,19 @@ void gen_first_memory(uint8_t *mem)
     gen_memory(&fixed, mem, DATA_SIZE);
 }
 
+/* Those that code of this size starts with, when nothing else is asked for. */
+static void default_segments(enum code_size size, struct segments *s)
+{
+    static const uint16_t cs[CODE_SIZES] = {USER_CS, USER32_CS, LDT_CODE};
+    memset(s, 0, sizeof(*s));
+    s->sel[SEG_CS] = cs[size];
+    s->sel[SEG_SS] = s->sel[SEG_DS] = s->sel[SEG_ES] = size == CODE_16 ? LDT_DATA : USER_DS;
+}
+
 void gen_state(struct rng *r, enum code_size size, struct state *s)
 {
     memset(s, 0, sizeof(*s));
+    default_segments(size, &s->seg);
     for (unsigned k = 0; k < (size == CODE_64 ? 16u : 8u); k++)
         s->r[k] = chance(r, 3) ? data_address(r) : integer_value(r);
     s->r[RSP] = DATA_LA - data_base(size) + PAGE + 512 + (rng_below(r, 64) << 3);

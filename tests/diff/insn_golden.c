@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "tests/diff/insn_golden.h"
+#include "tests/diff/jit_system.h"
 
 static bool has_all(enum isa isa)
 {
@@ -38,6 +39,7 @@ int main(int argc, char **argv)
         fprintf(stderr, "usage: insn_golden FILE\n");
         return 2;
     }
+    system_create(c, GUEST_LONG);
     while (fgets(line, sizeof(line), f) != NULL) {
         unsigned long long want;
         bool ok = true;

@@ -1,9 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* The interpreter's side: a processor under one of several systems (enum guest_system); in long
  * mode it is at CPL 3 with flat segments, and its page tables map the test's pages as the host has
- * them mapped. Physical addresses are linear ones. Stands in for vmm/ too. Instructions are decoded
- * and executed one by one, so that a fault is seen before it is delivered.
- */
+ * them mapped. Physical addresses are linear ones. Stands in for vmm/ too. */
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -15,6 +13,7 @@
 #include "cpu/mem.h"
 #include "cpu/segment.h"
 #include "tests/diff/insn_guest.h"
+#include "tests/diff/insn_segs.h"
 
 /* Pages of RAM */
 enum {
@@ -26,7 +25,8 @@ enum {
     PG_CODE = PG_TABLES,
     PG_DATA = PG_CODE + CODE_PAGES,
     PG_SYSTEM = PG_DATA + RW_PAGES + 1,
-    PG_COUNT = PG_SYSTEM + SYSTEM_PAGES
+    PG_SEGMENTS = PG_SYSTEM + SYSTEM_PAGES,
+    PG_COUNT
 };
 
 /* Where they are, apart from the systems that have all but page tables lower by LOW. */
@@ -38,7 +38,12 @@ static const struct {
 } areas[] = {{TABLES_PA, PG_PML4, PG_TABLES},
              {CODE_LA, PG_CODE, CODE_PAGES},
              {DATA_LA, PG_DATA, RW_PAGES + 1},
-             {SYSTEM_LA, PG_SYSTEM, SYSTEM_PAGES}};
+             {SYSTEM_LA, PG_SYSTEM, SYSTEM_PAGES + 1}};
+
+/* The page of descriptors: the GDT, and behind it the LDT. */
+#define SEGMENTS_LA (SYSTEM_LA + SYSTEM_PAGES * PAGE)
+#define GDT_SIZE    (GDT_COUNT * 8)
+#define LDT_SIZE    ((ldt_count + 1) * 8)
 
 #define CR4_ALWAYS (CR4_OSFXSR | CR4_OSXMMEXCPT | CR4_UMIP)
 
@@ -61,7 +66,6 @@ static const struct {
 struct guest {
     struct cpu cpu;
     enum guest_system system;
-    unsigned code_pages; /* mapped, where there is paging */
     struct jit_ram ram;
     uint8_t *bytes; /* ram.host, to be written */
 };
@@ -118,7 +122,6 @@ void guest_map_more(struct cpu *c)
 {
     struct guest *g = (struct guest *)c;
     const uint64_t user = 4;
-    g->code_pages = CODE_PAGES;
     for (unsigned k = 0; k < CODE_PAGES; k++) {
         map_page(g, CODE_LA + k * PAGE, user | 2);
         map_page_to(g, ALIAS_LA + k * PAGE, CODE_LA + k * PAGE, user | 2 | NO_EXECUTE);
@@ -127,8 +130,69 @@ void guest_map_more(struct cpu *c)
 
 void guest_map_system(struct cpu *c)
 {
-    for (unsigned k = 0; k < SYSTEM_PAGES; k++)
+    for (unsigned k = 0; k <= SYSTEM_PAGES; k++)
         map_page((struct guest *)c, SYSTEM_LA + k * PAGE, 2);
+}
+
+/* -- Descriptor tables ------------------------------------------------------------------------- */
+
+/* As they were: without paging anyone may write to them. */
+static void write_descriptors(struct guest *g)
+{
+    uint8_t *p = ram_page(g, PG_SEGMENTS);
+    for (unsigned k = 0; k < GDT_COUNT; k++) {
+        uint64_t d = gdt_descriptor(k, g->system == GUEST_LONG);
+        memcpy(p + 8 * k, &d, 8);
+    }
+    for (unsigned k = 0; k < ldt_count; k++) {
+        uint64_t d = ldt_descriptor(k, systems[g->system].cpl);
+        memcpy(p + GDT_SIZE + 8 * k, &d, 8);
+    }
+    memset(p + GDT_SIZE + 8 * ldt_count, 0, 8);
+}
+
+static void create_tables(struct guest *g)
+{
+    struct cpu *c = &g->cpu;
+    uint64_t base = SEGMENTS_LA - guest_low(c);
+    write_descriptors(g);
+    guest_map_system(c);
+    c->gdt = (struct dtable){.base = base, .limit = GDT_SIZE - 1};
+    c->ldtr = (struct seg){.sel = LDT_SEL,
+                           .base = base + GDT_SIZE,
+                           .limit = LDT_SIZE - 1,
+                           .attr = SEG_P | 2,
+                           .usable = true};
+    c->tr.sel = TSS_SEL;
+}
+
+/* DS, ES, FS and GS where the sequence does not start with those of its code. */
+static void load_segments(struct cpu *c, const struct segments *s)
+{
+    static const uint8_t data[] = {SEG_ES, SEG_DS, SEG_FS, SEG_GS};
+    if (!(c->mode & MODE_PE) || c->mode & MODE_V86)
+        return;
+    for (unsigned k = 0; k < sizeof(data); k++) {
+        unsigned sreg = data[k];
+        if (s->sel[sreg] != c->seg[sreg].sel)
+            seg_load(c, sreg, c->cpl == 0 ? s->sel[sreg] & 0xfffc : s->sel[sreg]);
+    }
+    if (s->sel[SEG_SS] != c->seg[SEG_SS].sel)
+        seg_load(c, SEG_SS, (s->sel[SEG_SS] & 0xfffc) | c->cpl);
+    if (!(c->mode & MODE_LMA))
+        return;
+    if (s->sel[SEG_FS] == 0)
+        c->seg[SEG_FS].base = s->fs_base;
+    if (s->sel[SEG_GS] == 0)
+        c->seg[SEG_GS].base = s->gs_base;
+}
+
+static void save_segments(const struct cpu *c, struct segments *s)
+{
+    for (unsigned k = 0; k < SEG_COUNT; k++)
+        s->sel[k] = c->seg[k].sel;
+    s->fs_base = c->mode & MODE_LMA ? c->seg[SEG_FS].base : 0;
+    s->gs_base = c->mode & MODE_LMA ? c->seg[SEG_GS].base : 0;
 }
 
 /* As vmm/ has it: a memory object of which every second page is used. */
@@ -159,8 +223,8 @@ struct cpu *guest_create(bool (*has)(enum isa isa), enum guest_system system)
         if (!has((enum isa)k))
             c->isa[k / 64] &= ~(UINT64_C(1) << k % 64);
     g->system = system;
-    g->code_pages = 1;
     build_page_tables(g);
+    create_tables(g);
     c->cr0 = systems[system].cr0 | CR0_WP | CR0_NE | CR0_MP | CR0_ET | CR0_AM;
     c->cr4 = systems[system].cr4;
     c->efer = systems[system].efer;
@@ -239,6 +303,7 @@ void guest_set_mode(struct cpu *c, enum code_size size)
 void guest_load(struct cpu *c, const struct state *s)
 {
     struct fpu *f = &c->fpu;
+    load_segments(c, &s->seg);
     memcpy(c->r, s->r, sizeof(s->r));
     c->r[RIP] = s->rip;
     eflags_set(c, s->eflags | (c->eflags & EFL_VM));
@@ -272,61 +337,7 @@ void guest_save(const struct cpu *c, struct state *s)
     for (unsigned k = 0; k < 16; k++)
         memcpy(s->fx.xmm[k], &f->xmm[k], 16);
     s->fx.mxcsr = f->mxcsr;
-}
-
-/* The next instruction would be fetched from outside the code: the fault of that. */
-static void fetch_fault(struct cpu *c, uint64_t la)
-{
-    bool present = la - DATA_LA < DATA_SIZE;
-    cpu_raise_pf(c, la, PFERR_U | PFERR_I | (present ? PFERR_P : 0));
-}
-
-static uint32_t eflags_of(unsigned fl)
-{
-    return (fl & FL_C ? EFL_CF : 0u) | (fl & FL_P ? EFL_PF : 0u) | (fl & FL_A ? EFL_AF : 0u) |
-           (fl & FL_Z ? EFL_ZF : 0u) | (fl & FL_S ? EFL_SF : 0u) | (fl & FL_O ? EFL_OF : 0u);
-}
-
-/* The bytes from there to the end of the code's pages, at most 16 of them. */
-static unsigned fetch(const struct cpu *c, uint64_t off, uint8_t *to)
-{
-    const struct guest *g = (const struct guest *)c;
-    unsigned n = 0;
-    for (; n < 16 && off + n < g->code_pages * PAGE; n++)
-        to[n] = ram_page(g, PG_CODE + (off + n) / PAGE)[(off + n) % PAGE];
-    return n;
-}
-
-/* False: it ended, with an exception recorded. */
-static bool step(struct cpu *c, int *bad_row)
-{
-    struct insn i;
-    uint8_t code[16];
-    uint64_t rip = c->r[RIP], la = c->seg[SEG_CS].base + rip, off = la - CODE_LA;
-    unsigned n = off < CODE_SIZE ? fetch(c, off, code) : 0;
-    if (n == 0) {
-        fetch_fault(c, la);
-        return false;
-    }
-    if (code[0] == 0xcc) {
-        c->r[RIP]++;
-        return cpu_raise(c, VEC_BP, 0);
-    }
-    switch (decode(c, &i, code, n)) {
-    case DECODE_OK: break;
-    case DECODE_LONG: return cpu_raise_gp(c, 0);
-    case DECODE_SHORT: fetch_fault(c, la + n); return false;
-    default: return cpu_raise_ud(c);
-    }
-    c->run_end = &i + 1;
-    c->r[RIP] = rip + i.len;
-    uint32_t flags = flags_arith(c);
-    bool ok = i.fn(c, &i);
-    if (!ok)
-        c->r[RIP] = rip;
-    if ((flags ^ flags_arith(c)) & ~eflags_of(optab[i.op].fl_write | optab[i.op].fl_undef))
-        *bad_row = i.op;
-    return ok;
+    save_segments(c, &s->seg);
 }
 
 void sequence_pages(const struct sequence *q, uint8_t pages[CODE_SIZE])
@@ -358,6 +369,7 @@ void guest_write_data(struct cpu *c, const uint8_t *mem)
 {
     for (unsigned k = 0; k <= RW_PAGES; k++)
         memcpy(ram_page((struct guest *)c, PG_DATA + k), mem + k * PAGE, PAGE);
+    write_descriptors((struct guest *)c);
     cpu_code_written(c, DATA_LA - guest_low(c), DATA_SIZE); /* wild jumps may have led there */
 }
 
@@ -365,23 +377,6 @@ void guest_read_data(const struct cpu *c, uint8_t *mem)
 {
     for (unsigned k = 0; k <= RW_PAGES; k++)
         memcpy(mem + k * PAGE, ram_page((const struct guest *)c, PG_DATA + k), PAGE);
-}
-
-int guest_run(struct cpu *c, const struct sequence *q, struct state *s, uint8_t *mem)
-{
-    guest_write_code(c, q);
-    guest_write_data(c, mem);
-    guest_set_mode(c, q->size);
-    guest_load(c, s);
-    int bad_row = -1;
-    while (step(c, &bad_row))
-        continue;
-    guest_save(c, s);
-    s->vec = c->exc.vec;
-    s->err = c->exc.has_err ? c->exc.err : 0;
-    s->cr2 = c->exc.cr2;
-    guest_read_data(c, mem);
-    return bad_row;
 }
 
 /* -- The machine ------------------------------------------------------------------------------- */

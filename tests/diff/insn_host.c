@@ -2,9 +2,10 @@
 /* The host's side: a sequence runs natively, started and ended by signals. A UD2 of our own enters
  * a handler that replaces the interrupted context by the test's state; the sequence then ends in a
  * fault or in the breakpoint behind it, whose handler takes the state and puts our own context
- * back. The signal frame holds all registers, so nothing of this needs assembly, and the kernel
- * tells vector, error code and CR2. */
+ * back. The signal frame holds all registers but DS, ES, FS and GS, which the handler saves and
+ * loads itself, and the kernel tells vector, error code and CR2. */
 #include <asm/ldt.h>
+#include <asm/prctl.h>
 #include <cpuid.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -15,20 +16,57 @@
 #include <unistd.h>
 
 #include "tests/diff/insn_host.h"
+#include "tests/diff/insn_segs.h"
 
-#define USER_DS   0x2bu
-#define USER32_CS 0x23u
 #define ALT_STACK (512 * 1024)
 
 /* A signal handler has no other way to its data. */
 static struct {
     volatile sig_atomic_t entering;
     struct state *s;
-    enum code_size size;
     gregset_t home;
     struct fx_image home_fx;
     uint64_t home_features;
+    struct segments home_seg;
 } host;
+
+/* -- DS, ES, FS and GS ------------------------------------------------------------------------- */
+
+/* ORDER seg */
+enum { AT_ES, AT_CS, AT_SS, AT_DS, AT_FS, AT_GS };
+
+#define INLINE static inline __attribute__((always_inline))
+
+/* Not through the C library, which keeps its data behind FS. */
+INLINE void arch_prctl(long what, uint64_t arg)
+{
+    long result = SYS_arch_prctl;
+    __asm__ volatile("syscall" : "+a"(result) : "D"(what), "S"(arg) : "rcx", "r11", "memory");
+}
+
+INLINE void save_segments(struct segments *s)
+{
+    __asm__ volatile("movw %%es, %0; movw %%ds, %1; movw %%fs, %2; movw %%gs, %3"
+                     : "=m"(s->sel[AT_ES]), "=m"(s->sel[AT_DS]), "=m"(s->sel[AT_FS]),
+                       "=m"(s->sel[AT_GS]));
+    arch_prctl(ARCH_GET_FS, (uint64_t)(uintptr_t)&s->fs_base);
+    arch_prctl(ARCH_GET_GS, (uint64_t)(uintptr_t)&s->gs_base);
+}
+
+INLINE void load_segments(const struct segments *s)
+{
+    __asm__ volatile("movw %0, %%es; movw %1, %%ds; movw %2, %%fs; movw %3, %%gs"
+                     :
+                     : "m"(s->sel[AT_ES]), "m"(s->sel[AT_DS]), "m"(s->sel[AT_FS]),
+                       "m"(s->sel[AT_GS]));
+    if (s->sel[AT_FS] == 0)
+        arch_prctl(ARCH_SET_FS, s->fs_base);
+    if (s->sel[AT_GS] == 0)
+        arch_prctl(ARCH_SET_GS, s->gs_base);
+}
+
+/* -- Frames --------------------------------------------------------------------------------------
+ */
 
 /* ORDER gpr */
 static const int greg_of[16] = {REG_RAX, REG_RCX, REG_RDX, REG_RBX, REG_RSP, REG_RBP,
@@ -64,10 +102,8 @@ static void enter(ucontext_t *u)
         g[greg_of[k]] = (greg_t)host.s->r[k];
     g[REG_RIP] = (greg_t)host.s->rip;
     g[REG_EFL] = host.s->eflags;
-    if (host.size == CODE_32)
-        g[REG_CSGSFS] = (g[REG_CSGSFS] & ~0xffffll) | USER32_CS;
-    if (host.size == CODE_16)
-        g[REG_CSGSFS] = (g[REG_CSGSFS] & 0xffffffff0000ll) | LDT_CODE | (greg_t)LDT_DATA << 48;
+    g[REG_CSGSFS] = (g[REG_CSGSFS] & 0xffffffff0000ll) | host.s->seg.sel[AT_CS] |
+                    (greg_t)host.s->seg.sel[AT_SS] << 48;
 }
 
 static void leave(ucontext_t *u)
@@ -83,6 +119,8 @@ static void leave(ucontext_t *u)
     s->vec = (unsigned)g[REG_TRAPNO];
     s->err = (uint32_t)g[REG_ERR];
     s->cr2 = (uint64_t)g[REG_CR2];
+    s->seg.sel[AT_CS] = (uint16_t)g[REG_CSGSFS];
+    s->seg.sel[AT_SS] = (uint16_t)(g[REG_CSGSFS] >> 48);
     memcpy(&s->fx, frame, 416);
     memcpy(g, host.home, sizeof(host.home));
     memcpy(frame, &host.home_fx, FX_SW_RESERVED);
@@ -90,15 +128,13 @@ static void leave(ucontext_t *u)
         *features = (*features & ~FEATURES_X87_SSE) | (host.home_features & FEATURES_X87_SSE);
 }
 
-static void on_signal(int sig, siginfo_t *info, void *context)
+/* -- Signals ----------------------------------------------------------------------------------- */
+
+static void handle(int sig, void *context)
 {
-    (void)sig, (void)info;
     if (host.s == NULL) {
         signal(sig, SIG_DFL); /* a fault of the test program itself */
-        return;
-    }
-    if (host.entering) {
-        host.entering = 0;
+    } else if (host.entering) {
         enter(context);
     } else {
         leave(context);
@@ -106,20 +142,45 @@ static void on_signal(int sig, siginfo_t *info, void *context)
     }
 }
 
-/* The segments of 16-bit code. */
+/* Nothing but this function runs with the sequence's segments. */
+__attribute__((no_stack_protector)) static void on_signal(int sig, siginfo_t *info, void *context)
+{
+    (void)info;
+    bool in_sequence = host.s != NULL && !host.entering;
+    if (in_sequence) {
+        save_segments(&host.s->seg);
+        load_segments(&host.home_seg);
+    } else {
+        save_segments(&host.home_seg);
+    }
+    handle(sig, context);
+    if (host.entering) {
+        host.entering = 0;
+        load_segments(&host.s->seg);
+    }
+}
+
+/* The new form of modify_ldt(), which knows conforming segments. */
+#define LDT_WRITE 0x11
+
 static bool make_segments(void)
 {
-    struct user_desc d = {.entry_number = LDT_CODE >> 3,
-                          .base_addr = (unsigned)code_base(CODE_16),
-                          .limit = 0xffff,
-                          .contents = MODIFY_LDT_CONTENTS_CODE};
-    if (syscall(SYS_modify_ldt, 1, &d, sizeof(d)) != 0)
-        return false;
-    d = (struct user_desc){.entry_number = LDT_DATA >> 3,
-                           .base_addr = (unsigned)data_base(CODE_16),
-                           .limit = 0xffff,
-                           .seg_32bit = 1};
-    return syscall(SYS_modify_ldt, 1, &d, sizeof(d)) == 0;
+    for (unsigned k = 0; k <= ldt_count; k++) {
+        struct user_desc d = {.entry_number = k, .read_exec_only = 1, .seg_not_present = 1};
+        if (k < ldt_count) {
+            const struct ldt_entry *e = &ldt_entries[k];
+            d.base_addr = e->base;
+            d.limit = e->limit;
+            d.seg_32bit = e->big;
+            d.contents = e->type >> 2 & 3u;
+            d.read_exec_only = e->only;
+            d.limit_in_pages = e->pages;
+            d.seg_not_present = e->absent;
+        }
+        if (syscall(SYS_modify_ldt, LDT_WRITE, &d, sizeof(d)) != 0)
+            return false;
+    }
+    return true;
 }
 
 static bool map_code(void)
@@ -177,11 +238,6 @@ void host_run(const struct sequence *q, struct state *s, uint8_t *mem)
 {
     sequence_pages(q, (uint8_t *)CODE_LA);
     memcpy((void *)DATA_LA, mem, RW_PAGES * PAGE);
-    /* 64-bit processes run with null data segments, which other code can't use. */
-    __asm__ volatile("movw %w0, %%ds; movw %w0, %%es"
-                     :
-                     : "r"(q->size == CODE_16 ? LDT_DATA : USER_DS));
-    host.size = q->size;
     host.entering = 1;
     host.s = s;
     __asm__ volatile("ud2" : : : "memory");

@@ -23,9 +23,6 @@
  */
 enum code_size { CODE_64, CODE_32, CODE_16, CODE_SIZES };
 
-#define LDT_CODE 0x07u /* selectors of the 16-bit segments */
-#define LDT_DATA 0x0fu
-
 static inline uint64_t code_base(enum code_size size)
 {
     return size == CODE_16 ? CODE_LA - 0x7000 : 0;
@@ -58,6 +55,12 @@ struct fx_image {
     uint8_t rest[96];
 };
 
+/* Segment registers, in ORDER seg. The bases count where the selector is null. */
+struct segments {
+    uint16_t sel[6];
+    uint64_t fs_base, gs_base;
+};
+
 /* What is loaded before a sequence and compared after it. */
 struct state {
     uint64_t r[16], rip;
@@ -67,6 +70,7 @@ struct state {
     unsigned vec;
     uint32_t err;
     uint64_t cr2;
+    struct segments seg;
 };
 
 #define SEQUENCE_MAX 8

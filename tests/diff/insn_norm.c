@@ -17,6 +17,14 @@ static void undefined_until(struct sequence *q, const struct state *s)
         q->undefined |= EFL_ARITH;
 }
 
+/* A return from the kernel replaces null selectors by 0; descriptors' bases say nothing new. */
+static void normalise_segments(struct segments *s)
+{
+    for (unsigned k = 0; k < SEG_COUNT; k++)
+        if (s->sel[k] < 4)
+            s->sel[k] = 0;
+}
+
 void normalise(struct sequence *q, struct state *s)
 {
     undefined_until(q, s);
@@ -26,6 +34,7 @@ void normalise(struct sequence *q, struct state *s)
             s->r[k] = k < 8 ? (uint32_t)s->r[k] : 0;
         memset(s->fx.xmm[8], 0, 128);
     }
+    normalise_segments(&s->seg);
     if (s->vec != VEC_PF)
         s->cr2 = 0;
     else if (s->cr2 >= UINT64_C(0x7f0000000000))

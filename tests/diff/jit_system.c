@@ -1,14 +1,13 @@
 /* SPDX-License-Identifier: MIT */
-/* Descriptor tables, a TSS and handlers in the two system pages (see jit_system.h). */
+/* Vectors, a TSS and handlers in the two system pages (see jit_system.h). */
 #include <string.h>
 
+#include "tests/diff/insn_segs.h"
 #include "tests/diff/jit_system.h"
 
 /* The first system page; the second one is the stack of handlers that have their own. */
-enum { AT_IDT = 0, AT_GDT = 0x400, AT_TSS = 0x500, AT_HLT = 0x800 };
-#define STACK_TOP  (SYSTEM_LA + 2 * PAGE)
-#define KERNEL_SEL 8u
-#define STACK_SEL  16u
+enum { AT_IDT = 0, AT_TSS = 0x500, AT_HLT = 0x800 };
+#define STACK_TOP (SYSTEM_LA + 2 * PAGE)
 
 static uint64_t system_la(const struct cpu *c)
 {
@@ -20,7 +19,7 @@ static void put_vector(const struct cpu *c, uint8_t *idt, enum guest_system syst
 {
     uint64_t to = system_la(c) + AT_HLT + vec;
     uint64_t type = vec == VEC_BP ? 0xee00 : 0x8e00;
-    uint64_t low = (to & 0xffff) | KERNEL_SEL << 16 | (type | (to >> 16 & 0xffff) << 16) << 32;
+    uint64_t low = (to & 0xffff) | KERNEL_CS << 16 | (type | (to >> 16 & 0xffff) << 16) << 32;
     uint64_t high = to >> 32;
 
     if (system == GUEST_REAL) {
@@ -37,7 +36,7 @@ static void put_vector(const struct cpu *c, uint8_t *idt, enum guest_system syst
 static void put_tss(const struct cpu *c, uint8_t *tss, enum guest_system system)
 {
     const uint64_t rsp0 = STACK_TOP - guest_low(c);
-    const uint16_t ss0 = STACK_SEL;
+    const uint16_t ss0 = KERNEL_DS;
 
     memcpy(tss + 4, &rsp0, 8);
     memset(tss + 102, 0xff, 2); /* no I/O permission bitmap */
@@ -47,22 +46,14 @@ static void put_tss(const struct cpu *c, uint8_t *tss, enum guest_system system)
 
 void system_create(struct cpu *c, enum guest_system system)
 {
-    const uint64_t code =
-        system == GUEST_LONG ? UINT64_C(0x00af9b000000ffff) : UINT64_C(0x00cf9b000000ffff);
-    const uint64_t stack = UINT64_C(0x00cf93000000ffff);
     uint8_t *p = guest_system_page(c, 0);
 
-    guest_map_system(c);
     for (unsigned vec = 0; vec < VECTORS; vec++)
         put_vector(c, p + AT_IDT, system, vec);
-    memcpy(p + AT_GDT + KERNEL_SEL, &code, 8);
-    memcpy(p + AT_GDT + STACK_SEL, &stack, 8);
     put_tss(c, p + AT_TSS, system);
     memset(p + AT_HLT, 0xf4, VECTORS);
     c->idt.base = system_la(c) + AT_IDT;
     c->idt.limit = 16 * VECTORS - 1;
-    c->gdt.base = system_la(c) + AT_GDT;
-    c->gdt.limit = STACK_SEL + 7;
     c->tr.base = system_la(c) + AT_TSS;
     c->tr.limit = 103;
     c->tr.attr = SEG_P | 0xb;
@@ -111,6 +102,8 @@ static void clear_slot(struct cpu *c, unsigned n, unsigned width)
 
 void system_read_frame(struct cpu *c, struct state *s)
 {
+    /* From virtual-8086 mode */
+    static const uint8_t pushed[] = {SEG_ES, SEG_DS, SEG_FS, SEG_GS};
     static const uint32_t with_error =
         1u << 8 | 1u << 10 | 1u << 11 | 1u << 12 | 1u << 13 | 1u << 14 | 1u << 17 | 1u << 21;
     unsigned width = c->mode & MODE_LMA ? 8 : c->mode & MODE_PE ? 4 : 2, n = 0;
@@ -120,9 +113,15 @@ void system_read_frame(struct cpu *c, struct state *s)
     if (width > 2 && s->vec < VECTORS && with_error >> s->vec & 1)
         s->err = (uint32_t)read_slot(c, n++, width);
     s->rip = read_slot(c, n, width);
+    s->seg.sel[SEG_CS] = (uint16_t)read_slot(c, n + 1, width);
     s->eflags = (uint32_t)read_slot(c, n + 2, width);
     clear_slot(c, n + 2, width);
-    if (c->seg[SEG_SS].sel == STACK_SEL || c->mode & MODE_LMA)
+    if (c->seg[SEG_SS].sel == KERNEL_DS || c->mode & MODE_LMA) {
         s->r[RSP] = read_slot(c, n + 3, width);
+        s->seg.sel[SEG_SS] = (uint16_t)read_slot(c, n + 4, width);
+    }
+    if (s->eflags & EFL_VM)
+        for (unsigned k = 0; k < sizeof(pushed); k++)
+            s->seg.sel[pushed[k]] = (uint16_t)read_slot(c, n + 5 + k, width);
     s->cr2 = c->cr2;
 }
