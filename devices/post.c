@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /* Power-on set-up without a BIOS. It programs the chips through the same configuration registers as
  * a BIOS would, and leaves the same traces: tables at E0000 (ACPI) and F0000 (MP, SMBIOS), where
- * guests scan for them, the data area at 400 and an extended one below 640 KiB. There is no code
- * for BIOS interrupts: who boots this way does not call any. */
+ * guests scan for them, the data area at 400 and an extended one below 640 KiB. The timer ticks,
+ * and real-mode programs may have interrupts on; but there are no BIOS services: who boots this way
+ * does not call any. */
 #include "devices/post.h"
 
 #include <errno.h>
@@ -22,6 +23,7 @@
 #include "devices/rtc.h"
 #include "devices/smbios.h"
 #include "devices/vga.h"
+#include "vmm/bus.h"
 #include "vmm/vm.h"
 
 #define ACPI_AT  0xe0000u
@@ -175,6 +177,80 @@ static bool write_data_areas(struct vm *vm)
     return mem_load(vm, BDA, bda, sizeof(bda)) && mem_load(vm, E820_EBDA, ebda, sizeof(ebda));
 }
 
+/* -- Interrupts of real mode ------------------------------------------------------------------- */
+
+#define IVT_VECTORS 0x78 /* those that a BIOS sets */
+
+/* Where IBM's BIOS had them, too. */
+#define ISR_TICK   0xfea5u
+#define ISR_MASTER 0xff23u
+#define ISR_SLAVE  0xff2bu
+#define ISR_NONE   0xff53u
+
+/* Ticks are counted in the data area, other interrupts are ended, the rest does nothing. */
+static bool write_handlers(struct vm *vm)
+{
+    static const struct {
+        uint16_t at;
+        uint8_t code[20];
+    } handlers[] = {
+        /* push ds; push ax; xor ax,ax; mov ds,ax; inc dword [46ch]; mov al,20h; out 20h,al;
+         * pop ax; pop ds; iret */
+        {ISR_TICK,
+         {0x1e, 0x50, 0x31, 0xc0, 0x8e, 0xd8, 0x66, 0xff, 0x06, 0x6c, 0x04, 0xb0, 0x20, 0xe6, 0x20,
+          0x58, 0x1f, 0xcf}},
+        /* push ax; mov al,20h; out 20h,al; pop ax; iret */
+        {ISR_MASTER, {0x50, 0xb0, 0x20, 0xe6, 0x20, 0x58, 0xcf}},
+        /* push ax; mov al,20h; out a0h,al; out 20h,al; pop ax; iret */
+        {ISR_SLAVE, {0x50, 0xb0, 0x20, 0xe6, 0xa0, 0xe6, 0x20, 0x58, 0xcf}},
+        {ISR_NONE, {0xcf}}, /* iret */
+    };
+    bool ok = true;
+
+    for (unsigned n = 0; n < sizeof(handlers) / sizeof(handlers[0]); n++)
+        ok = ok &&
+             mem_load(vm, OTHER_AT + handlers[n].at, handlers[n].code, sizeof(handlers[n].code));
+    return ok;
+}
+
+static uint32_t handler_of(unsigned vector)
+{
+    uint32_t offset = vector == 0x08        ? ISR_TICK
+                      : vector >> 3 == 1    ? ISR_MASTER
+                      : vector >> 3 == 0x0e ? ISR_SLAVE
+                                            : ISR_NONE;
+
+    return (OTHER_AT >> 4) << 16 | offset;
+}
+
+static int write_vectors(struct vm *vm)
+{
+    uint32_t ivt[IVT_VECTORS];
+
+    for (unsigned n = 0; n < IVT_VECTORS; n++)
+        ivt[n] = handler_of(n);
+    if (!mem_load(vm, 0, ivt, sizeof(ivt)) || !write_handlers(vm))
+        return vm_fail(vm, -EFAULT, "no memory for the interrupt vectors");
+    return 0;
+}
+
+/* Vectors 08-0F and 70-77; open is the timer, which has its longest period after a reset. */
+static void set_up_pics(struct vm *vm)
+{
+    static const struct {
+        uint16_t port;
+        uint8_t val;
+    } writes[] = {
+        {0x20, 0x11}, {0x21, 0x08}, {0x21, 0x04}, {0x21, 0x01}, {0x21, 0xfa},
+        {0xa0, 0x11}, {0xa1, 0x70}, {0xa1, 0x02}, {0xa1, 0x01}, {0xa1, 0xff},
+    };
+
+    for (unsigned n = 0; n < sizeof(writes) / sizeof(writes[0]); n++)
+        bus_out_locked(vm, writes[n].port, 1, writes[n].val);
+}
+
+/* -- Tables ------------------------------------------------------------------------------------ */
+
 /* Clear an area and put the tables at its start. */
 static int put_area(struct vm *vm, uint32_t at, const struct blob *b)
 {
@@ -217,7 +293,9 @@ int post_run(struct vm *vm)
     set_up_memory_types(vm_cpu(vm, 0));
     open_shadow_ram(vm);
     set_up_pci(vm);
+    set_up_pics(vm);
     if (!write_data_areas(vm))
         return vm_fail(vm, -EFAULT, "no RAM for the BIOS data areas");
-    return write_tables(vm);
+    int err = write_tables(vm);
+    return err != 0 ? err : write_vectors(vm);
 }

@@ -11,7 +11,8 @@ struct vm;
 extern const uint8_t firmware_pci_routes[4];
 
 /* Shadow RAM open, PCI functions placed and their interrupts routed, power management ports
- * enabled, BIOS data area, ACPI, MP and SMBIOS tables in place below 1 MiB. Call it after the reset
+ * enabled, interrupt controllers at 08h and 70h with the timer's input open, real-mode interrupt
+ * vectors, BIOS data area, ACPI, MP and SMBIOS tables in place below 1 MiB. Call it after the reset
  * of all devices, machine lock held. 0, or -errno with the text in vm_error(). */
 int post_run(struct vm *vm);
 
