@@ -165,6 +165,11 @@ void port_out(struct cpu *c, uint16_t port, unsigned n, uint32_t val)
     m->last_port = port;
     m->last_port_out = val;
     m->port_writes++;
+    if (m->intr_port == 0 || (port & ~1u) != m->intr_port)
+        return;
+    if (port == m->intr_port)
+        m->pending_vector = (uint8_t)val;
+    cpu_attend(c, port == m->intr_port ? ATT_INTR : ATT_NMI, 0);
 }
 
 void ferr_set(struct cpu *c, bool asserted)

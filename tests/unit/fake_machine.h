@@ -18,6 +18,8 @@ struct fake_machine {
     uint16_t last_port;               /* of the last port_out() */
     uint32_t last_port_out;
     unsigned port_writes;
+    uint16_t intr_port; /* even; a vector written there waits to be handed out; at the next one: an
+                           NMI */
     bool ferr, ignne;   /* pins */
     uint64_t deadline;  /* of apic_deadline_write() */
     int pending_vector; /* what intr_ack() gives, once; -1: none */
