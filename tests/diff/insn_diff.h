@@ -44,12 +44,19 @@ struct gen_choice {
 };
 typedef bool (*gen_avoid)(const struct gen_choice *choice);
 
-/* c decodes what is generated; avoid, if given, says what must not be. */
-struct gen *gen_create(struct cpu *c, gen_avoid avoid);
+/* c decodes what is generated. */
+struct gen *gen_create(struct cpu *c);
 void gen_free(struct gen *g);
 
-/* From now on, in half of all sequences let accesses go by the same register, as in real code. */
-void gen_together(struct gen *g);
+/* From now on: what must not be generated, or NULL; in half of all sequences let accesses go by the
+ * same register, as in real code. */
+void gen_set(struct gen *g, gen_avoid avoid, bool together);
+
+/* The flags that are undefined behind an instruction, from those in front of it (EFLAGS bits). */
+uint32_t gen_undefined(const struct op_row *row, uint32_t undefined);
+
+/* Does it read any of them? */
+bool gen_reads_undefined(const struct op_row *row, uint32_t undefined);
 
 /* Can this row be encoded in code of this size, and be tested? */
 bool gen_has_row(const struct gen *g, enum code_size size, unsigned row);
@@ -59,6 +66,8 @@ bool gen_has_row(const struct gen *g, enum code_size size, unsigned row);
 bool gen_sequence(struct gen *g, struct rng *r, enum code_size size, unsigned row, unsigned count,
                   struct sequence *out);
 void gen_state(struct rng *r, enum code_size size, struct state *s);
+/* Those that code of this size starts with, when nothing else is asked for. */
+void gen_segments(enum code_size size, struct segments *s);
 void gen_memory(struct rng *r, uint8_t *mem, size_t n);
 /* The same each time, for what stands in the read-only page. */
 void gen_first_memory(uint8_t *mem);

@@ -195,13 +195,12 @@ static void probe_rows(struct gen *g, enum code_size size)
     }
 }
 
-struct gen *gen_create(struct cpu *c, gen_avoid avoid)
+struct gen *gen_create(struct cpu *c)
 {
     struct gen *g = calloc(1, sizeof(*g));
     if (g == NULL)
         return NULL;
     g->c = c;
-    g->avoid = avoid;
     for (unsigned s = 0; s < CODE_SIZES; s++) {
         g->modrm[s] = calloc(optab_count, sizeof(g->modrm[s][0]));
         g->rows[s] = calloc(optab_count, sizeof(g->rows[s][0]));
@@ -391,8 +390,7 @@ void gen_first_memory(uint8_t *mem)
     gen_memory(&fixed, mem, DATA_SIZE);
 }
 
-/* Those that code of this size starts with, when nothing else is asked for. */
-static void default_segments(enum code_size size, struct segments *s)
+void gen_segments(enum code_size size, struct segments *s)
 {
     static const uint16_t cs[CODE_SIZES] = {USER_CS, USER32_CS, LDT_CODE};
     memset(s, 0, sizeof(*s));
@@ -403,7 +401,7 @@ static void default_segments(enum code_size size, struct segments *s)
 void gen_state(struct rng *r, enum code_size size, struct state *s)
 {
     memset(s, 0, sizeof(*s));
-    default_segments(size, &s->seg);
+    gen_segments(size, &s->seg);
     for (unsigned k = 0; k < (size == CODE_64 ? 16u : 8u); k++)
         s->r[k] = chance(r, 3) ? data_address(r) : integer_value(r);
     s->r[RSP] = DATA_LA - data_base(size) + PAGE + 512 + (rng_below(r, 64) << 3);
@@ -601,6 +599,19 @@ static uint32_t eflags_of(unsigned fl)
            (fl & FL_Z ? EFL_ZF : 0u) | (fl & FL_S ? EFL_SF : 0u) | (fl & FL_O ? EFL_OF : 0u);
 }
 
+uint32_t gen_undefined(const struct op_row *row, uint32_t undefined)
+{
+    /* What a shift or repeated compare by zero leaves as it was stays undefined. */
+    if (row->fl_undef == 0 && !(row->attr & ATTR_STR))
+        undefined &= ~eflags_of(row->fl_write);
+    return undefined | eflags_of(row->fl_undef);
+}
+
+bool gen_reads_undefined(const struct op_row *row, uint32_t undefined)
+{
+    return (eflags_of(row->fl_read) & undefined) != 0;
+}
+
 static void patch_branch(struct builder *b, const struct op_row *row, const struct insn *i,
                          struct encoding *e, unsigned *skip)
 {
@@ -640,7 +651,7 @@ static bool try_append(struct builder *b, unsigned index, bool last)
         return false;
     if (b->g->avoid != NULL && b->g->avoid(&(struct gen_choice){row, &i, e.b, q->size, last}))
         return false;
-    if ((eflags_of(row->fl_read) & q->undefined) || is_undefined(b, row, &i))
+    if (gen_reads_undefined(row, q->undefined) || is_undefined(b, row, &i))
         return false;
     point_implicit(b, row, &i);
     if (strchr(row->operands, 'O') != NULL) {
@@ -661,10 +672,7 @@ static bool try_append(struct builder *b, unsigned index, bool last)
         return false;
     }
     q->count++;
-    /* What a shift or repeated compare by zero leaves as it was stays undefined. */
-    if (row->fl_undef == 0 && !(row->attr & ATTR_STR))
-        q->undefined &= ~eflags_of(row->fl_write);
-    q->undefined |= eflags_of(row->fl_undef);
+    q->undefined = gen_undefined(row, q->undefined);
     return true;
 }
 
@@ -698,9 +706,10 @@ static unsigned pick_row(const struct builder *b)
     return row;
 }
 
-void gen_together(struct gen *g)
+void gen_set(struct gen *g, gen_avoid avoid, bool together)
 {
-    g->together = true;
+    g->avoid = avoid;
+    g->together = together;
 }
 
 bool gen_sequence(struct gen *g, struct rng *r, enum code_size size, unsigned row, unsigned count,

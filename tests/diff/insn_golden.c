@@ -2,8 +2,8 @@
 /* usage: insn_golden FILE
  *
  * Compares the interpreter with results that were recorded on an x86-64 host (see insn_golden.h).
- * After a change of the generator or of a row's columns record again: insn_diff -g > FILE. Status
- * 1: a row differs. */
+ * After a change of the generator or of a row's columns record again: build/tests/diff -golden >
+ * FILE. Status 1: a row differs. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -32,7 +32,7 @@ int main(int argc, char **argv)
 {
     FILE *f = argc == 2 ? fopen(argv[1], "r") : NULL;
     struct cpu *c = guest_create(has_all, GUEST_LONG);
-    struct gen *g = c != NULL ? gen_create(c, NULL) : NULL;
+    struct gen *g = c != NULL ? gen_create(c) : NULL;
     char line[128], key[64];
     unsigned rows = 0, differ = 0;
     if (f == NULL || g == NULL) {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Recorded results of the host's processor, for the hosts that are none: golden.txt holds one line
  * for each row of the instruction table, a hash over what a few random single instructions of that
- * row leave behind in 64-, 32- and 16-bit code. `insn_diff -g` records, insn_golden compares the
+ * row leave behind in 64-, 32- and 16-bit code. `diff -golden` records, insn_golden compares the
  * interpreter with it. */
 #ifndef TESTS_DIFF_INSN_GOLDEN_H
 #define TESTS_DIFF_INSN_GOLDEN_H
@@ -21,5 +21,8 @@ void golden_key(const struct op_row *row, char key[64]);
 /* The hash of a row as the interpreter computes it, or 0 where the row can't be generated. check,
  * if given, is asked about each case; where it says no, *ok becomes false. */
 uint64_t golden_hash(struct gen *g, struct cpu *c, unsigned row, golden_check check, bool *ok);
+
+/* Print the file, on Intel's processors (diff_golden.c). A status for main(). */
+int golden_record(void);
 
 #endif

@@ -73,7 +73,8 @@ struct state {
     struct segments seg;
 };
 
-#define SEQUENCE_MAX 8
+#define SEQUENCE_MAX 8  /* instructions of a random sequence, without those that set them up */
+#define INSN_MAX     64 /* of any */
 
 struct sequence {
     enum code_size size;
@@ -84,7 +85,7 @@ struct sequence {
     struct {
         uint16_t row;
         uint8_t at, len;
-    } insn[SEQUENCE_MAX];
+    } insn[INSN_MAX];
     uint32_t undefined; /* EFLAGS bits that are undefined after it */
 };
 

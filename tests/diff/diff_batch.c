@@ -1,0 +1,152 @@
+/* SPDX-License-Identifier: MIT */
+/* What the sides say of a batch of cases: counts, and reports of failures. */
+#include <string.h>
+
+#include "tests/diff/diff_driver.h"
+#include "tests/diff/diff_minimise.h"
+
+#define MAX_REPORTS 20
+
+/* -- One failure ----------------------------------------------------------------------------------
+ */
+
+bool batch_add(struct driver *d, struct batch *b, const struct diff_case *k)
+{
+    struct outcome *want = &b->want[b->count];
+
+    if (k != &b->cases[b->count])
+        b->cases[b->count] = *k;
+    machine_run(&d->reference[k->system], k, want);
+    b->count += want->ended;
+    return want->ended;
+}
+
+struct failure {
+    struct driver *d;
+    unsigned side;
+    enum verdict verdict;
+};
+
+/* Does the case fail on this side, as it did? It and its outcome are then the first of the batch
+ * for reports. */
+static bool fails(void *self, const struct diff_case *k)
+{
+    struct failure *f = self;
+    struct batch *b = &f->d->pool.batch[REPORTS];
+
+    b->count = 0;
+    if (!batch_add(f->d, b, k))
+        return false;
+    pool_start(&f->d->pool, REPORTS, 1u << f->side);
+    pool_wait(&f->d->pool, REPORTS, 1u << f->side);
+    return f->d->pool.side[f->side].answer->verdict[0] == f->verdict;
+}
+
+static void report(const char *from, uint64_t n, struct diff_case *k, struct failure *f)
+{
+    static const char *const words[] = {
+        [SIDE_DIFFERS] = "differs", [SIDE_CRASHED] = "crashes", [SIDE_HUNG] = "does not end"};
+    struct driver *d = f->d;
+    struct minimise m = {d->maker.decoder, fails, f};
+    const struct outcome *want = &d->pool.batch[REPORTS].want[0];
+    const struct outcome *got = &d->pool.side[f->side].answer->got[0];
+
+    printf("# %s, seed %llu, case %llu: %s %s\n", from, (unsigned long long)d->o.seed,
+           (unsigned long long)n, sides[f->side]->name, words[f->verdict]);
+    if (f->verdict == SIDE_HUNG)
+        machine_run(&d->reference[k->system], k, &d->pool.batch[REPORTS].want[0]);
+    else if (!fails(f, k))
+        printf("# not when it is alone\n");
+    else
+        diff_minimise(&m, k);
+    bool differs = f->verdict == SIDE_DIFFERS && fails(f, k);
+    diff_write_case(stdout, k, differs && sides[f->side] == &side_host ? got : want);
+    if (differs)
+        diff_write_difference(stdout, k, want, sides[f->side]->name, got);
+    fflush(stdout);
+}
+
+/* -- Batches --------------------------------------------------------------------------------------
+ */
+
+/* The instructions up to where it ended. */
+static void count_rows(struct driver *d, unsigned side, const struct diff_case *k,
+                       const struct outcome *want)
+{
+    const struct sequence *q = &k->seq;
+    uint64_t end = want->s.rip - sequence_start(q);
+
+    for (unsigned n = 0; n < q->count; n++)
+        if (want->s.vec == VEC_BP || end >= q->len || q->insn[n].at <= end)
+            d->rows[q->insn[n].row][q->size][side]++;
+}
+
+/* The first new failure on this side: a case of the batch, or its count. */
+static unsigned tally_side(struct driver *d, const struct batch *b, unsigned side)
+{
+    unsigned first = b->count;
+
+    for (unsigned k = 0; k < b->count; k++) {
+        enum verdict v = d->pool.side[side].answer->verdict[k];
+        const struct sequence *q = &b->cases[k].seq;
+        if (v == SIDE_LEFT_OUT)
+            continue;
+        d->compared[side]++;
+        count_rows(d, side, &b->cases[k], &b->want[k]);
+        d->failed += v != SIDE_SAME;
+        bool *known = &d->failed_row[q->count != 0 ? q->insn[q->count - 1].row : 0];
+        if (v != SIDE_SAME && first == b->count && (!*known || d->maker.only != NULL)) {
+            *known = true;
+            first = k;
+        }
+    }
+    return first;
+}
+
+void batch_finish(struct driver *d, const char *from, unsigned n)
+{
+    const struct batch *b = &d->pool.batch[n];
+    struct failure f[SIDE_COUNT];
+    unsigned at[SIDE_COUNT];
+
+    pool_wait(&d->pool, n, ALL_SIDES);
+    for (unsigned k = 0; k < b->count; k++)
+        d->exceptions += b->want[k].s.vec != VEC_BP;
+    for (unsigned s = 0; s < SIDE_COUNT; s++) {
+        at[s] = tally_side(d, b, s);
+        if (at[s] < b->count)
+            f[s] = (struct failure){d, s, d->pool.side[s].answer->verdict[at[s]]};
+    }
+    for (unsigned s = 0; s < SIDE_COUNT; s++) {
+        if (at[s] == b->count || d->reports++ >= MAX_REPORTS)
+            continue;
+        struct diff_case k = b->cases[at[s]];
+        report(from, b->n[at[s]], &k, &f[s]);
+    }
+}
+
+void start_counts(struct driver *d)
+{
+    d->cases = d->exceptions = d->endless = d->failed = 0;
+    memset(d->compared, 0, sizeof(d->compared));
+}
+
+/* The translator must have translated something. */
+void print_summary(struct driver *d, const char *name)
+{
+    bool idle = false;
+
+    for (unsigned s = 0; s < SIDE_COUNT; s++)
+        idle |= d->compared[s] > BATCH && !d->pool.side[s].answer->worked;
+    bool ok = d->failed == 0 && d->cases != 0 && !idle;
+    printf("%s diff %s: %llu cases, %llu ended by an exception", ok ? "ok" : "FAIL", name,
+           (unsigned long long)d->cases, (unsigned long long)d->exceptions);
+    if (d->endless != 0)
+        printf(", %llu more did not end", (unsigned long long)d->endless);
+    for (unsigned s = 0; s < SIDE_COUNT; s++)
+        if (d->compared[s] != 0)
+            printf("; %s %llu", sides[s]->name, (unsigned long long)d->compared[s]);
+    printf("; %llu differences%s\n", (unsigned long long)d->failed, idle ? "; a side idle" : "");
+    fflush(stdout);
+    d->any_failed |= !ok;
+}

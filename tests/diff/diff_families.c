@@ -1,0 +1,66 @@
+/* SPDX-License-Identifier: MIT */
+/* The table of families of cases, and the first of them: random sequences of rows. */
+#include <string.h>
+
+#include "tests/diff/diff.h"
+#include "tests/diff/insn_maker.h"
+
+/* At CPL 0 some instructions take away what the test stands on. */
+static bool is_destructive(const struct gen_choice *choice)
+{
+    static const char *const names[] = {"HLT",  "LLDT", "LTR",   "LGDT",
+                                        "LIDT", "LMSW", "WRMSR", "RDMSR"};
+    const struct op_row *row = choice->row;
+
+    for (unsigned k = 0; k < sizeof(names) / sizeof(names[0]); k++)
+        if (strcmp(row->name, names[k]) == 0)
+            return true;
+    return strncmp(row->operands, "Cy", 2) == 0 || strncmp(row->operands, "Dy", 2) == 0;
+}
+
+/* Where each row runs in turn. Accesses that go by one register are for the translator, which then
+ * looks up their page once; processors are asked about the others. */
+static const struct {
+    enum guest_system system;
+    enum code_size size;
+    bool host;
+    unsigned every; /* only every so many turns */
+} places[] = {
+    {GUEST_LONG, CODE_64, true, 1},     {GUEST_LONG, CODE_32, true, 1},
+    {GUEST_LONG, CODE_16, true, 1},     {GUEST_LONG, CODE_64, false, 2},
+    {GUEST_LONG, CODE_32, false, 4},    {GUEST_LONG, CODE_16, false, 4},
+    {GUEST_PAGED, CODE_32, false, 3},   {GUEST_PAGED, CODE_16, false, 6},
+    {GUEST_KERNEL, CODE_32, false, 3},  {GUEST_KERNEL, CODE_16, false, 6},
+    {GUEST_UNPAGED, CODE_32, false, 4}, {GUEST_UNPAGED, CODE_16, false, 6},
+    {GUEST_REAL, CODE_16, false, 6},    {GUEST_V86, CODE_16, false, 6},
+};
+#define PLACES (sizeof(places) / sizeof(places[0]))
+
+static bool gen_insn(const struct diff_maker *m, struct rng *r, uint64_t n, struct diff_case *out)
+{
+    unsigned row = (unsigned)(n / PLACES % optab_count), place = (unsigned)(n % PLACES);
+    uint64_t turn = n / PLACES / optab_count;
+    enum code_size size = places[place].size;
+    gen_avoid avoid = places[place].host && m->host == MAKER_AMD ? maker_avoids
+                      : machine_is_level0(places[place].system)  ? is_destructive
+                                                                 : NULL;
+
+    if (turn % places[place].every != 0 || !gen_has_row(m->gen, size, row) ||
+        (m->only != NULL && strcmp(m->only, optab[row].name) != 0))
+        return false;
+    out->system = places[place].system;
+    out->not_on_host = !places[place].host;
+    r->data_base = data_base(size);
+    gen_set(m->gen, avoid, !places[place].host);
+    unsigned count = 1 + (unsigned)rng_below(r, 2) * (unsigned)rng_below(r, SEQUENCE_MAX);
+    if (!gen_sequence(m->gen, r, size, row, count, &out->seq))
+        return false;
+    gen_state(r, size, &out->before);
+    gen_memory(r, out->mem, RW_PAGES * PAGE);
+    return true;
+}
+
+const struct family families[] = {
+    {"insn", "random sequences of the instruction table's rows", 10, gen_insn},
+};
+const unsigned family_count = sizeof(families) / sizeof(families[0]);

@@ -1,0 +1,280 @@
+/* SPDX-License-Identifier: MIT */
+/* The sides: see diff.h. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "tests/diff/diff.h"
+#include "tests/diff/insn_guest.h"
+#include "tests/diff/insn_maker.h"
+
+/* -- This host's processor ----------------------------------------------------------------------
+ */
+
+#if defined(__SANITIZE_ADDRESS__)
+#define SANITIZED true
+#elif defined(__has_feature)
+#define SANITIZED __has_feature(address_sanitizer)
+#else
+#define SANITIZED false
+#endif
+
+struct host {
+    bool amd;
+    bool has[ISA_COUNT];
+};
+
+static bool host_has(enum isa isa)
+{
+    switch (isa) {
+#define ISA(id, name, leaf, sub, reg, bit)                                                         \
+    case ISA_##id: return host_cpuid_bit(leaf, sub, #reg[0], bit);
+        ISA_LIST(ISA)
+#undef ISA
+    default: return false;
+    }
+}
+
+static void *host_open(char why[256])
+{
+    static uint8_t mem[DATA_SIZE];
+    struct host *h = calloc(1, sizeof(*h));
+
+    snprintf(why, 256, "neither Intel's nor AMD's processor");
+    if (h == NULL || host_maker() == MAKER_OTHER)
+        return NULL;
+    snprintf(why, 256, "the sanitizers' memory is where wild addresses point");
+    if (SANITIZED)
+        return NULL;
+    snprintf(why, 256, "its memory can't be mapped");
+    h->amd = host_maker() == MAKER_AMD;
+    for (unsigned k = 0; k < ISA_COUNT; k++)
+        h->has[k] = host_has((enum isa)k);
+    gen_first_memory(mem);
+    return host_init(mem) ? h : NULL;
+}
+
+static bool host_can(const struct host *h, const struct diff_case *k)
+{
+    if (k->system != GUEST_LONG || k->not_on_host)
+        return false;
+    for (unsigned n = 0; n < k->seq.count; n++)
+        if (!h->has[optab[k->seq.insn[n].row].isa])
+            return false;
+    return true;
+}
+
+/* Faults whose details processors do not agree on, or which depend on what the host's kernel maps.
+ *   - CALL to a non-canonical address: the return address may be stored first.
+ *   - Flags of a repeated comparison: restored to the start of the instruction, which for the
+ * interpreter is where it last looked for interrupts.
+ *   - The order in which the parts of a long operand are accessed.
+ *   - An access that wraps at 4 GiB in 32-bit code: limit violation or not. */
+static bool fault_is_unspecified(const struct diff_case *c, const struct state *h,
+                                 const struct state *g)
+{
+    static const char *const wide[] = {"FRSTOR", "FLDENV", "FBSTP", "PUSHA", "PUSHAD"};
+    const struct sequence *q = &c->seq;
+    unsigned k = 0;
+
+    while (k < q->count && sequence_start(q) + q->insn[k].at != h->rip)
+        k++;
+    if (h->vec == VEC_BP || k == q->count)
+        return false;
+    const struct op_row *row = &optab[q->insn[k].row];
+    if (strcmp(row->name, "CALL") == 0 && (h->vec == VEC_GP || g->vec == VEC_GP))
+        return true;
+    if ((row->attr & ATTR_STR) && c->before.r[RCX] != h->r[RCX] && h->r[RCX] == g->r[RCX] &&
+        h->eflags != g->eflags)
+        return true;
+    if (h->vec == g->vec) {
+        for (unsigned j = 0; j < sizeof(wide) / sizeof(wide[0]); j++)
+            if (strcmp(row->name, wide[j]) == 0)
+                return true;
+        if (strcmp(row->name, "FSTP") == 0 && strcmp(row->operands, "Mt") == 0)
+            return true;
+    }
+    return q->size == CODE_32 && h->vec == VEC_PF && h->cr2 >= UINT32_MAX - 4096 &&
+           (g->vec == VEC_GP || g->vec == VEC_SS);
+}
+
+static enum verdict host_compare(const struct host *h, const struct diff_case *k,
+                                 const struct outcome *want, const struct outcome *got)
+{
+    struct sequence q = k->seq;
+    struct state ours = want->s, theirs = got->s;
+
+    if (theirs.vec == VEC_PF && theirs.cr2 - SYSTEM_LA < SYSTEM_PAGES * PAGE)
+        return SIDE_LEFT_OUT; /* the guest has something there */
+    if (h->amd && maker_mask(&q, &theirs, &ours) != NULL)
+        return SIDE_LEFT_OUT;
+    normalise(&q, &theirs);
+    normalise(&q, &ours);
+    if (memcmp(&ours, &theirs, sizeof(ours)) == 0 && memcmp(want->mem, got->mem, DATA_SIZE) == 0 &&
+        memcmp(want->code, got->code, CODE_SIZE) == 0)
+        return SIDE_SAME;
+    return fault_is_unspecified(k, &theirs, &ours) ? SIDE_SAME : SIDE_DIFFERS;
+}
+
+static enum verdict host_side_run(void *self, const struct diff_case *k, const struct outcome *want,
+                                  struct outcome *got)
+{
+    if (!host_can(self, k))
+        return SIDE_LEFT_OUT;
+    got->s = k->before;
+    memcpy(got->mem, k->mem, DATA_SIZE);
+    host_run(&k->seq, &got->s, got->mem);
+    memcpy(got->code, (const void *)CODE_LA, CODE_SIZE);
+    got->ended = true;
+    return host_compare(self, k, want, got);
+}
+
+const struct side side_host = {"host", "this host's processor", host_open, host_side_run, NULL};
+
+/* -- What the instruction table says ------------------------------------------------------------
+ */
+
+/* A processor of the interpreter whose instructions are decoded and called one by one, with a look
+ * at the flags after each. */
+static void *table_open(char why[256])
+{
+    struct machine *m = calloc(1, sizeof(*m));
+
+    snprintf(why, 256, "no memory");
+    return m != NULL && machine_open(m, GUEST_LONG) ? m : NULL;
+}
+
+static enum verdict table_run(void *self, const struct diff_case *k, const struct outcome *want,
+                              struct outcome *got)
+{
+    struct machine *m = self;
+    struct sequence q = k->seq;
+    struct state ours = want->s, theirs = k->before;
+
+    if (k->system != GUEST_LONG)
+        return SIDE_LEFT_OUT;
+    memcpy(got->mem, k->mem, DATA_SIZE);
+    int bad_row = guest_run(m->c, &k->seq, &theirs, got->mem);
+    guest_read_code(m->c, got->code);
+    got->s = theirs;
+    got->ended = true;
+    normalise(&q, &theirs);
+    normalise(&q, &ours);
+    return bad_row < 0 && memcmp(&ours, &theirs, sizeof(ours)) == 0 &&
+                   memcmp(want->mem, got->mem, DATA_SIZE) == 0
+               ? SIDE_SAME
+               : SIDE_DIFFERS;
+}
+
+static const struct side side_table = {
+    "table", "instruction by instruction; only flags that the row lists may change", table_open,
+    table_run, NULL};
+
+/* -- The interpreter by blocks, the translator ---------------------------------------------------
+ */
+
+/* All have run once when what they had to find out is known: what is worth translating, and which
+ * pages are in the translator's tables. */
+#define JIT_ROUNDS   7
+#define BLOCK_ROUNDS 2
+
+struct runner {
+    struct machine m[GUEST_SYSTEMS];
+    struct jit *j[GUEST_SYSTEMS];
+    struct jit *entered;
+};
+
+static struct runner *runner_open(void)
+{
+    struct runner *r = calloc(1, sizeof(*r));
+
+    for (unsigned n = 0; r != NULL && n < GUEST_SYSTEMS; n++)
+        if (!machine_open(&r->m[n], (enum guest_system)n))
+            return NULL;
+    return r;
+}
+
+static enum verdict run_rounds(struct machine *m, unsigned rounds, const struct diff_case *k,
+                               const struct outcome *want, struct outcome *got)
+{
+    for (unsigned n = 0; n < rounds; n++) {
+        machine_load(m, k);
+        machine_save(m, cpu_run(m->c), got);
+        if (!machine_same(k, want, got))
+            return SIDE_DIFFERS;
+    }
+    return SIDE_SAME;
+}
+
+static void *blocks_open(char why[256])
+{
+    snprintf(why, 256, "no memory");
+    return runner_open();
+}
+
+static enum verdict blocks_run(void *self, const struct diff_case *k, const struct outcome *want,
+                               struct outcome *got)
+{
+    struct runner *r = self;
+
+    return run_rounds(&r->m[k->system], BLOCK_ROUNDS, k, want, got);
+}
+
+static const struct side side_blocks = {"blocks", "the interpreter by blocks", blocks_open,
+                                        blocks_run, NULL};
+
+static struct runner *translator_open(char why[256], const struct jit_config *cfg)
+{
+    struct runner *r = runner_open();
+
+    for (unsigned n = 0; r != NULL && n < GUEST_SYSTEMS; n++)
+        if (jit_create(&r->j[n], r->m[n].c, guest_ram(r->m[n].c), cfg, why) != 0)
+            return NULL;
+    return r;
+}
+
+static void *jit_open(char why[256])
+{
+    return translator_open(why, &(struct jit_config){.code_bytes = UINT64_C(16) << 20});
+}
+
+static void *jit_checks_open(char why[256])
+{
+    return translator_open(
+        why, &(struct jit_config){.checks = JIT_CHECKS_CODE, .code_bytes = UINT64_C(16) << 20});
+}
+
+static enum verdict jit_run(void *self, const struct diff_case *k, const struct outcome *want,
+                            struct outcome *got)
+{
+    struct runner *r = self;
+    struct jit *j = r->j[k->system];
+
+    if (r->entered != j) {
+        jit_thread_leave(r->entered);
+        if (jit_thread_enter(j) != 0)
+            abort();
+        r->entered = j;
+    }
+    return run_rounds(&r->m[k->system], JIT_ROUNDS, k, want, got);
+}
+
+static bool jit_note(void *self, char text[256])
+{
+    const struct runner *r = self;
+    unsigned long long insns = 0, declined = 0;
+
+    for (unsigned n = 0; n < GUEST_SYSTEMS; n++) {
+        struct jit_stats s = jit_stats(r->j[n]);
+        insns += s.insns;
+        declined += s.declined;
+    }
+    snprintf(text, 256, "%llu instructions translated, %llu of them declined", insns, declined);
+    return declined < insns;
+}
+
+static const struct side side_jit = {"jit", "the translator", jit_open, jit_run, jit_note};
+static const struct side side_jit_checks = {"checks", "the translator with checks in its code",
+                                            jit_checks_open, jit_run, jit_note};
+
+const struct side *const sides[SIDE_COUNT] = {&side_host, &side_table, &side_blocks, &side_jit,
+                                              &side_jit_checks};
