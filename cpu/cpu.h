@@ -288,6 +288,10 @@ void ferr_set(struct cpu *c, bool asserted);
 /* Level of IGNNE#: asserted, x87 instructions run in spite of a pending exception. */
 bool ignne_asserted(struct cpu *c);
 
+/* From now on until this is called with false, nobody but the processor writes to memory. The
+ * processor's next call of another function here that reaches devices ends it as well. */
+void memory_freeze(struct cpu *c, bool frozen);
+
 /* INTA cycle: the vector, or -1 where nothing is pending any more. */
 int intr_ack(struct cpu *c);
 

@@ -10,8 +10,10 @@
 #include "cpu/far.h"
 #include "cpu/flags.h"
 #include "cpu/mem.h"
+#include "cpu/rehearsal.h"
 #include "cpu/stack.h"
 #include "cpu/task.h"
+#include "cpu/translator.h"
 
 /* What is being delivered. */
 struct event {
@@ -313,7 +315,7 @@ static bool saves_rf(const struct pending_exc *x)
 
 static void log_event(struct cpu *c, const char *what, const struct event *e)
 {
-    if (!(c->log_items & LOG_INT))
+    if (!(c->log_items & LOG_INT) || c->rehearsal != NULL)
         return;
     cpu_log(c, LOG_INT,
             "%s %02x err %04x cpl %u at %04x:%016llx sp %04x:%016llx cr2 %016llx ax %llx", what,
@@ -331,8 +333,9 @@ static void note_debug_exception(struct cpu *c, uint32_t dr6)
     c->msr.debugctl &= ~(uint64_t)(DEBUGCTL_LBR | DEBUGCTL_BTF);
 }
 
-bool exception_deliver(struct cpu *c)
+static bool deliver_exception(struct cpu *c, unsigned vec)
 {
+    (void)vec;
     if (c->exc.freeze) {
         c->halted = true;
         return true;
@@ -351,9 +354,20 @@ bool exception_deliver(struct cpu *c)
         log_event(c, "exception", &e);
         if (deliver_event(c, &e, &r))
             return true;
-        if (!combine(c, class_of(x.vec)))
+        if ((c->rehearsal != NULL && c->rehearsal->refused) || !combine(c, class_of(x.vec)))
             return false;
     }
+}
+
+/* Let the translator look on. */
+static bool deliver(struct cpu *c, deliver_fn fn, unsigned vec, bool external)
+{
+    return c->translator != NULL ? c->translator->deliver(c, fn, vec, external) : fn(c, vec);
+}
+
+bool exception_deliver(struct cpu *c)
+{
+    return deliver(c, deliver_exception, c->exc.vec, false);
 }
 
 /* -- Interrupts -------------------------------------------------------------------------------- */
@@ -363,27 +377,42 @@ static bool deliver_interrupt(struct cpu *c, uint8_t vec, const char *what)
     struct event e = {.vec = vec, .flags = eflags_get(c)};
     enum task_result r;
     log_event(c, what, &e);
-    return deliver_event(c, &e, &r) || exception_deliver(c);
+    return deliver_event(c, &e, &r) || deliver_exception(c, c->exc.vec);
+}
+
+static bool deliver_external(struct cpu *c, unsigned vec)
+{
+    return deliver_interrupt(c, (uint8_t)vec, "interrupt");
 }
 
 bool interrupt_deliver(struct cpu *c, uint8_t vec)
 {
-    return deliver_interrupt(c, vec, "interrupt");
+    return deliver(c, deliver_external, vec, true);
+}
+
+static bool deliver_nmi(struct cpu *c, unsigned vec)
+{
+    c->nmi_blocked = true;
+    return deliver_interrupt(c, (uint8_t)vec, "NMI");
 }
 
 bool nmi_deliver(struct cpu *c)
 {
-    c->nmi_blocked = true;
-    return deliver_interrupt(c, VEC_NMI, "NMI");
+    return deliver(c, deliver_nmi, VEC_NMI, true);
 }
 
-bool debug_trap_deliver(struct cpu *c)
+static bool deliver_debug_trap(struct cpu *c, unsigned vec)
 {
     uint32_t dr6 = c->db_pending;
     c->db_pending = 0;
     c->halted = false; /* HLT with TF set */
     note_debug_exception(c, dr6);
-    return deliver_interrupt(c, VEC_DB, "debug trap");
+    return deliver_interrupt(c, (uint8_t)vec, "debug trap");
+}
+
+bool debug_trap_deliver(struct cpu *c)
+{
+    return deliver(c, deliver_debug_trap, VEC_DB, false);
 }
 
 /* -- Software interrupts ----------------------------------------------------------------------- */

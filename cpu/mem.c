@@ -242,7 +242,7 @@ static bool rehearsal_hit(const struct cpu *c, const struct access_as *as, struc
     uint64_t page = p->la & PAGE_MASK;
     const struct tlb_entry *e;
 
-    if (c->rehearsal == NULL || as->fill == NULL)
+    if (c->rehearsal == NULL || c->rehearsal->walks || as->fill == NULL)
         return false;
     e = &as->fill->e[page >> 12 & (TLB_SIZE - 1)];
     if ((as->how == ACCESS_WRITE ? e->wr : e->rd) != page)
@@ -269,6 +269,7 @@ static bool device_hit(const struct access_as *as, struct piece *p)
 
 static bool translate_piece(struct cpu *c, const struct access_as *as, struct piece *p)
 {
+    bool remembers = as->fill != NULL && (c->rehearsal == NULL || !c->rehearsal->walks);
     struct translation tr;
     if (rehearsal_hit(c, as, p) || device_hit(as, p))
         return true;
@@ -276,7 +277,7 @@ static bool translate_piece(struct cpu *c, const struct access_as *as, struct pi
         return false;
     uint8_t *rd = phys_page(c, tr.pa, false);
     uint8_t *wr = phys_page(c, tr.pa, true);
-    if (as->fill != NULL && tlb_fill(c, as->fill, p->la, &tr, rd, wr) && c->rehearsal == NULL)
+    if (remembers && tlb_fill(c, as->fill, p->la, &tr, rd, wr) && c->rehearsal == NULL)
         fill_neighbours(c, as, p->la, &tr);
     uint8_t *page = as->how == ACCESS_WRITE ? wr : rd;
     p->pa = tr.pa | (p->la & 0xfff);
@@ -486,7 +487,7 @@ bool sys_read(struct cpu *c, uint64_t la, unsigned n, uint64_t *val)
 {
     const struct tlb_entry *e = &c->tlbs[MMU_KERNEL].e[la >> 12 & (TLB_SIZE - 1)];
     uint64_t v = 0;
-    if (e->rd == (la & PAGE_MASK) && (la & 0xfff) <= 0x1000 - n) {
+    if (e->rd == (la & PAGE_MASK) && (la & 0xfff) <= 0x1000 - n && c->rehearsal == NULL) {
         *val = host_load((const uint8_t *)(uintptr_t)(e->host + la), n);
         return true;
     }

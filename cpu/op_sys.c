@@ -34,6 +34,7 @@ void syscall_enter(struct cpu *c, uint32_t *flags)
     c->r[RIP] = c->msr.lstar;
     seg_set_flat(c, cs, (uint16_t)(cs + 8), 0, true);
     *flags &= ~(uint32_t)c->msr.fmask;
+    c->no_step = !(*flags & EFL_TF);
 }
 
 OP_NONE(syscall)
@@ -44,7 +45,6 @@ OP_NONE(syscall)
         return cpu_raise_ud(c);
     syscall_enter(c, &flags);
     eflags_set(c, flags);
-    c->no_step = !(c->eflags & EFL_TF);
     return true;
 }
 

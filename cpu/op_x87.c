@@ -17,10 +17,8 @@ bool x87_report(struct cpu *c)
 {
     if (c->cr0 & CR0_NE)
         return cpu_raise(c, VEC_MF, 0);
-    if (c->rehearsal != NULL) {
-        c->rehearsal->refused = true;
+    if (rehearsal_refuses(c))
         return false;
-    }
     if (!c->ferr) {
         c->ferr = true;
         ferr_set(c, true);

@@ -196,7 +196,7 @@ static bool walk_finish(struct cpu *c, struct walk *w, struct translation *out)
         return walk_fault(c, w, PFERR_P | (key_allows ? 0 : PFERR_PK));
     if (w->peek && !is_accessed(w))
         return false;
-    if (!w->peek)
+    if (!w->peek && (c->rehearsal == NULL || !c->rehearsal->walks))
         set_accessed_dirty(c, w);
     uint64_t pte = w->pte[w->depth - 1];
     struct walk probe = *w;

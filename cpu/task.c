@@ -10,6 +10,7 @@
 #include "cpu/far.h"
 #include "cpu/flags.h"
 #include "cpu/mem.h"
+#include "cpu/rehearsal.h"
 #include "cpu/stack.h"
 
 #define TSS16_MIN_LIMIT 0x2bu
@@ -233,7 +234,7 @@ enum task_result task_switch(struct cpu *c, uint16_t sel, struct desc *tss, enum
     bool nested = is_nested(reason);
     uint32_t old_flags = eflags_get(c);
     struct task_state t;
-    if (!check_before(c, sel, tss, reason, &t))
+    if (rehearsal_refuses(c) || !check_before(c, sel, tss, reason, &t))
         return TASK_FAULT;
     if (!nested)
         set_busy(c, c->tr.sel, false);

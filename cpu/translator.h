@@ -27,6 +27,10 @@ enum space_state {
     SPACE_INVALID,
 };
 
+/* Deliver an event of this vector: what is recorded in struct cpu, or an external one. False: the
+ * processor shuts down. */
+typedef bool (*deliver_fn)(struct cpu *c, unsigned vec);
+
 struct translator {
     /* Run from c->r[RIP] until an interrupt, a debug condition or a request needs service. False:
      * the processor shut down. */
@@ -58,6 +62,9 @@ struct translator {
     void (*block_killed)(struct cpu *c, struct block *b);
     void (*block_dropped)(struct cpu *c, struct block *b);
     void (*blocks_cleared)(struct cpu *c);
+    /* An event is due before the instruction at c->r[RIP], `external` if that is no reason for it:
+     * have it delivered by fn(c, vec), and return what that does. */
+    bool (*deliver)(struct cpu *c, deliver_fn fn, unsigned vec, bool external);
     /* cpu_attend() has made c->poll bad, on any thread: translated code is to stop soon.
      * async-signal-safe. */
     void (*nudge)(struct cpu *c);

@@ -161,6 +161,7 @@ _Static_assert(X_COUNT <= CPU_SCRATCH, "too many scratch words");
 
 struct backend;
 struct lockstep;
+struct witness;
 
 /* Of the instructions of one row of the table. */
 struct row_facts {
@@ -201,6 +202,7 @@ struct jit {
     bool raised;               /* the last instruction interpreted raised an exception */
     bool shutdown;             /* delivering an exception failed */
     struct lockstep *lockstep; /* or NULL */
+    struct witness *witness;   /* with that */
     bool failed;               /* lockstep has found a difference */
     void *alt_stack;
     struct jit_stats stats;

@@ -25,6 +25,7 @@
 #include "jit/cache.h"
 #include "jit/dump.h"
 #include "jit/lockstep.h"
+#include "jit/witness.h"
 
 #define CODE_BYTES (UINT64_C(64) << 20) /* unless the configuration says otherwise */
 #define HOT        4  /* interpreted so many times, a block is worth translating */
@@ -318,6 +319,15 @@ static void on_blocks_cleared(struct cpu *c)
     j->left = NULL;
     j->stats.flushes++;
     codemap_clear(&j->codemap);
+}
+
+static bool on_deliver(struct cpu *c, deliver_fn fn, unsigned vec, bool external)
+{
+    struct jit *j = c->jit;
+
+    if (j->lockstep == NULL)
+        return fn(c, vec);
+    return (external && !lockstep_allows_interrupt(j)) || witness_deliver(j, fn, vec);
 }
 
 static void on_nudge(struct cpu *c)
@@ -891,6 +901,7 @@ static struct code_exit *run_code(struct jit *j, const uint8_t *at, uint64_t *fr
         finish_notes(c);
         if (why == WHY_JUMPED) {
             flags_from_host(c);
+            check_at(j, NULL, LOCKSTEP_END);
             return NULL;
         }
         if (why == WHY_FAULT || why == WHY_POLL)
@@ -997,6 +1008,8 @@ static bool jit_run(struct cpu *c)
         atomic_store(&j->in_code, true); /* before code looks at c->poll where it is entered */
         exit = run_code(j, at, &from);
         atomic_store(&j->in_code, false);
+        if (j->lockstep != NULL)
+            lockstep_end(j);
         if (j->shutdown) {
             j->shutdown = false;
             return false;
@@ -1072,6 +1085,7 @@ static const struct translator translator = {
     .block_killed = on_block_killed,
     .block_dropped = on_block_dropped,
     .blocks_cleared = on_blocks_cleared,
+    .deliver = on_deliver,
     .nudge = on_nudge,
 };
 
@@ -1091,6 +1105,8 @@ static int open_all(struct jit *j, const struct jit_ram *ram, const struct jit_c
         status = -ENOMEM;
     if (status == 0 && j->cpu->log_items & LOG_ANY_LOCKSTEP)
         status = lockstep_create(j);
+    if (status == 0 && j->lockstep != NULL)
+        status = witness_create(j);
     if (status != 0) {
         snprintf(err, 256, "no memory for the translator");
         return status;
@@ -1146,6 +1162,7 @@ void jit_free(struct jit *j)
         j->cpu->jit = NULL;
         blocks_clear(j->cpu);
     }
+    witness_free(j);
     lockstep_free(j);
     backend_free(j);
     cache_free(j);

@@ -29,10 +29,7 @@
 
 #include "cpu/flags.h"
 #include "cpu/mem.h"
-#include "cpu/rehearsal.h"
-
-#define LINE      64
-#define MAX_LINES 1024
+#include "jit/journal.h"
 
 /* With -d lockstep-links: blocks and instructions that are rehearsed at most, and blocks that run
  * unwatched. */
@@ -44,14 +41,6 @@
 #define OFTEN  1000
 #define SELDOM 61
 
-/* A line of memory that an instruction wrote to. */
-struct line {
-    uint8_t *host;
-    unsigned insn;
-    uint8_t before[LINE], after[LINE];
-    uint8_t found[LINE]; /* when the translated code had run */
-};
-
 /* What translated code can change, before an instruction or behind the last. */
 struct guest_state {
     uint64_t r[REG_COUNT];
@@ -59,6 +48,7 @@ struct guest_state {
     uint32_t eflags;    /* apart from f */
     uint32_t undefined; /* arithmetic flags */
     uint8_t mmu;
+    bool shadow; /* no interrupt before this instruction */
     uint64_t gs_base, kernel_gs_base;
     const struct fpu *fpu;
 };
@@ -74,7 +64,6 @@ struct ending {
 struct effects {
     uint32_t reads, defines, undefines; /* arithmetic flags */
     bool fp;                            /* belongs to x87, MMX or SSE */
-    bool iret;                          /* IRETD, IRETQ: with NT set a task switch */
 };
 
 /* A block of the path. */
@@ -87,7 +76,7 @@ struct part {
 /* Instructions are numbered along the path: from 0 in the first block, though the rehearsal may
  * begin in its middle. */
 struct lockstep {
-    struct rehearsal rehearsal;
+    struct journal journal;
     struct effects *effects; /* by row */
     struct part part[MAX_PARTS];
     unsigned nparts;         /* 0: nothing was rehearsed */
@@ -98,9 +87,6 @@ struct lockstep {
     bool beyond;             /* it came to what cannot be compared: that block is left out */
     bool paused;             /* in the middle of a repeated instruction: state[done + 1] */
     uint32_t mxcsr;          /* as it left it: an instruction that faults may set flags there */
-    unsigned insn;           /* being executed */
-    unsigned nlines;
-    struct line line[MAX_LINES];
     struct guest_state state[MAX_INSNS + 1];
     /* x87 and SSE states: before the first instruction that has to do with them, and behind each.
      */
@@ -112,6 +98,7 @@ struct lockstep {
     uint64_t stops[MAX_BUDGET + 1]; /* what polls read through: the first is nowhere */
     uint64_t budget;                /* X_BUDGET as it was given */
     unsigned entered;               /* blocks, before any took from that */
+    bool shadow;                    /* by the last comparison, which the processor is at */
     bool at_end;                    /* the last comparison was at the path's end */
     uint64_t random;
     /* Instructions executed. */
@@ -123,41 +110,6 @@ struct lockstep {
 
 /* -- Rehearsing -------------------------------------------------------------------------------- */
 
-static bool on_write(struct rehearsal *r, uint8_t *host, unsigned n)
-{
-    struct lockstep *l = (struct lockstep *)(void *)r;
-    uint8_t *p = host - ((uintptr_t)host & (LINE - 1));
-
-    for (; p < host + n; p += LINE) {
-        struct line *line = &l->line[l->nlines];
-        if (l->nlines > 0 && line[-1].host == p && line[-1].insn == l->insn)
-            continue;
-        if (l->nlines == MAX_LINES) {
-            l->beyond = true;
-            return false;
-        }
-        line->host = p;
-        line->insn = l->insn;
-        memcpy(line->before, p, LINE);
-        l->nlines++;
-    }
-    return true;
-}
-
-static void undo_memory(const struct lockstep *l)
-{
-    for (unsigned k = l->nlines; k-- > 0;)
-        memcpy(l->line[k].host, l->line[k].before, LINE);
-}
-
-/* Put memory where it was before instruction k. */
-static void redo_memory(const struct lockstep *l, unsigned k)
-{
-    undo_memory(l);
-    for (unsigned n = 0; n < l->nlines && l->line[n].insn < k; n++)
-        memcpy(l->line[n].host, l->line[n].after, LINE);
-}
-
 static void note_state(const struct cpu *c, struct guest_state *s, uint32_t undefined)
 {
     memcpy(s->r, c->r, sizeof(s->r));
@@ -165,6 +117,7 @@ static void note_state(const struct cpu *c, struct guest_state *s, uint32_t unde
     s->eflags = c->eflags;
     s->undefined = undefined;
     s->mmu = c->mmu;
+    s->shadow = c->shadow;
     s->gs_base = c->seg[SEG_GS].base;
     s->kernel_gs_base = c->msr.kernel_gs_base;
     s->fpu = &c->fpu;
@@ -250,13 +203,14 @@ static bool execute(struct cpu *c, struct lockstep *l, const struct insn *i, str
         truncate_repeated(s, i);
     do {
         bool done;
+        c->shadow = false;
         c->tlb = &c->tlbs[MMU_NONE]; /* the instruction before may have changed the mode */
         c->run_end = i + 1;
         c->r[RIP] = c->mode & MODE_64 ? next : (uint32_t)next;
         c->single = repeated;
         done = i->fn(c, i);
         c->single = false;
-        if (!done || l->rehearsal.refused || c->db_pending != 0)
+        if (!done || l->journal.rehearsal.refused || c->db_pending != 0)
             return false;
     } while (--n > 0 && c->r[RIP] == start);
     l->paused = repeated && c->r[RIP] == start;
@@ -271,21 +225,21 @@ static bool rehearse_insn(struct cpu *c, struct lockstep *l, const struct part *
     const struct insn *i = &p->code->block->insn[k];
     const struct effects *e = &l->effects[i->op];
     struct guest_state *s = &l->state[p->start + k];
-    unsigned n = l->nlines;
+    unsigned n = l->journal.nlines;
 
-    /* A task switch can't be taken back. */
-    if (p->code->declined & UINT32_C(1) << k || (e->iret && c->eflags & EFL_NT))
+    if (p->code->declined & UINT32_C(1) << k)
         return false;
     l->beyond = e->reads & s->undefined; /* of a block before */
     if (l->beyond)
         return false;
-    l->insn = p->start + k;
+    l->journal.insn = p->start + k;
     if (e->fp && l->nfpu == 0)
         note_fpu(c, l);
-    if (!execute(c, l, i, s))
+    if (!execute(c, l, i, s)) {
+        l->beyond = l->journal.full;
         return false;
-    for (; n < l->nlines; n++)
-        memcpy(l->line[n].after, l->line[n].host, LINE);
+    }
+    journal_note(&l->journal, n);
     if (e->fp)
         note_fpu(c, l);
     note_state(c, s + 1, (s->undefined & ~e->defines) | e->undefines);
@@ -300,7 +254,7 @@ static void rehearse_part(struct cpu *c, struct lockstep *l, struct code *x, uns
 {
     struct part *p = &l->part[l->nparts++];
 
-    *p = (struct part){x, start, l->nlines, l->nfpu};
+    *p = (struct part){x, start, l->journal.nlines, l->nfpu};
     while (k < x->block->count && rehearse_insn(c, l, p, k))
         k++;
     l->done = start + k;
@@ -314,7 +268,7 @@ static void leave_out_last(struct lockstep *l)
 
     l->done = p->start;
     l->ending = l->ending_before;
-    l->nlines = p->nlines;
+    l->journal.nlines = p->nlines;
     l->nfpu = p->nfpu;
     l->completed = true;
     l->paused = false;
@@ -325,7 +279,7 @@ static void leave_out_last(struct lockstep *l)
 /* For another block. */
 static bool has_room(const struct lockstep *l)
 {
-    return l->done <= MAX_INSNS - BLOCK_MAX_INSNS && l->nlines <= MAX_LINES / 2;
+    return l->done <= MAX_INSNS - BLOCK_MAX_INSNS && l->journal.nlines <= JOURNAL_LINES / 2;
 }
 
 /* `parts` blocks at most, up to where translated code comes back to C because the processor's mode
@@ -335,8 +289,9 @@ static void rehearse(struct jit *j, struct code *x, unsigned parts)
     struct lockstep *l = j->lockstep;
     struct cpu *c = j->cpu;
 
-    l->nlines = l->nfpu = l->nparts = l->rehearsal.nwalked = 0;
-    l->rehearsal.refused = l->paused = l->beyond = false;
+    l->nfpu = l->nparts = 0;
+    l->paused = l->beyond = false;
+    journal_begin(&l->journal);
     note_state(c, &l->state[l->first], 0);
     rehearse_part(c, l, x, 0, l->first);
     while (l->completed && l->nparts < parts && has_room(l) && c->run_end != NULL &&
@@ -349,7 +304,7 @@ static void rehearse(struct jit *j, struct code *x, unsigned parts)
     l->mxcsr = c->fpu.mxcsr;
     if (l->nfpu != 0)
         c->fpu = l->fpu[0];
-    undo_memory(l);
+    journal_undo(&l->journal);
     if (l->beyond && l->nparts > 1)
         leave_out_last(l);
     for (unsigned n = l->first; l->nfpu != 0 && n <= l->done && l->state[n].fpu == &c->fpu; n++)
@@ -459,23 +414,25 @@ void lockstep_begin(struct jit *j, struct code *x, unsigned k, bool entered)
     struct saved before;
 
     l->nparts = 0;
+    l->shadow = false;
     if (parts == 0) {
         l->skipped++;
         set_budget(j, c->ferr ? 1 : 1 + random_below(l, MAX_BUDGET - 1), entered);
         return;
     }
     l->first = k;
+    memory_freeze(c, true);
     save(c, &before);
-    c->rehearsal = &l->rehearsal;
+    c->rehearsal = &l->journal.rehearsal;
     rehearse(j, x, parts);
     c->rehearsal = NULL;
     restore(c, &before);
     set_budget(j, l->nparts - !entered, entered);
     /* The tables know pages as accessed and dirty that are not so any more. */
-    if (l->rehearsal.nwalked == REHEARSAL_WALKS)
+    if (l->journal.rehearsal.nwalked == REHEARSAL_WALKS)
         tlb_flush_all(c);
-    for (unsigned n = 0; n < l->rehearsal.nwalked; n++)
-        tlb_flush_page(c, l->rehearsal.walked[n]);
+    for (unsigned n = 0; n < l->journal.rehearsal.nwalked; n++)
+        tlb_flush_page(c, l->journal.rehearsal.walked[n]);
 }
 
 /* -- Comparing --------------------------------------------------------------------------------- */
@@ -511,7 +468,7 @@ static bool state_equal(struct cpu *c, const struct guest_state *want,
            (want->fpu == found->fpu || fpu_equal(want->fpu, found->fpu));
 }
 
-static bool seg_equal(const struct seg *a, const struct seg *b)
+bool seg_equal(const struct seg *a, const struct seg *b)
 {
     return a->base == b->base && a->rd_end == b->rd_end && a->wr_end == b->wr_end &&
            a->limit == b->limit && a->sel == b->sel && a->attr == b->attr &&
@@ -524,18 +481,6 @@ static bool ending_equal(const struct ending *a, const struct ending *b)
         if (!seg_equal(&a->seg[n], &b->seg[n]))
             return false;
     return a->mode == b->mode && a->nmi_blocked == b->nmi_blocked;
-}
-
-/* Is memory as it was before instruction k? It is afterwards. */
-static bool memory_equal(struct lockstep *l, unsigned k)
-{
-    for (unsigned n = 0; n < l->nlines; n++)
-        memcpy(l->line[n].found, l->line[n].host, LINE);
-    redo_memory(l, k);
-    for (unsigned n = 0; n < l->nlines; n++)
-        if (memcmp(l->line[n].found, l->line[n].host, LINE) != 0)
-            return false;
-    return true;
 }
 
 /* -- Reporting --------------------------------------------------------------------------------- */
@@ -652,8 +597,8 @@ static void say_ending(struct jit *j, const struct ending *want, const struct en
 
 static void say_memory(struct jit *j, const struct lockstep *l)
 {
-    for (unsigned n = 0; n < l->nlines; n++) {
-        const struct line *line = &l->line[n];
+    for (unsigned n = 0; n < l->journal.nlines; n++) {
+        const struct line *line = &l->journal.line[n];
         bool differs = memcmp(line->found, line->host, LINE) != 0;
         SAY(j, "%c line of memory written by instruction %u:", differs ? '*' : ' ', line->insn);
         say_bytes(j, "before      ", line->before, LINE);
@@ -705,15 +650,14 @@ static unsigned position(const struct jit *j, const struct code *x, unsigned k)
     return p->start + k;
 }
 
-bool lockstep_check(struct jit *j, struct code *x, unsigned k)
+/* Translated code has stopped before instruction k of x: as the rehearsal was at the same place? */
+static bool compare(struct jit *j, const struct code *x, unsigned k)
 {
     struct lockstep *l = j->lockstep;
     struct guest_state found;
     struct ending ending;
     unsigned at;
 
-    if (l->nparts == 0)
-        return true;
     at = position(j, x, k);
     if (l->paused && at == l->done && j->cpu->r[RCX] != l->state[at].r[RCX])
         at++;
@@ -723,18 +667,50 @@ bool lockstep_check(struct jit *j, struct code *x, unsigned k)
     note_ending(j->cpu, &ending);
     if (at < l->done) /* before the last instruction rehearsed */
         l->ending = ending;
-    if (memory_equal(l, at) && at != OFF_PATH && ending_equal(&l->ending, &ending) &&
+    if (journal_equal(&l->journal, at) && at != OFF_PATH && ending_equal(&l->ending, &ending) &&
         state_equal(j->cpu, &l->state[at], &found)) {
         l->compared += (at > l->done ? l->done : at) - l->first;
         l->runs++;
         l->at_end = l->completed && at == l->done;
-        l->nparts = 0;
+        l->shadow = l->state[at].shadow;
         return true;
     }
     report(j, x, &found, &ending, at);
-    l->nparts = 0;
+    return false;
+}
+
+void lockstep_fail(struct jit *j)
+{
     j->failed = true;
     cpu_attend(j->cpu, ATT_EXIT, 0);
+}
+
+void lockstep_end(struct jit *j)
+{
+    j->lockstep->nparts = 0;
+    memory_freeze(j->cpu, false);
+}
+
+bool lockstep_check(struct jit *j, struct code *x, unsigned k)
+{
+    struct lockstep *l = j->lockstep;
+    bool good = l->nparts == 0 || compare(j, x != NULL ? x : l->part[0].code, k);
+
+    lockstep_end(j);
+    if (!good)
+        lockstep_fail(j);
+    return good;
+}
+
+bool lockstep_allows_interrupt(struct jit *j)
+{
+    const struct cpu *c = j->cpu;
+
+    if (!j->lockstep->shadow)
+        return true;
+    SAY(j, "an interrupt is delivered at %04x:%llx, right behind an instruction that forbids that",
+        c->seg[SEG_CS].sel, (unsigned long long)c->r[RIP]);
+    lockstep_fail(j);
     return false;
 }
 
@@ -759,6 +735,7 @@ void lockstep_note_interpreted(struct jit *j, const struct code *x, unsigned k)
 {
     struct lockstep *l = j->lockstep;
 
+    l->shadow = false;
     if (x->declined & UINT32_C(1) << k)
         l->declined++;
     else
@@ -767,6 +744,7 @@ void lockstep_note_interpreted(struct jit *j, const struct code *x, unsigned k)
 
 void lockstep_note_cold(struct jit *j, uint64_t insns)
 {
+    j->lockstep->shadow = false;
     j->lockstep->cold += insns;
 }
 
@@ -811,8 +789,6 @@ static void effects_create(struct effects *e)
         e[k] = (struct effects){.reads = flags_of_set(row->fl_read),
                                 .defines = may_keep_flags(row->mnemonic) ? 0 : writes,
                                 .undefines = flags_of_set(row->fl_undef),
-                                .iret = row->mnemonic == ZYDIS_MNEMONIC_IRETD ||
-                                        row->mnemonic == ZYDIS_MNEMONIC_IRETQ,
                                 .fp = row->attr & ATTR_X87 || is_fp(row->isa)};
     }
 }
@@ -826,7 +802,7 @@ int lockstep_create(struct jit *j)
     if (j->lockstep->effects == NULL)
         return -ENOMEM;
     effects_create(j->lockstep->effects);
-    j->lockstep->rehearsal.write = on_write;
+    journal_create(&j->lockstep->journal);
     j->lockstep->stops[0] = CPU_POLL_STOP;
     for (unsigned n = 1; n <= MAX_BUDGET; n++)
         j->lockstep->stops[n] = (uint64_t)(uintptr_t)&j->poll_ok;

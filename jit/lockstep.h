@@ -23,9 +23,22 @@ static inline bool runs_linked(const struct jit *j)
 void lockstep_begin(struct jit *j, struct code *x, unsigned k, bool entered);
 
 /* Translated code has come to a stop before instruction k of x, or left the block; the state is in
- * struct cpu. False: it is not what the interpreter made of it. That has been logged, and the
- * processor asked to stop. */
+ * struct cpu. x may be NULL where it left the block. False: it is not what the interpreter made of
+ * it. That has been logged, and the processor asked to stop. */
 bool lockstep_check(struct jit *j, struct code *x, unsigned k);
+
+/* All of a segment register. */
+bool seg_equal(const struct seg *a, const struct seg *b);
+
+/* What was rehearsed has not been run, or compared. */
+void lockstep_end(struct jit *j);
+
+/* The processor is to stop: something has been logged. */
+void lockstep_fail(struct jit *j);
+
+/* Is an interrupt allowed here, as far as is known? If not, that has been logged, and the processor
+ * asked to stop. */
+bool lockstep_allows_interrupt(struct jit *j);
 
 /* Did the rehearsal execute instruction k of x, before which translated code is? */
 bool lockstep_covers(const struct jit *j, const struct code *x, unsigned k);

@@ -140,10 +140,12 @@ static void catch_up(struct vcpu *v)
     v->nposts = 0;
 }
 
-/* Take the machine lock on the vCPU's thread. */
+/* Take the machine lock on the vCPU's thread, or keep it if it is what freezes memory. */
 static struct vm *enter(struct vcpu *v)
 {
-    vm_lock(v->vm);
+    if (!v->holds_lock)
+        vm_lock(v->vm);
+    v->holds_lock = false;
     if (atomic_load_explicit(&v->requests, memory_order_relaxed) & REQ_CATCH_UP)
         catch_up(v);
     return v->vm;
@@ -487,6 +489,19 @@ bool ignne_asserted(struct cpu *c)
 
     vm_unlock(vm);
     return asserted;
+}
+
+void memory_freeze(struct cpu *c, bool frozen)
+{
+    struct vcpu *v = vcpu_of(c);
+
+    if (v->holds_lock == frozen)
+        return;
+    v->holds_lock = frozen;
+    if (frozen)
+        vm_lock(v->vm);
+    else
+        vm_unlock(v->vm);
 }
 
 int intr_ack(struct cpu *c)

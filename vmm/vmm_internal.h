@@ -222,6 +222,7 @@ struct vcpu {
     unsigned nposts;
     struct vcpu_work *work; /* machine lock */
     bool flush_posted, close_posted, a20_posted, a20;
+    bool holds_lock; /* the machine lock: memory_freeze() */
     bool ignne;      /* pin; machine lock */
     struct irq ferr; /* where that pin goes */
     struct jit *jit; /* NULL: the interpreter runs alone */

@@ -422,6 +422,11 @@ void ferr_set(struct cpu *c, bool asserted)
     (void)c, (void)asserted;
 }
 
+void memory_freeze(struct cpu *c, bool frozen)
+{
+    (void)c, (void)frozen;
+}
+
 bool ignne_asserted(struct cpu *c)
 {
     (void)c;

@@ -177,6 +177,11 @@ void ferr_set(struct cpu *c, bool asserted)
     machine_of(c)->ferr = asserted;
 }
 
+void memory_freeze(struct cpu *c, bool frozen)
+{
+    machine_of(c)->frozen = frozen;
+}
+
 bool ignne_asserted(struct cpu *c)
 {
     return machine_of(c)->ignne;

@@ -21,6 +21,7 @@ struct fake_machine {
     uint16_t intr_port; /* even; a vector written there waits to be handed out; at the next one: an
                            NMI */
     bool ferr, ignne;   /* pins */
+    bool frozen;        /* memory_freeze() */
     uint64_t deadline;  /* of apic_deadline_write() */
     int pending_vector; /* what intr_ack() gives, once; -1: none */
     uint64_t tsc;

@@ -123,6 +123,30 @@ static enum cpu_exit busy_guest(struct cpu *c)
     return CPU_EXIT_ATTENTION;
 }
 
+/* While memory is frozen no device runs, until the processor itself asks something of one. */
+static enum cpu_exit freezing_guest(struct cpu *c)
+{
+    struct vcpu *v = (struct vcpu *)(void *)c;
+    struct timespec while_timers_fire = {.tv_nsec = 20000000};
+    const struct ticker *t = v->intc_dev;
+    unsigned fired;
+
+    memory_freeze(c, true);
+    memory_freeze(c, true);
+    fired = t->fired;
+    nanosleep(&while_timers_fire, NULL);
+    ck_assert_uint_eq(t->fired, fired);
+    if (interrupts % 2 == 0)
+        memory_freeze(c, false);
+    else
+        ck_assert_uint_le(port_in(c, 0x10, 1), fired + 1);
+    nanosleep(&while_timers_fire, NULL);
+    ck_assert_uint_gt(port_in(c, 0x10, 1), fired);
+    if (++interrupts == 4)
+        port_out(c, 0x12, 1, 0x63);
+    return CPU_EXIT_ATTENTION;
+}
+
 static enum cpu_exit faulting_guest(struct cpu *c)
 {
     (void)c;
@@ -208,6 +232,16 @@ START_TEST(busy_guest_is_fair)
     ck_assert_int_eq(vm_run(vm), VM_END_QUIT);
     pthread_join(other, NULL);
     ck_assert_uint_ge(t->fired, 10); /* of nearly 100; a starved timer fires once or twice */
+    vm_destroy(vm);
+}
+END_TEST
+
+START_TEST(frozen_memory)
+{
+    struct vm *vm;
+
+    fake_guest = freezing_guest;
+    ck_assert_int_eq(run_with((struct vm_config){0}, &vm), VM_END_DEBUG_EXIT);
     vm_destroy(vm);
 }
 END_TEST
@@ -422,6 +456,7 @@ int main(void)
     tcase_add_test(t, shutdown_ends);
     tcase_add_test(t, reset_goes_on);
     tcase_add_test(t, busy_guest_is_fair);
+    tcase_add_test(t, frozen_memory);
     tcase_add_test(t, pause_stops_time);
     tcase_add_test(t, no_shutdown_pauses);
     tcase_add_test(t, posted_changes);
