@@ -164,7 +164,7 @@ struct cpu {
     bool shadow_ss;        /* ... and without debug traps: MOV SS, POP SS */
     uint32_t db_pending;   /* DR6 bits to report by #DB after this instruction */
     bool single;           /* one instruction at a time: TF, code breakpoints */
-    bool fault_pending;    /* c->exc is a fault of a new task, due before its first instruction */
+    bool fault_pending;    /* c->exc comes before anything else: a fault of a new task */
     bool no_step;          /* the instruction entered a handler: no single-step trap after it */
     bool branched;         /* a near branch was taken, since run_single() cleared it */
     bool in_delivery;      /* an exception or interrupt is being delivered (for -d and #DF) */

@@ -356,6 +356,11 @@ static bool deliver_exception(struct cpu *c, unsigned vec)
             return true;
         if ((c->rehearsal != NULL && c->rehearsal->refused) || !combine(c, class_of(x.vec)))
             return false;
+        /* A handler at level 3 with an unaligned stack makes #AC raise #AC for ever. */
+        if (atomic_load_explicit(&c->attention, memory_order_relaxed) & ATT_EXIT) {
+            c->fault_pending = true;
+            return true;
+        }
     }
 }
 

@@ -93,8 +93,9 @@ static bool run_some(struct cpu *c, unsigned max)
     return true;
 }
 
-/* What the previous instruction left to be delivered before anything else: a fault of a new task,
- * or debug traps, which wait one more instruction after a load of SS. False: shutdown. */
+/* What the previous instruction left to be delivered before anything else: a fault of a new task or
+ * of a delivery that was interrupted, or debug traps, which wait one more instruction after a load
+ * of SS. False: shutdown. */
 static bool settle(struct cpu *c)
 {
     if (c->fault_pending) {
@@ -147,7 +148,7 @@ bool interp_needs_care(const struct cpu *c)
 /* Between blocks. Returns true to leave cpu_run() with *why. */
 static bool service(struct cpu *c, enum cpu_exit *why)
 {
-    if (!c->shadow && !take_interrupt(c)) {
+    if (!c->shadow && !c->fault_pending && !take_interrupt(c)) {
         *why = CPU_EXIT_SHUTDOWN;
         return true;
     }

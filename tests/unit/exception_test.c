@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Exceptions, interrupts and debug events: frames, error codes, double faults, stacks, restart. */
+#include "cpu/exception.h"
 #include "tests/unit/fake_machine.h"
 #include "tests/unit/protected.h"
 
@@ -160,6 +161,32 @@ START_TEST(triple_fault_shuts_down)
     ck_assert_int_eq(cpu_step(&m->cpu), CPU_EXIT_SHUTDOWN);
     ck_assert_uint_eq(m->cpu.r[RIP], CODE);
     ck_assert_uint_eq(m->cpu.r[RSP], STACK0);
+    fake_machine_free(m);
+}
+END_TEST
+
+/* A stack that is not aligned, and a handler at level 3: #AC during the delivery of #AC, until the
+ * processor is wanted elsewhere. No interrupt comes in between. */
+START_TEST(endless_alignment_checks_can_be_left)
+{
+    struct fake_machine *m = world_create(NULL);
+    struct cpu *c = &m->cpu;
+    go_to_level(m, 3);
+    set_gate32(m, VEC_AC, gate(SEL_CODE3, HANDLER + 16 * VEC_AC, 0xee, 0));
+    c->cr0 |= CR0_AM;
+    c->eflags |= EFL_AC | EFL_IF;
+    cpu_update_mode(c);
+    c->r[RSP] -= 2;
+    cpu_attend(c, ATT_EXIT | ATT_NMI, 0);
+    cpu_raise(c, VEC_AC, 0);
+    ck_assert(exception_deliver(c));
+    ck_assert_int_eq(cpu_run(c), CPU_EXIT_ATTENTION);
+    ck_assert_uint_eq(c->r[RIP], CODE);
+    ck_assert_uint_eq(c->cpl, 3);
+    c->r[RSP] += 2;
+    ck_assert_int_eq(cpu_run(c), CPU_EXIT_ATTENTION);
+    ck_assert_uint_eq(get(m, STACK3 - 16, 4), 0);
+    ck_assert_uint_eq(get(m, STACK3 - 12, 4), CODE);
     fake_machine_free(m);
 }
 END_TEST
@@ -535,6 +562,7 @@ int main(void)
     tcase_add_test(t, absent_gate_of_int_n_has_no_ext);
     tcase_add_test(t, page_fault_while_delivering_a_page_fault);
     tcase_add_test(t, triple_fault_shuts_down);
+    tcase_add_test(t, endless_alignment_checks_can_be_left);
     tcase_add_test(t, soft_interrupt_needs_the_gates_dpl);
     tcase_add_test(t, interrupts_wait_for_if_and_the_sti_shadow);
     tcase_add_test(t, interrupt_wakes_from_hlt);
