@@ -527,5 +527,8 @@ bool lin_write_as(struct cpu *c, unsigned cpl, uint64_t la, unsigned n, uint64_t
 
 bool mem_fetch_translate(struct cpu *c, uint64_t la, struct translation *out)
 {
+    /* Branches check their targets, but code may also run off the end of the lower half. */
+    if (c->mode & MODE_64 && !is_canonical(la))
+        return cpu_raise_gp(c, 0);
     return page_walk(c, la, ACCESS_FETCH, c->cpl == 3, false, out);
 }

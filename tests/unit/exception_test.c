@@ -340,6 +340,31 @@ END_TEST
 /* -- Debug events
  * ---------------------------------------------------------------------------------------------- */
 
+/* Tables that have memory's first 2 MiB on both sides of the hole. */
+START_TEST(code_does_not_run_into_the_hole)
+{
+    struct fake_machine *m = world_create64();
+    struct cpu *c = &m->cpu;
+    for (unsigned k = 0; k < 512; k++) {
+        put(m, 0x350000 + 8 * k, 8, 0x351007);
+        put(m, 0x351000 + 8 * k, 8, 0x87);
+    }
+    put(m, c->cr3 + 255 * 8, 8, 0x350007);
+    put(m, c->cr3 + 256 * 8, 8, 0x350007);
+    cpu_flush_tlb(c);
+    CODE_AT(m, 0x1fffff, 0x90);
+    CODE_AT(m, 0, 0x90, 0x90);
+    c->r[RIP] = 0x7fffffffffff;
+    step(m);
+    ck_assert_uint_eq(c->r[RIP], 0x800000000000);
+    step_faults(m, VEC_GP, 0);
+    CODE_AT(m, 0x1fffff, 0x04); /* add al, ... */
+    c->r[RIP] = 0x7fffffffffff;
+    step_faults(m, VEC_GP, 0);
+    fake_machine_free(m);
+}
+END_TEST
+
 START_TEST(single_step_traps_after_each_instruction)
 {
     struct fake_machine *m = world_create(NULL);
@@ -571,6 +596,7 @@ int main(void)
     tcase_add_test(t, long_mode_aligns_the_stack_and_pushes_five);
     tcase_add_test(t, ist_switches_at_the_same_level);
     tcase_add_test(t, non_canonical_access_is_gp_or_ss);
+    tcase_add_test(t, code_does_not_run_into_the_hole);
     tcase_add_test(t, single_step_traps_after_each_instruction);
     tcase_add_test(t, single_step_on_branches);
     tcase_add_test(t, popf_that_sets_tf_traps_after_the_next_instruction);
