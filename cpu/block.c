@@ -86,7 +86,8 @@ struct block_cache {
         uint8_t level;    /* drops that came to nothing */
         uint64_t decoded; /* blocks, when the last one was */
     } patience[PATIENCE_SIZE];
-    /* An instruction that may not be cached: fetched from a device, or at the CS limit. */
+    /* An instruction that may not be cached: fetched from a device, at the CS limit, or with its
+     * tail in front of it. */
     union {
         struct block block;
         uint8_t room[sizeof(struct block) + sizeof(struct insn)];
@@ -674,7 +675,10 @@ static struct block *block_decode(struct cpu *c, uint64_t la, uint64_t pa)
         struct insn i;
         if (!decode_slow(c, la, pa, &i, &b->pa2))
             return NULL;
-        if (page == NULL || (b->pa2 != NO_PAGE && phys_page(c, b->pa2, false) == NULL))
+        /* From a device, or from the end of a page on to its beginning, of which it would be a
+         * block twice. */
+        if (page == NULL || b->pa2 == (pa & PAGE_MASK) ||
+            (b->pa2 != NO_PAGE && phys_page(c, b->pa2, false) == NULL))
             return block_single(c, pa, &i);
         b->insn[0] = i;
         b->count = 1;

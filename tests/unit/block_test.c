@@ -148,6 +148,28 @@ START_TEST(writes_after_drops)
 }
 END_TEST
 
+/* Two pages of code are one page of memory: an instruction across them begins at its end. */
+START_TEST(tail_in_front)
+{
+    const uint32_t tables[] = {0x1007}, pages[] = {0x5007, 0x5007};
+
+    memcpy(m->ram, tables, sizeof(tables));
+    memcpy(m->ram + 0x1000, pages, sizeof(pages));
+    c->cr3 = 0;
+    c->cr0 |= CR0_PG;
+    cpu_update_mode(c);
+    cpu_flush_tlb(c);
+    memcpy(m->ram + 0x5ffe, "\x83\xc0", 2); /* add eax, ... */
+    c->r[RIP] = PAGE - 2;
+    for (uint8_t add = 1; add < 4; add++) {
+        m->ram[0x5000] = add;
+        cpu_code_written(c, 0x5000, 1);
+        ck_assert_uint_eq(added_by(block_lookup(c)), add);
+        ck_assert_uint_eq(block_lookup(c)->count, 1);
+    }
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("block");
@@ -160,6 +182,7 @@ int main(void)
     tcase_add_test(tc, only_the_oldest_go);
     tcase_add_test(tc, misses);
     tcase_add_test(tc, writes_after_drops);
+    tcase_add_test(tc, tail_in_front);
     suite_add_tcase(suite, tc);
     srunner_run_all(runner, CK_ENV);
     failed = srunner_ntests_failed(runner);
