@@ -30,6 +30,8 @@ struct e1000_tx {
     bool legacy;
     uint8_t options; /* of the packet's first descriptor */
     uint32_t len;    /* of what is collected; beyond E1000_TX_MAX the packet is lost */
+    bool cutting;    /* a packet is being sent in segments, so many and so much payload of it */
+    uint32_t cut_count, cut_at;
     uint8_t data[E1000_TX_MAX];
 };
 

@@ -3,15 +3,17 @@
  * checksums, segmentation.
  *
  * A packet is collected from its descriptors, then sent as one frame or as segments. Tail writes
- * do a bounded amount of work; the rest of the ring is left to a timer that is due at once. */
+ * do a bounded amount of work; the rest of the packet's segments, and of the ring, is left to a
+ * timer that is due at once. */
 #include <string.h>
 
 #include "devices/e1000_state.h"
 #include "devices/ether.h"
 
 #define DESC_SIZE  16
-#define BURST      128 /* descriptors, and bytes, in one go */
+#define BURST      128 /* descriptors, and what they may cost, in one go */
 #define BURST_SIZE (1u << 18)
+#define FRAME_COST 64    /* a frame's beside its bytes */
 #define TCP_FLAGS  13    /* offset in the header */
 #define TCP_LAST   0x09u /* FIN and PSH: only in the last segment */
 
@@ -174,25 +176,31 @@ static void adapt_headers(const struct e1000_context *c, uint8_t *seg, uint32_t 
         ether_put16(seg + c->tucso, ether_sum(payload, seg + c->tucso, 2));
 }
 
-/* The bytes of all segments' headers, of which there may be more than of payload. */
+/* Send the next segments; what they cost. The last descriptor stays the ring's first until all are
+ * sent. */
 static uint32_t send_segments(struct e1000 *s, const struct desc *last)
 {
     const struct e1000_context *c = &s->tx.context[1];
-    uint32_t header = c->hdrlen, total = s->tx.len, mss = c->mss, headers = 0;
+    struct e1000_tx *t = &s->tx;
+    uint32_t header = c->hdrlen, total = t->len, mss = c->mss, cost = 0;
     uint8_t seg[NET_FRAME_MAX];
 
+    t->cutting = false;
     if (header > total || mss == 0 || header + mss > sizeof(seg))
         return 0;
-    e1000_count(s, E1000_TSCTC);
-    for (uint32_t at = 0, n = 0; at < total - header; at += mss, headers += header, n++) {
-        uint32_t left = total - header - at, len = left < mss ? left : mss;
+    if (t->cut_count == 0)
+        e1000_count(s, E1000_TSCTC);
+    for (; t->cut_at < total - header && cost < BURST_SIZE; t->cut_at += mss, t->cut_count++) {
+        uint32_t left = total - header - t->cut_at, len = left < mss ? left : mss;
 
-        memcpy(seg, s->tx.data, header);
-        memcpy(seg + header, s->tx.data + header + at, len);
-        adapt_headers(c, seg, header + len, n, at, left <= mss);
+        memcpy(seg, t->data, header);
+        memcpy(seg + header, t->data + header + t->cut_at, len);
+        adapt_headers(c, seg, header + len, t->cut_count, t->cut_at, left <= mss);
         finish_frame(s, seg, header + len, last);
+        cost += FRAME_COST + header + len;
     }
-    return headers;
+    t->cutting = t->cut_at < total - header;
+    return cost;
 }
 
 /* -- Packets ----------------------------------------------------------------------------------- */
@@ -220,7 +228,7 @@ static void collect(struct e1000 *s, const struct desc *d)
     t->len += d->len;
 }
 
-/* The bytes that are sent beside those of the descriptors. */
+/* What that costs beside the descriptors' bytes. */
 static uint32_t end_packet(struct e1000 *s, const struct desc *d)
 {
     struct e1000_tx *t = &s->tx;
@@ -228,19 +236,23 @@ static uint32_t end_packet(struct e1000 *s, const struct desc *d)
     t->started = false;
     if (t->len > E1000_TX_MAX)
         return 0;
-    if (t->segmented)
+    if (t->segmented) {
+        t->cut_count = t->cut_at = 0;
         return send_segments(s, d);
+    }
     if (t->legacy && (d->command & TXD_IC))
         insert_sum(t->data, t->len, d->css, d->cso, 0);
     finish_frame(s, t->data, t->len, d);
     return 0;
 }
 
-/* One descriptor; the bytes that it stands for. */
+/* One descriptor; what it costs. */
 static uint32_t process(struct e1000 *s, const uint8_t raw[DESC_SIZE])
 {
     struct desc d = parse(raw);
 
+    if (s->tx.cutting)
+        return send_segments(s, &d);
     if ((d.command & TXD_DEXT) && d.type == TXD_DTYP_CTX) {
         take_context(s, raw);
         return 0;
@@ -273,7 +285,7 @@ static uint32_t write_back(struct e1000 *s, uint64_t at, uint8_t raw[DESC_SIZE])
 
 void e1000_transmit(struct e1000 *s)
 {
-    uint32_t count, causes = 0, bytes = 0, tail = e1000_get(s, E1000_TDT);
+    uint32_t count, causes = 0, cost = 0, tail = e1000_get(s, E1000_TDT);
     uint64_t ring = e1000_ring(s, E1000_TDBAL, &count);
     uint32_t *head = e1000_reg(s, E1000_TDH);
 
@@ -281,12 +293,14 @@ void e1000_transmit(struct e1000 *s)
         return;
     if (*head >= count)
         *head = 0;
-    for (unsigned k = 0; k < BURST && bytes < BURST_SIZE && *head != tail; k++) {
+    for (unsigned k = 0; k < BURST && cost < BURST_SIZE && *head != tail; k++) {
         uint8_t raw[DESC_SIZE];
         uint64_t at = ring + *head * DESC_SIZE;
 
         dma_read(s->pci.dev.vm, at, raw, sizeof(raw));
-        bytes += process(s, raw);
+        cost += process(s, raw);
+        if (s->tx.cutting)
+            break;
         causes |= write_back(s, at, raw);
         *head = *head + 1 == count ? 0 : *head + 1;
     }
@@ -307,8 +321,10 @@ void e1000_tx_reset(struct e1000 *s)
 /* A file may hold anything. */
 void e1000_tx_check(struct e1000 *s)
 {
-    if (s->tx.len > E1000_TX_MAX)
+    if (s->tx.len > E1000_TX_MAX) {
         s->tx.len = E1000_TX_MAX + 1;
+        s->tx.cutting = false;
+    }
 }
 
 static const struct field context_fields[] = {
@@ -332,6 +348,9 @@ const struct field e1000_tx_fields[] = {
     FIELD(struct e1000_tx, legacy),
     FIELD(struct e1000_tx, options),
     FIELD(struct e1000_tx, len),
+    FIELD(struct e1000_tx, cutting),
+    FIELD(struct e1000_tx, cut_count),
+    FIELD(struct e1000_tx, cut_at),
     FIELD_ARRAY(struct e1000_tx, data),
     FIELDS_END,
 };
