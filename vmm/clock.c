@@ -146,8 +146,9 @@ void timer_arm(struct vm *vm, struct timer *t, uint64_t due_ns)
 bool clock_fire(struct vm *vm, unsigned max)
 {
     struct clock *c = &vm->clock;
+    uint64_t now = clock_now(vm);
 
-    while (c->count > 0 && c->heap[0]->due_ns <= clock_now(vm)) {
+    while (c->count > 0 && c->heap[0]->due_ns <= now) {
         struct timer *t = c->heap[0];
 
         if (max-- == 0)

@@ -115,7 +115,7 @@ void clock_stop(struct vm *vm);
 void clock_start(struct vm *vm);
 bool clock_is_stopped(const struct vm *vm);
 
-/* Fire what is due, at most `max` timers. True where more is due at once. */
+/* Fire what is due now, at most `max` timers. True where more was due. */
 bool clock_fire(struct vm *vm, unsigned max);
 
 /* Nanoseconds until the next timer; 0: due; UINT64_MAX: none, or the clock stands still. */

@@ -63,6 +63,32 @@ START_TEST(queue_at_random)
 }
 END_TEST
 
+static void go_on_at_once(void *opaque)
+{
+    fired++;
+    usleep(10); /* so that it is later */
+    timer_arm(vm, opaque, clock_now(vm));
+}
+
+/* What sets itself off again is left to the next round, before which others have the lock. */
+START_TEST(one_round)
+{
+    vm_lock(vm);
+    timer_init(&timers[0], go_on_at_once, &timers[0]);
+    timer_arm(vm, &timers[0], 0);
+    clock_start(vm);
+    fired = 0;
+    ck_assert(!clock_fire(vm, 64));
+    ck_assert_uint_eq(fired, 1);
+    ck_assert_uint_eq(clock_wait_ns(vm), 0);
+    clock_fire(vm, 64);
+    ck_assert_uint_eq(fired, 2);
+    clock_stop(vm);
+    timer_cancel(vm, &timers[0]);
+    vm_unlock(vm);
+}
+END_TEST
+
 START_TEST(stands_still)
 {
     uint64_t a, b;
@@ -207,6 +233,7 @@ int main(void)
     tcase_add_checked_fixture(t, setup, teardown);
     tcase_set_timeout(t, 60);
     tcase_add_test(t, queue_at_random);
+    tcase_add_test(t, one_round);
     tcase_add_test(t, stands_still);
     tcase_add_test(t, muldiv);
     tcase_add_test(t, periodic_keeps_up);
