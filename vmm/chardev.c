@@ -3,7 +3,8 @@
  *
  * Output goes into a ring that the I/O thread empties; the vCPU pays one wake-up for a burst of
  * bytes. When the host side does not keep up, the writer itself waits for it, for at most 250 ms,
- * and from then on bytes are dropped until the host side takes some again. Closing drains the ring.
+ * and from then on bytes are dropped until the host side takes some again. Closing drains the ring,
+ * under the same conditions.
  *
  * Input is read into a small buffer, in which "mon:" specs look for their Ctrl-A commands even
  * while the guest takes nothing, and handed on as fast as the device asks. */
@@ -19,12 +20,10 @@
 #include "vmm/terminal.h"
 #include "vmm/vmm_internal.h"
 
-#define OUT_SIZE          65536u /* power of two */
-#define IN_SIZE           4096u
-#define ESCAPE            0x01 /* Ctrl-A */
-#define FULL_WAIT_NS      (UINT64_C(250) * 1000000)
-#define DRAIN_WAIT_NS     (UINT64_C(10) * NS_PER_SEC) /* at close, without any progress */
-#define DRAIN_WAIT_PTY_NS (UINT64_C(200) * 1000000)
+#define OUT_SIZE     65536u /* power of two */
+#define IN_SIZE      4096u
+#define ESCAPE       0x01 /* Ctrl-A */
+#define FULL_WAIT_NS (UINT64_C(250) * 1000000)
 
 enum kind { KIND_NULL, KIND_STDIO, KIND_FILE, KIND_PTY, KIND_SOCKET };
 
@@ -141,11 +140,10 @@ void chardev_write(struct chardev *cd, const uint8_t *data, size_t n)
 
 static void drain(struct chardev *cd)
 {
-    uint64_t wait = cd->kind == KIND_PTY ? DRAIN_WAIT_PTY_NS : DRAIN_WAIT_NS;
-
     pthread_mutex_lock(&cd->out_lock);
     while (cd->out_len > 0) {
-        if (!flush_some(cd) && (cd->out_dead || !wait_writable(cd, wait)))
+        if (!flush_some(cd) &&
+            (cd->out_dead || cd->out_stalled || !wait_writable(cd, FULL_WAIT_NS)))
             break;
     }
     pthread_mutex_unlock(&cd->out_lock);
