@@ -234,9 +234,26 @@ static bool call_inner(struct cpu *c, const struct call_gate *g, struct desc *co
     return true;
 }
 
+/* The return address goes where the code that is called finds it: between 64-bit and other code,
+ * the same SS:rSP can name two addresses. */
+static struct stack stack_of_code(const struct cpu *c, const struct desc *code)
+{
+    struct seg ss = c->seg[SEG_SS];
+    struct stack st = stack_current(c);
+    if (is_code64(c, code) == st.is_flat64)
+        return st;
+    if (!st.is_flat64)
+        return (struct stack){
+            .ss = ss, .sp = c->r[RSP], .mask = ~UINT64_C(0), .cpl = c->cpl, .is_flat64 = true};
+    ss.base = ss.desc_base;
+    st = stack_in(&ss, c->r[RSP], c->cpl);
+    st.err = 0;
+    return st;
+}
+
 static bool call_same(struct cpu *c, unsigned w, uint16_t sel, struct desc *code, uint64_t off)
 {
-    struct stack st = stack_current(c);
+    struct stack st = stack_of_code(c, code);
     if (!far_check_target(c, code, off) || !push_return(c, &st, w) || !desc_set_accessed(c, code))
         return false;
     stack_commit_same(c, &st);

@@ -195,6 +195,32 @@ START_TEST(call_gate_64)
 }
 END_TEST
 
+/* Between 64-bit and other code, the return address goes where the called code's stack is. */
+START_TEST(call_between_64_bit_and_16_bit_code_uses_the_new_stack)
+{
+    struct fake_machine *m = world_create64();
+    struct cpu *c = &m->cpu;
+    put(m, DATA, 4, TARGET);
+    put(m, DATA + 4, 2, SEL_CODE16);
+    CODE_AT(m, CODE, 0xff, 0x18);                                       /* call far [rax] */
+    CODE_AT(m, TARGET, 0x66, 0x9a, 0x10, 0x40, 1, 0, SEL_CODE64, 0x00); /* call far 64:target+10 */
+    set_desc(m, SEL_DATA16, descriptor(0x8000, 0xffff, 0x0092));
+    force_seg(m, SEG_SS, SEL_DATA16);
+    c->seg[SEG_SS].base = 0;
+    c->r[RAX] = DATA;
+    c->r[RSP] = UINT64_C(0x500011000);
+    step(m);
+    ck_assert_uint_eq(c->seg[SEG_CS].sel, SEL_CODE16);
+    ck_assert_uint_eq(get(m, 0x8000 + 0x0ff8, 4), CODE + 2);
+    ck_assert_uint_eq(c->r[RSP], 0x10ff8);
+    step(m);
+    ck_assert_uint_eq(c->seg[SEG_CS].sel, SEL_CODE64);
+    ck_assert_uint_eq(get(m, 0x10ff0, 4), TARGET + 8);
+    ck_assert_uint_eq(c->r[RSP], 0x10ff0);
+    finish(m);
+}
+END_TEST
+
 /* -- IRET -------------------------------------------------------------------------------------- */
 
 START_TEST(iret_to_level_3_sets_what_level_0_may)
@@ -513,6 +539,7 @@ int main(void)
     tcase_add_test(t, call_gate_refuses);
     tcase_add_test(t, bad_inner_stack_is_an_invalid_tss);
     tcase_add_test(t, call_gate_64);
+    tcase_add_test(t, call_between_64_bit_and_16_bit_code_uses_the_new_stack);
     tcase_add_test(t, iret_to_level_3_sets_what_level_0_may);
     tcase_add_test(t, iret_at_level_3_keeps_iopl_and_if);
     tcase_add_test(t, iret_to_v86_and_interrupt_back);
