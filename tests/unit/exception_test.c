@@ -322,6 +322,41 @@ START_TEST(ist_switches_at_the_same_level)
 }
 END_TEST
 
+/* SDM 3A table 6-7 */
+START_TEST(alignment_checks_know_wide_operands)
+{
+    static const struct {
+        uint8_t code[4];
+        unsigned alignment;
+    } cases[] = {
+        {{0xdb, 0x28}, 8},       /* fld tbyte [eax] */
+        {{0xdf, 0x30}, 8},       /* fbstp [eax] */
+        {{0xd9, 0x30}, 4},       /* fnstenv [eax] */
+        {{0x66, 0xdd, 0x30}, 2}, /* fnsave [eax], 16-bit */
+        {{0x0f, 0x01, 0x00}, 4}, /* sgdt [eax] */
+        {{0x0f, 0x10, 0x00}, 1}, /* movups xmm0, [eax] */
+    };
+    for (unsigned k = 0; k < sizeof(cases) / sizeof(cases[0]); k++) {
+        for (unsigned off = 0; off < 8; off++) {
+            struct fake_machine *m = world_create(NULL);
+            code_at(m, CODE, cases[k].code, sizeof(cases[k].code));
+            go_to_level(m, 3);
+            m->cpu.cr0 |= CR0_AM;
+            m->cpu.cr4 = CR4_OSFXSR;
+            m->cpu.r[RAX] = DATA + off;
+            eflags_set(&m->cpu, EFL_FIXED | EFL_AC);
+            if (off % cases[k].alignment != 0) {
+                step_faults(m, VEC_AC, 0);
+            } else {
+                step(m);
+                ck_assert_int_eq(at_handler(m), -1);
+            }
+            fake_machine_free(m);
+        }
+    }
+}
+END_TEST
+
 START_TEST(non_canonical_access_is_gp_or_ss)
 {
     struct fake_machine *m = world_create64();
@@ -595,6 +630,7 @@ int main(void)
     tcase_add_test(t, real_mode_interrupt);
     tcase_add_test(t, long_mode_aligns_the_stack_and_pushes_five);
     tcase_add_test(t, ist_switches_at_the_same_level);
+    tcase_add_test(t, alignment_checks_know_wide_operands);
     tcase_add_test(t, non_canonical_access_is_gp_or_ss);
     tcase_add_test(t, code_does_not_run_into_the_hole);
     tcase_add_test(t, single_step_traps_after_each_instruction);
