@@ -168,6 +168,9 @@ static bool ask(struct cpu *c, const struct insn *i, uint32_t types, struct desc
     return true;
 }
 
+/* Bits 16-19 are undefined (SDM 2A LAR); processors leave those of the limit in them. */
+#define LAR_MASK 0x00ffff00u
+
 OP_WIDTH(lar)
 {
     struct desc d;
@@ -175,7 +178,7 @@ OP_WIDTH(lar)
     if (!ask(c, i, c->mode & MODE_LMA ? LAR_TYPES64 : LAR_TYPES, &d, &ok))
         return false;
     if (ok)
-        reg_set(c, i->dst, w, d.raw >> 32 & (w == 1 ? 0xff00u : 0x00f0ff00u));
+        reg_set(c, i->dst, w, d.raw >> 32 & (w == 1 ? 0xff00u : LAR_MASK));
     return true;
 }
 

@@ -220,6 +220,10 @@ START_TEST(verr_verw_lar_lsl)
     ck_assert(flag_z(c));
     ck_assert_uint_eq(c->r[RCX], 0xfff);
     c->r[RIP] = CODE + 6;
+    c->r[RAX] = SEL_DATA0;
+    step(m); /* with the limit's upper bits, as processors have them */
+    ck_assert_uint_eq(c->r[RBX] & ~0x100u, 0xcf9200);
+    c->r[RIP] = CODE + 6;
     c->r[RAX] = 0;
     c->r[RBX] = 77;
     step(m);
