@@ -34,6 +34,7 @@ static uint64_t one_case(struct gen *g, struct cpu *c, enum code_size size, unsi
     if (!gen_sequence(g, r, size, row, 1, &q))
         return 0;
     gen_state(r, size, &s);
+    gen_segments(size, &s.seg);
     gen_first_memory(before);
     gen_memory(r, before, RW_PAGES * PAGE);
     memcpy(after, before, sizeof(after));
@@ -52,6 +53,7 @@ uint64_t golden_hash(struct gen *g, struct cpu *c, unsigned row, golden_check ch
     uint64_t hash = 0;
     char key[64] = {0};
     golden_key(&optab[row], key);
+    gen_narrow(g);
     for (unsigned size = 0; size < CODE_SIZES; size++) {
         struct rng r = {mix(size + 1, key, sizeof(key)), data_base((enum code_size)size)};
         if (!gen_has_row(g, (enum code_size)size, row))

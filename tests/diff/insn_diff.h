@@ -58,6 +58,10 @@ uint32_t gen_undefined(const struct op_row *row, uint32_t undefined);
 /* Does it read any of them? */
 bool gen_reads_undefined(const struct op_row *row, uint32_t undefined);
 
+/* From now on, do without what the recorded sequences do not have: FS and GS as prefixes, single
+ * steps. */
+void gen_narrow(struct gen *g);
+
 /* Can this row be encoded in code of this size, and be tested? */
 bool gen_has_row(const struct gen *g, enum code_size size, unsigned row);
 

@@ -7,13 +7,13 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "tests/diff/insn_diff.h"
+#include "tests/diff/insn_build.h"
 #include "tests/diff/insn_segs.h"
 
 struct gen {
     struct cpu *c;
     gen_avoid avoid;
-    bool together;
+    bool together, narrow;
     /* ModRM bytes that select a row, as bit sets; a row without ModRM has all of them. */
     uint8_t (*modrm[CODE_SIZES])[32];
     uint16_t *rows[CODE_SIZES]; /* rows that can be generated */
@@ -29,21 +29,15 @@ uint64_t rng_next(struct rng *r)
     return z ^ z >> 31;
 }
 
-static bool chance(struct rng *r, unsigned one_in)
-{
-    return rng_below(r, one_in) == 0;
-}
-
 /* -- Which rows -------------------------------------------------------------------------------- */
 
 static const struct {
     const char *why, *names;
 } left_out[] = {
-    {"enters the kernel", " SYSCALL SYSENTER SYSRET SYSEXIT INT INT1 INT3 INTO IRET IRETD IRETQ "},
+    {"enters the kernel", " SYSCALL SYSENTER SYSRET SYSEXIT "},
     {"reads a clock, a counter, random numbers or what the model is",
      " RDTSC RDTSCP RDPMC CPUID RDRAND RDSEED RDPID XGETBV XSETBV RDPKRU WRPKRU MONITOR MWAIT "},
-    {"uses the host's descriptor tables or segment bases",
-     " LAR LSL VERR VERW SLDT STR SGDT SIDT SMSW LDS LES LSS LFS LGS RDFSBASE WRFSBASE WRGSBASE "},
+    {"uses the host's descriptor tables", " SLDT STR SGDT SIDT SMSW "},
     {"holds fields that differ between models",
      " FXSAVE FXSAVE64 FXRSTOR FXRSTOR64 XSAVE XSAVE64 XSAVEOPT XSAVEOPT64 XRSTOR XRSTOR64 FNSTENV "
      "FNSAVE "},
@@ -60,22 +54,12 @@ const char *gen_left_out(const struct op_row *row)
     for (size_t k = 0; k < sizeof(left_out) / sizeof(left_out[0]); k++)
         if (strstr(left_out[k].names, name) != NULL)
             return left_out[k].why;
-    const char *o = row->operands;
     if (row->attr & ATTR_NOALIAS)
         return "undocumented alias, or what the instruction is without a feature";
-    if (strstr(o, "Ap") != NULL || strstr(o, "Mp") != NULL || strncmp(o, "Sw", 2) == 0 ||
-        (strcmp(row->name, "POP") == 0 && o[0] == 'S') ||
-        (strcmp(row->name, "RET") == 0 && row->opcode >= 0xca))
-        return "far transfer or segment load";
     return NULL;
 }
 
 /* -- Bytes ------------------------------------------------------------------------------------- */
-
-struct encoding {
-    uint8_t b[32];
-    unsigned modrm_at; /* also of the first byte behind the opcode where there is no ModRM */
-};
 
 static void put(struct encoding *e, unsigned *n, unsigned byte)
 {
@@ -101,14 +85,14 @@ static void put_vex(struct rng *r, const struct op_row *row, enum code_size size
     put(e, n, (unsigned)rng_below(r, 2) << 7 | vvvv << 3 | pp[row->prefix]);
 }
 
-static void put_prefixes(struct rng *r, const struct op_row *row, enum code_size size,
+static void put_prefixes(struct rng *r, const struct op_row *row, enum code_size size, bool narrow,
                          struct encoding *e, unsigned *n)
 {
-    static const uint8_t segments[] = {0x26, 0x2e, 0x36, 0x3e};
+    static const uint8_t segments[] = {0x26, 0x2e, 0x36, 0x3e, 0x64, 0x65};
     static const uint8_t mandatory[] = {
         [PFX_ANY] = 0, [PFX_NONE] = 0, [PFX_66] = 0x66, [PFX_F3] = 0xf3, [PFX_F2] = 0xf2};
     if (chance(r, 8))
-        put(e, n, segments[rng_below(r, 4)]);
+        put(e, n, segments[rng_below(r, narrow ? 4 : 6)]);
     if (chance(r, 8))
         put(e, n, 0x67);
     if (chance(r, 24))
@@ -137,13 +121,13 @@ static void put_opcode(struct rng *r, const struct op_row *row, struct encoding 
 }
 
 static void random_encoding(struct rng *r, const struct op_row *row, enum code_size size,
-                            struct encoding *e)
+                            bool narrow, struct encoding *e)
 {
     unsigned n = 0;
     if (row->map & MAP_VEX)
         put_vex(r, row, size, e, &n);
     else
-        put_prefixes(r, row, size, e, &n);
+        put_prefixes(r, row, size, narrow, e, &n);
     put_opcode(r, row, e, &n);
     while (n < sizeof(e->b))
         put(e, &n, (unsigned)rng_next(r));
@@ -157,7 +141,7 @@ static bool probe_modrm(struct gen *g, struct rng *r, const struct op_row *row, 
     for (unsigned tries = 0; tries < 12; tries++) {
         struct encoding e;
         struct insn i;
-        random_encoding(r, row, size, &e);
+        random_encoding(r, row, size, true, &e);
         e.b[e.modrm_at] = (uint8_t)modrm;
         if (decode(g->c, &i, e.b, sizeof(e.b)) == DECODE_OK && i.op == index)
             return true;
@@ -402,6 +386,9 @@ void gen_state(struct rng *r, enum code_size size, struct state *s)
 {
     memset(s, 0, sizeof(*s));
     gen_segments(size, &s->seg);
+    struct rng other = {r->s ^ UINT64_C(0x5851f42d4c957f2d), 0};
+    if (chance(&other, 2))
+        special_segments(&other, size, &s->seg);
     for (unsigned k = 0; k < (size == CODE_64 ? 16u : 8u); k++)
         s->r[k] = chance(r, 3) ? data_address(r) : integer_value(r);
     s->r[RSP] = DATA_LA - data_base(size) + PAGE + 512 + (rng_below(r, 64) << 3);
@@ -436,16 +423,7 @@ void gen_state(struct rng *r, enum code_size size, struct state *s)
 
 /* -- Sequences --------------------------------------------------------------------------------- */
 
-struct builder {
-    struct gen *g;
-    struct rng *r;
-    struct sequence *q;
-    unsigned mark; /* where the instruction's set-up starts */
-    bool together; /* let accesses go by the same register */
-    int base;      /* this one; -1: none yet */
-};
-
-static void emit(struct builder *b, const void *p, unsigned n)
+void emit(struct builder *b, const void *p, unsigned n)
 {
     if (b->q->len + n <= sizeof(b->q->code))
         memcpy(b->q->code + b->q->len, p, n);
@@ -458,8 +436,7 @@ static unsigned mov_length(enum code_size size)
     return size == CODE_64 ? 10 : size == CODE_32 ? 5 : 6;
 }
 
-/* MOV reg, imm of 8 bytes in 64-bit code, else of 4. */
-static void emit_mov(struct builder *b, unsigned reg, uint64_t v)
+void emit_mov(struct builder *b, unsigned reg, uint64_t v)
 {
     uint8_t code[10] = {(uint8_t)(b->q->size == CODE_64 ? 0x48 | (reg >= 8) : 0x66),
                         (uint8_t)(0xb8 | (reg & 7))};
@@ -536,7 +513,7 @@ static bool point_memory(struct builder *b, const struct insn *i, struct encodin
     return true;
 }
 
-static bool is_named(const struct op_row *row, const char *name)
+bool is_named(const struct op_row *row, const char *name)
 {
     return strncmp(row->name, name, strlen(name)) == 0;
 }
@@ -576,7 +553,8 @@ static void point_implicit(struct builder *b, const struct op_row *row, const st
 /* Encodings whose result is undefined. */
 static bool is_undefined(struct builder *b, const struct op_row *row, const struct insn *i)
 {
-    bool branch = is_named(row, "CALL") || is_named(row, "RET") || is_named(row, "JMP");
+    bool branch = special_find(row) == NULL &&
+                  (is_named(row, "CALL") || is_named(row, "RET") || is_named(row, "JMP"));
     /* A random 16-bit target could be in the middle of the sequence. */
     if (branch && b->q->size == CODE_16 && (i->mem || is_named(row, "RET")))
         return true;
@@ -590,6 +568,13 @@ static bool is_undefined(struct builder *b, const struct op_row *row, const stru
         emit_mov(b, RCX, rng_below(b->r, 17));
     }
     return false;
+}
+
+/* What stands behind such an instruction would never run. */
+static bool ends_in_handler(const struct op_row *row)
+{
+    return strcmp(row->name, "INT") == 0 || strcmp(row->name, "INT1") == 0 ||
+           strcmp(row->name, "INT3") == 0;
 }
 
 /* Which flags of q->undefined change: EFLAGS bits from FL_*. */
@@ -613,11 +598,11 @@ bool gen_reads_undefined(const struct op_row *row, uint32_t undefined)
 }
 
 static void patch_branch(struct builder *b, const struct op_row *row, const struct insn *i,
-                         struct encoding *e, unsigned *skip)
+                         struct encoding *e)
 {
     if (row->operands[0] != 'J')
         return;
-    uint32_t d = *skip = (unsigned)rng_below(b->r, 4);
+    uint32_t d = b->skip = (unsigned)rng_below(b->r, 4);
     unsigned n = row->operands[1] == 'b' ? 1 : i->osz == 1 ? 2 : 4;
     memcpy(e->b + i->len - n, &d, n);
 }
@@ -631,8 +616,8 @@ static void prefer_base(struct builder *b, struct encoding *e)
         e->b[e->modrm_at] = (uint8_t)((m & 0xf8) | rm);
 }
 
-/* Append one instruction from the row; false: this encoding does not do, and nothing was appended.
- */
+/* Append one instruction from the row; false: this encoding does not do, and what was appended is
+ * to be dropped. */
 static bool try_append(struct builder *b, unsigned index, bool last)
 {
     static const uint8_t breakpoints[4] = {0xcc, 0xcc, 0xcc, 0xcc};
@@ -641,36 +626,45 @@ static bool try_append(struct builder *b, unsigned index, bool last)
     struct encoding e;
     struct insn i;
     uint8_t modrm;
-    unsigned skip = 0, mark = q->len;
-    random_encoding(b->r, row, q->size, &e);
+    const struct special *special = special_find(row);
+    uint64_t target = 0;
+    b->skip = 0;
+    b->last = last;
+    random_encoding(b->r, row, q->size, b->narrow, &e);
     if (pick_modrm(b->g, b->r, q->size, index, &modrm))
         e.b[e.modrm_at] = modrm;
     if (b->together && b->base >= 0)
         prefer_base(b, &e);
     if (decode(b->g->c, &i, e.b, sizeof(e.b)) != DECODE_OK || i.op != index)
         return false;
+    if (!last && ends_in_handler(row))
+        return false;
     if (b->g->avoid != NULL && b->g->avoid(&(struct gen_choice){row, &i, e.b, q->size, last}))
         return false;
     if (gen_reads_undefined(row, q->undefined) || is_undefined(b, row, &i))
         return false;
     point_implicit(b, row, &i);
-    if (strchr(row->operands, 'O') != NULL) {
-        uint64_t target = data_address(b->r);
-        memcpy(e.b + e.modrm_at, &target, i.asz == 3 ? 8 : i.asz == 2 ? 4 : 2);
-    } else if (i.mem && !point_memory(b, &i, &e, data_address(b->r))) {
-        q->len = mark;
+    if (strchr(row->operands, 'O') != NULL || i.mem)
+        target = data_address(b->r);
+    if (special != NULL && !special_prepare(b, special, row, &i, &e, target))
         return false;
-    }
-    patch_branch(b, row, &i, &e, &skip);
+    if (strchr(row->operands, 'O') != NULL)
+        memcpy(e.b + e.modrm_at, &target, i.asz == 3 ? 8 : i.asz == 2 ? 4 : 2);
+    else if (i.mem && !point_memory(b, &i, &e, target))
+        return false;
+    patch_branch(b, row, &i, &e);
+    if (!b->narrow && q->undefined == 0 && i.opc != 0xff && chance(b->r, 24))
+        special_flags(b); /* where no register points behind the instruction, as CALL's may */
+    special_finish(b, &i, &e);
     q->insn[q->count].row = (uint16_t)index;
     q->insn[q->count].at = (uint8_t)q->len;
     q->insn[q->count].len = i.len;
     emit(b, e.b, i.len);
-    emit(b, breakpoints, skip);
-    if (q->len > sizeof(q->code)) {
-        q->len = mark;
+    emit(b, breakpoints, b->skip);
+    if (special != NULL)
+        special_follow(b, special, row, &i);
+    if (q->len > sizeof(q->code))
         return false;
-    }
     q->count++;
     q->undefined = gen_undefined(row, q->undefined);
     return true;
@@ -712,10 +706,15 @@ void gen_set(struct gen *g, gen_avoid avoid, bool together)
     g->together = together;
 }
 
+void gen_narrow(struct gen *g)
+{
+    g->narrow = true;
+}
+
 bool gen_sequence(struct gen *g, struct rng *r, enum code_size size, unsigned row, unsigned count,
                   struct sequence *out)
 {
-    struct builder b = {.g = g, .r = r, .q = out, .base = -1};
+    struct builder b = {.g = g, .r = r, .q = out, .base = -1, .narrow = g->narrow};
     memset(out, 0, sizeof(*out));
     out->size = size;
     guest_set_mode(g->c, size);

@@ -130,6 +130,14 @@ static void leave(ucontext_t *u)
 
 /* -- Signals ----------------------------------------------------------------------------------- */
 
+/* Flags of the sequence that the handler would have, and leave to the next sequence: AC, NT, ID. */
+INLINE void clear_flags(void)
+{
+    __asm__ volatile("lea -128(%%rsp), %%rsp; pushfq; andl $0xffdbbfff, (%%rsp); popfq; "
+                     "lea 128(%%rsp), %%rsp" ::
+                         : "cc", "memory");
+}
+
 static void handle(int sig, void *context)
 {
     if (host.s == NULL) {
@@ -146,6 +154,7 @@ static void handle(int sig, void *context)
 __attribute__((no_stack_protector)) static void on_signal(int sig, siginfo_t *info, void *context)
 {
     (void)info;
+    clear_flags();
     bool in_sequence = host.s != NULL && !host.entering;
     if (in_sequence) {
         save_segments(&host.s->seg);

@@ -11,8 +11,16 @@
 #include <string.h>
 
 #include "tests/diff/insn_maker.h"
+#include "tests/diff/insn_segs.h"
 
-enum { MASK_X87 = 1, MASK_FAULT = 2, MASK_STRING = 4, MASK_NAN32 = 8, MASK_NAN64 = 16 };
+enum {
+    MASK_X87 = 1,
+    MASK_FAULT = 2,
+    MASK_STRING = 4,
+    MASK_NAN32 = 8,
+    MASK_NAN64 = 16,
+    MASK_RIP = 32
+};
 
 #define AMD_MXCSR_MM 0x20000u
 
@@ -59,6 +67,11 @@ static bool is_loop_rep(const struct gen_choice *o)
 {
     static const char *const names[] = {"LOOPE", "LOOPNE"};
     return IS_ONE_OF(o->row, names) && (has_prefix(o->code, 0xf2) || has_prefix(o->code, 0xf3));
+}
+
+static bool is_pointer80(const struct gen_choice *o)
+{
+    return strstr(o->row->operands, "Mp") != NULL && o->insn->prefix & INSN_REXW;
 }
 
 static bool is_string32(const struct op_row *row, const uint8_t *code, enum code_size size)
@@ -185,6 +198,40 @@ static bool is_last(const struct sequence *q, const char *name)
     return strcmp(optab[q->insn[q->count - 1].row].name, name) == 0;
 }
 
+static bool ended_in_int1(const struct sequence *q, const struct state *host,
+                          const struct state *guest)
+{
+    return is_last(q, "INT1") && host->vec == VEC_DB && guest->vec == VEC_DB;
+}
+
+/* MOVs of 16 bytes that need not be aligned. */
+static bool ended_in_unaligned(const struct sequence *q, const struct state *host,
+                               const struct state *guest)
+{
+    static const char *const names[] = {"MOVUPS",    "MOVUPD",    "MOVDQU",    "LDDQU",
+                                        "PCMPESTRM", "PCMPESTRI", "PCMPISTRM", "PCMPISTRI"};
+    int k = ended_at(q, host);
+    (void)guest;
+    return k >= 0 && host->vec == VEC_AC && IS_ONE_OF(&optab[q->insn[k].row], names);
+}
+
+static bool ended_in_far_return(const struct sequence *q, const struct state *host,
+                                const struct state *guest)
+{
+    const struct op_row *row = both_faulted(q, host, guest);
+    return row != NULL && strcmp(row->name, "RET") == 0 && row->opcode >= 0xca &&
+           host->vec != VEC_GP && guest->vec == VEC_GP;
+}
+
+static bool ended_in_iret(const struct sequence *q, const struct state *host,
+                          const struct state *guest)
+{
+    static const char *const names[] = {"IRET", "IRETD", "IRETQ"};
+    const struct op_row *row = both_faulted(q, host, guest);
+    return row != NULL && IS_ONE_OF(row, names) && q->size == CODE_64 && host->vec == VEC_GP &&
+           host->err == 0;
+}
+
 static bool ended_in_dpps(const struct sequence *q, const struct state *host,
                           const struct state *guest)
 {
@@ -203,11 +250,21 @@ const struct maker_rule maker_rules[] = {
     {"near branches with a 66h prefix in 64-bit code", "ignore the prefix (SDM 2D A.2.5, f64)",
      "truncate RIP to 16 bits (APM 3, CALL, Jcc, JMP, LOOPcc, RET)", is_branch16, NULL, 0},
     {"PAUSE with REX.B", "is PAUSE (found)", "is XCHG r8,rAX (APM 3, XCHG)", is_pause_r8, NULL, 0},
+    {"JMP, CALL, LSS, LFS, LGS with REX.W", "take an offset of 64 bits (SDM 2A JMP, CALL, LDS)",
+     "ignore REX.W (APM 3, JMP (Far), CALL (Far), LFS)", is_pointer80, NULL, 0},
     {"LOOPE, LOOPNE with REPE or REPNE", "ignore the prefix (found; reserved, SDM 2A 2.1.1)",
      "the prefix says which flag ends the loop (found; reserved, APM 3 1.2.6)", is_loop_rep, NULL,
      0},
     {"PUSH of a segment register, 32 bits", "writes 16 bits (SDM 2B PUSH)",
      "zero-extends to 32 bits (found; SDM 2B PUSH has both)", is_push_sreg32, NULL, 0},
+    {"MOVUPS, MOVUPD, MOVDQU, LDDQU, PCMPxSTRx with alignment checks",
+     "no #AC (varies, SDM 2A table 2-21)", "#AC (found)", NULL, ended_in_unaligned, 0},
+    {"far RET to an inner level, its stack pointer faults", "#GP (SDM 2B RET)",
+     "the fault of the access (found)", NULL, ended_in_far_return, MASK_FAULT},
+    {"IRET in 64-bit code, neither SS nor RIP is allowed", "#GP(SS) (SDM 2A IRET)",
+     "#GP(0) (found)", NULL, ended_in_iret, MASK_FAULT},
+    {"INT1 in a virtual machine", "leads behind it (SDM 2A INT n)", "leads to it (found)", NULL,
+     ended_in_int1, MASK_RIP},
     {"DPPS of several NaNs", "elements differ in which NaN they get (found)",
      "all elements get the same one (found; SDM 2A and APM 4, DPPS, do not say)",
      is_early_dot_product, ended_in_dpps, MASK_NAN32},
@@ -269,6 +326,8 @@ static void mask_state(struct state *s, unsigned mask)
     }
     if (mask & MASK_FAULT)
         s->vec = s->err = 0, s->cr2 = 0;
+    if (mask & MASK_RIP)
+        s->rip = 0;
     if (mask & MASK_STRING) {
         s->r[RCX] = (uint32_t)s->r[RCX];
         s->r[RSI] = (uint32_t)s->r[RSI];

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "tests/diff/insn_diff.h"
+#include "tests/diff/insn_segs.h"
 
 /* The flags that were undefined where a sequence ended early. */
 static void undefined_until(struct sequence *q, const struct state *s)
@@ -35,6 +36,10 @@ void normalise(struct sequence *q, struct state *s)
         memset(s->fx.xmm[8], 0, 128);
     }
     normalise_segments(&s->seg);
+    /* SDM 1 3.4.1.1: the upper halves are undefined after 64-bit code. */
+    if (q->size == CODE_64 && s->seg.sel[SEG_CS] != USER_CS)
+        for (unsigned k = 0; k < 8; k++)
+            s->r[k] = (uint32_t)s->r[k];
     if (s->vec != VEC_PF)
         s->cr2 = 0;
     else if (s->cr2 >= UINT64_C(0x7f0000000000))

@@ -18,7 +18,7 @@ static uint64_t system_la(const struct cpu *c)
 static void put_vector(const struct cpu *c, uint8_t *idt, enum guest_system system, unsigned vec)
 {
     uint64_t to = system_la(c) + AT_HLT + vec;
-    uint64_t type = vec == VEC_BP ? 0xee00 : 0x8e00;
+    uint64_t type = vec == VEC_BP || vec == VEC_OF ? 0xee00 : 0x8e00;
     uint64_t low = (to & 0xffff) | KERNEL_CS << 16 | (type | (to >> 16 & 0xffff) << 16) << 32;
     uint64_t high = to >> 32;
 
