@@ -20,6 +20,7 @@ image:
 %include "tables.asm"
 %include "loader.asm"
 %include "roms.asm"
+%include "wake.asm"
 %include "pnp.asm"
 %include "pmm.asm"
 %include "boot.asm"

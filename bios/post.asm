@@ -50,12 +50,13 @@ post:
 ; keep them.
 in_ram: db      0
 
-; Shutdown codes that continue at [40:67], and a byte that is not zero.
+; Shutdown codes with which no POST follows, and a byte that is not zero.
 post_resumes:
-        db      0x05, 1, 0x0a, 1, 0x09, 1, 0x0c, 1, 0x0d, 1
+        db      0x05, 1, 0x0a, 1, 0x09, 1, 0x0c, 1, 0x0d, 1, 0xfe, 1
         dw      0
 
-; BL has the shutdown code: 5 with an end of interrupt, 9 for INT 15h AH=87h, C to IRET, D to RETF.
+; BL has the shutdown code: FE ends a sleep, the others go on at [40:67]; 5 with an end of interrupt,
+; 9 for INT 15h AH=87h, C to IRET, D to RETF.
 resume:
         test    bh, bh
         jnz     .there
@@ -75,7 +76,9 @@ resume:
         mov     sp, .pics
         jmp     pic_set_up
 .pics:  jmp     BIOS_SEG:.there
-.there: xor     ax, ax
+.there: cmp     bl, 0xfe
+        je      wake
+        xor     ax, ax
         mov     es, ax
         mov     ax, BDA_SEG
         mov     ds, ax

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* The DSDT: what a guest cannot find by probing (ACPI 6.4, chapters 5 and 6). Sleep state S5, the
- * PCI root with its windows, interrupt links over the PIIX3's route control registers, the ISA
- * devices. The term that each function writes stands above it as ASL. */
+/* The DSDT: what a guest cannot find by probing (ACPI 6.4, chapters 5 and 6). Sleep states S3 and
+ * S5, the PCI root with its windows, interrupt links over the PIIX3's route control registers, the
+ * ISA devices. The term that each function writes stands above it as ASL. */
 #include "devices/acpi_pm.h"
 #include "devices/acpi_tables.h"
 #include "devices/aml.h"
@@ -18,15 +18,15 @@
 static const char *const link_names[PINS] = {"LNKA", "LNKB", "LNKC", "LNKD"};
 static const char *const pirq_names[PINS] = {"PRQ0", "PRQ1", "PRQ2", "PRQ3"};
 
-/* Name (_S5, Package () {type, type, 0, 0}): values for PM1a and PM1b */
-static void sleep_states(struct blob *b)
+/* Name (_Sx, Package () {type, type, 0, 0}): values for PM1a and PM1b */
+static void sleep_state(struct blob *b, const char *name, unsigned type)
 {
     size_t pkg;
 
-    aml_name(b, "\\_S5");
+    aml_name(b, name);
     pkg = aml_package(b, 4);
-    aml_int(b, ACPI_PM_SLP_S5);
-    aml_int(b, ACPI_PM_SLP_S5);
+    aml_int(b, type);
+    aml_int(b, type);
     aml_int(b, 0);
     aml_int(b, 0);
     aml_end(b, pkg);
@@ -300,7 +300,8 @@ void acpi_dsdt_build(struct vm *vm, struct blob *b)
 {
     size_t scope;
 
-    sleep_states(b);
+    sleep_state(b, "\\_S3", ACPI_PM_SLP_S3);
+    sleep_state(b, "\\_S5", ACPI_PM_SLP_S5);
     scope = aml_scope(b, "\\_SB");
     processors(vm, b);
     pci_root(vm, b);

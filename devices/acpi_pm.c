@@ -5,16 +5,19 @@
  *
  * The 24-bit timer is computed from the clock. Its status bit comes when bit 23 changes, which is
  * looked at when the status is read; a clock timer waits for that only while it can interrupt.
- * Sleep type 0 powers off, and so does 2 (sleep to disk), once the guest has saved itself. ACPI is
+ * Sleep type 0 powers off, and so does 2 (sleep to disk), once the guest has saved itself. Type 1
+ * stops the processor until the power button or the real-time clock wakes the machine by a reset,
+ * of which firmware learns from WAK_STS and, as in QEMU, from the CMOS's shutdown code. ACPI is
  * switched on and off by bytes written to SMI_CMD, as if the firmware's SMI handler had done it;
  * DEVACTB reads as if that handler were in place, so that firmware does not wait for system
- * management mode, which the processor lacks. Left out: SMBus, device monitors, suspend to RAM. */
+ * management mode, which the processor lacks. Left out: SMBus, device monitors. */
 #include "devices/acpi_pm.h"
 
 #include <string.h>
 
 #include "devices/isa.h"
 #include "devices/pci.h"
+#include "devices/rtc.h"
 #include "vmm/vm.h"
 
 #define PM_PORTS   64
@@ -26,8 +29,9 @@
 #define STS_GBL    0x0020u
 #define STS_PWRBTN 0x0100u
 #define STS_RTC    0x0400u
+#define STS_WAK    0x8000u
 #define STS_EVENTS (STS_TMR | STS_GBL | STS_PWRBTN | STS_RTC)
-#define STS_ALL    (STS_EVENTS | 0x8011u)
+#define STS_ALL    (STS_EVENTS | STS_WAK | 0x0011u)
 #define EN_ALL     STS_EVENTS
 
 #define CNT_SCI_EN   0x0001u
@@ -40,6 +44,8 @@ struct acpi_pm {
     uint16_t sts, en, cnt;
     uint16_t gpe_sts, gpe_en;
     uint8_t apm[2];  /* SMI_CMD and the scratch byte behind it */
+    bool sleeps;     /* until something wakes it ... */
+    bool wakes;      /* ... by a reset that has not come yet */
     uint64_t toggle; /* count at which the timer's status bit comes */
     uint64_t base;   /* where the ports are claimed; 0: nowhere */
     struct timer timer;
@@ -82,27 +88,63 @@ static void next_toggle(struct acpi_pm *s)
     s->toggle = (pm_count(s) / TMR_TOGGLE + 1) * TMR_TOGGLE;
 }
 
-void acpi_pm_power_button(struct vm *vm)
+/* -- Sleeping and waking ----------------------------------------------------------------------- */
+
+#define SHUTDOWN_WAKE 0xfe
+
+static void wake_by(struct acpi_pm *s, uint16_t events)
 {
-    struct acpi_pm *s = (struct acpi_pm *)device_find(vm, &acpi_pm_class, 0);
-
-    if (s == NULL)
+    if (!s->sleeps || (s->sts & events) == 0)
         return;
-    s->sts |= STS_PWRBTN;
-    update(s);
+    s->sleeps = false;
+    s->wakes = true;
+    vm_wake(vm_of(s));
 }
-
-/* -- Power management ports -------------------------------------------------------------------- */
 
 static void sleep_now(struct acpi_pm *s)
 {
     unsigned type = s->cnt >> CNT_SLP_TYP & 7;
 
-    if (type == ACPI_PM_SLP_S5 || type == 2)
+    if (type == ACPI_PM_SLP_S5 || type == 2) {
         vm_request_shutdown(vm_of(s));
-    else
+    } else if (type == ACPI_PM_SLP_S3) {
+        s->sleeps = true;
+        vm_suspend(vm_of(s));
+        wake_by(s, s->en & (STS_PWRBTN | STS_RTC));
+    } else {
         vm_log(vm_of(s), LOG_UNIMP, "acpi_pm: sleep type %u", type);
+    }
 }
+
+static void event(struct vm *vm, uint16_t sts, bool always_wakes)
+{
+    struct acpi_pm *s = (struct acpi_pm *)device_find(vm, &acpi_pm_class, 0);
+
+    if (s == NULL)
+        return;
+    s->sts |= sts;
+    update(s);
+    wake_by(s, always_wakes ? sts : s->en & sts);
+}
+
+void acpi_pm_power_button(struct vm *vm)
+{
+    event(vm, STS_PWRBTN, true);
+}
+
+void acpi_pm_rtc_alarm(struct vm *vm)
+{
+    event(vm, STS_RTC, false);
+}
+
+bool acpi_pm_has_woken(struct vm *vm)
+{
+    struct acpi_pm *s = (struct acpi_pm *)device_find(vm, &acpi_pm_class, 0);
+
+    return s != NULL && (s->sts & STS_WAK) != 0;
+}
+
+/* -- Power management ports -------------------------------------------------------------------- */
 
 /* The 32 bits at an aligned offset. */
 static uint32_t pm_read32(struct acpi_pm *s, uint32_t off)
@@ -236,8 +278,15 @@ static void reset(struct device *d)
     s->pci.config[0x63] = 0x60;
     s->pci.config[0x67] = (cfg->serial[0] != NULL ? 0x08 : 0) | (cfg->serial[1] != NULL ? 0x90 : 0);
     s->pci.config[0x90] = 0x01;
-    s->sts = s->en = s->cnt = s->gpe_sts = s->gpe_en = 0;
+    s->cnt = s->gpe_sts = s->gpe_en = 0;
     s->apm[0] = s->apm[1] = 0;
+    if (s->wakes) { /* what says who woke it is kept powered */
+        s->sts |= STS_WAK;
+        rtc_set_cmos(d->vm, RTC_SHUTDOWN, SHUTDOWN_WAKE);
+    } else {
+        s->sts = s->en = 0;
+    }
+    s->sleeps = s->wakes = false;
     next_toggle(s);
     map_ports(s);
     update(s);
@@ -254,6 +303,10 @@ static void loaded(struct device *d)
         next_toggle(s);
     pci_device_loaded(&s->pci);
     map_ports(s);
+    if (s->sleeps || s->wakes)
+        vm_suspend(d->vm);
+    if (s->wakes)
+        vm_wake(d->vm);
     update(s);
 }
 
@@ -301,6 +354,8 @@ static const struct field acpi_pm_fields[] = {
     FIELD(struct acpi_pm, gpe_sts),
     FIELD(struct acpi_pm, gpe_en),
     FIELD_ARRAY(struct acpi_pm, apm),
+    FIELD(struct acpi_pm, sleeps),
+    FIELD(struct acpi_pm, wakes),
     FIELD(struct acpi_pm, toggle),
     UNSAVED(struct acpi_pm, base),
     FIELD_TIMER(struct acpi_pm, timer),

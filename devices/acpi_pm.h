@@ -3,6 +3,8 @@
 #ifndef DEVICES_ACPI_PM_H
 #define DEVICES_ACPI_PM_H
 
+#include <stdbool.h>
+
 #include "vmm/device.h"
 
 #define ACPI_PM_DEVFN 0x0b
@@ -17,6 +19,7 @@
 #define ACPI_PM_GPE     0xafe0
 #define ACPI_PM_GPE_LEN 4
 #define ACPI_PM_SLP_S5  0 /* SLP_TYP */
+#define ACPI_PM_SLP_S3  1
 /* Offsets from PMBA. */
 #define ACPI_PM1_EVT 0x00
 #define ACPI_PM1_CNT 0x04
@@ -26,5 +29,11 @@ extern const struct device_class acpi_pm_class;
 
 /* Somebody pressed the power button; machine lock held. */
 void acpi_pm_power_button(struct vm *vm);
+
+/* The real-time clock asserts its interrupt; machine lock held. */
+void acpi_pm_rtc_alarm(struct vm *vm);
+
+/* After a reset, machine lock held: it was the end of a sleep, and memory is as it was left. */
+bool acpi_pm_has_woken(struct vm *vm);
 
 #endif

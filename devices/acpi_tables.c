@@ -20,7 +20,6 @@
 #define FADT_WBINVD     0x0001u
 #define FADT_PROC_C1    0x0004u
 #define FADT_SLP_BUTTON 0x0020u /* none in the fixed registers */
-#define FADT_FIX_RTC    0x0040u /* nor the RTC's wake-up */
 #define FADT_RESET_REG  0x0400u
 #define FADT_PM_TIMER   0x8000u /* the timer to trust */
 
@@ -96,16 +95,14 @@ static void gas(struct blob *b, uint8_t space, uint8_t bits, uint64_t addr)
 static uint32_t build_facs(struct tables *t)
 {
     struct blob *b = t->b;
-    size_t at;
 
-    blob_align(b, 64);
-    at = b->len;
+    blob_zero(b, ACPI_FACS_AT - b->len);
     blob_text(b, "FACS", 4, 0);
     blob_u32(b, 64);
     blob_zero(b, 24);
     blob_u8(b, 1); /* version */
     blob_zero(b, 31);
-    return t->base + (uint32_t)at;
+    return t->base + ACPI_FACS_AT;
 }
 
 static uint32_t build_dsdt(struct vm *vm, struct tables *t)
@@ -153,8 +150,7 @@ static void fadt_legacy(struct tables *t, uint32_t facs, uint32_t dsdt)
     blob_u8(b, 0x32);   /* century in the CMOS */
     blob_u16(b, 0x003); /* legacy devices, 8042 */
     blob_u8(b, 0);
-    blob_u32(b, FADT_WBINVD | FADT_PROC_C1 | FADT_SLP_BUTTON | FADT_FIX_RTC | FADT_RESET_REG |
-                    FADT_PM_TIMER);
+    blob_u32(b, FADT_WBINVD | FADT_PROC_C1 | FADT_SLP_BUTTON | FADT_RESET_REG | FADT_PM_TIMER);
 }
 
 static void build_fadt(struct tables *t, uint32_t facs, uint32_t dsdt)

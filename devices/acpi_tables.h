@@ -24,6 +24,7 @@ struct acpi_fixups {
 /* All tables, for loading at guest address `base` (a multiple of 64, below 4 GiB); the RSDP comes
  * first. The caller frees the blob. `fixups` may be NULL; it leaves the RSDP out. 0 or -ENOMEM. */
 int acpi_tables_build(struct vm *vm, uint32_t base, struct blob *out, struct acpi_fixups *fixups);
+#define ACPI_FACS_AT   64 /* from `base`; the waking vector is 12 bytes on */
 #define ACPI_RSDP_LEN  36
 #define ACPI_RSDP_RSDT 16 /* addresses in it, of 4 and 8 bytes */
 #define ACPI_RSDP_XSDT 24

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* -kernel, -initrd, -append: reads the files once, recognises the kernel's format, and loads it at
- * each reset. What a BIOS leaves in low memory (tables, data area) is put there too. */
+ * each reset but those that end a sleep. What a BIOS leaves in low memory (tables, data area) is
+ * put there too. */
 #include "devices/boot.h"
 
 #include <errno.h>
@@ -8,6 +9,7 @@
 #include <string.h>
 
 #include "cpu/cpu.h"
+#include "devices/acpi_pm.h"
 #include "devices/firmware.h"
 #include "devices/post.h"
 
@@ -147,6 +149,8 @@ static void boot_reset(struct device *d)
 {
     struct boot *b = (struct boot *)d;
     if (b->load == NULL)
+        return;
+    if (!b->by_bios && acpi_pm_has_woken(d->vm) && post_resume(d->vm))
         return;
     int err = b->by_bios ? 0 : post_run(d->vm);
     if (err == 0)

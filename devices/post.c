@@ -288,14 +288,36 @@ static int write_tables(struct vm *vm)
     return err;
 }
 
-int post_run(struct vm *vm)
+static void set_up_chips(struct vm *vm)
 {
     set_up_memory_types(vm_cpu(vm, 0));
     open_shadow_ram(vm);
     set_up_pci(vm);
     set_up_pics(vm);
+}
+
+int post_run(struct vm *vm)
+{
+    set_up_chips(vm);
     if (!write_data_areas(vm))
         return vm_fail(vm, -EFAULT, "no RAM for the BIOS data areas");
     int err = write_tables(vm);
     return err != 0 ? err : write_vectors(vm);
+}
+
+bool post_resume(struct vm *vm)
+{
+    uint32_t vector = 0;
+    struct cpu *c = vm_cpu(vm, 0);
+
+    set_up_chips(vm);
+    rtc_set_cmos(vm, RTC_SHUTDOWN, 0);
+    if (!dma_read(vm, ACPI_AT + ACPI_FACS_AT + 12, &vector, sizeof(vector)) || vector == 0 ||
+        vector >> 20 != 0)
+        return false;
+    c->seg[SEG_CS].sel = (uint16_t)(vector >> 4);
+    c->seg[SEG_CS].base = c->seg[SEG_CS].desc_base = vector & ~UINT32_C(15);
+    c->r[RIP] = vector & 15;
+    cpu_set_a20(c, true);
+    return true;
 }

@@ -3,6 +3,7 @@
 #ifndef DEVICES_POST_H
 #define DEVICES_POST_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 struct vm;
@@ -15,5 +16,9 @@ extern const uint8_t firmware_pci_routes[4];
  * vectors, BIOS data area, ACPI, MP and SMBIOS tables in place below 1 MiB. Call it after the reset
  * of all devices, machine lock held. 0, or -errno with the text in vm_error(). */
 int post_run(struct vm *vm);
+
+/* After the end of a sleep: the same chips, and the processor is where the guest wants to wake, in
+ * real mode (ACPI 6.4, 16.3.2). False: it has not said where. */
+bool post_resume(struct vm *vm);
 
 #endif

@@ -11,6 +11,7 @@
 
 #include <string.h>
 
+#include "devices/acpi_pm.h"
 #include "devices/isa.h"
 #include "vmm/vm.h"
 
@@ -214,6 +215,8 @@ static void update_irq(struct rtc *s)
 {
     bool level = (s->cmos[RTC_C] & s->cmos[RTC_B] & RTC_B_ENABLES) != 0;
 
+    if (level && !(s->cmos[RTC_C] & RTC_C_IRQF))
+        acpi_pm_rtc_alarm(s->dev.vm);
     s->cmos[RTC_C] = (s->cmos[RTC_C] & (uint8_t)~RTC_C_IRQF) | (level ? RTC_C_IRQF : 0);
     irq_set(&s->irq8, level && !s->inhibited);
 }

@@ -10,6 +10,7 @@
 
 extern const struct device_class rtc_class;
 
+#define RTC_SHUTDOWN  0x0f /* CMOS memory: why firmware finds itself started */
 #define RTC_EQUIPMENT 0x14 /* CMOS memory: what the BIOS's data area says at 410, too */
 
 /* Bytes of the CMOS memory that firmware reads (drive types, boot order, ...); index 0x0e..0x7f. A

@@ -34,9 +34,10 @@ static bool drives_wait(struct vm *vm)
 static void status(struct session *s, const struct monitor_arg *args)
 {
     const char *paused = drives_wait(s->vm) ? "paused (io-error)" : "paused";
+    const char *running = vm_is_suspended(s->vm) ? "paused (suspended)" : "running";
 
     (void)args;
-    say(s, "VM status: %s\n", vm_is_paused(s->vm) ? paused : "running");
+    say(s, "VM status: %s\n", vm_is_paused(s->vm) ? paused : running);
 }
 
 static void name(struct session *s, const struct monitor_arg *args)

@@ -266,6 +266,8 @@ static bool serve(struct vcpu *v, enum vm_end *end)
     if (req & REQ_CATCH_UP)
         catch_up(v);
     vcpu_work(v);
+    if ((req & REQ_WAKE) && vm_is_suspended(vm))
+        vm_reset_locked(vm);
     if (req & REQ_ERROR)
         *end = VM_END_ERROR;
     else if (req & REQ_QUIT)
@@ -316,7 +318,7 @@ enum vm_end vcpu_loop(struct vcpu *v)
             return end;
         paused = atomic_load(&v->vm->paused);
         follow_pause(v->vm, paused);
-        if (paused) {
+        if (paused || vm_is_suspended(v->vm)) {
             vcpu_sleep(v, false);
             continue;
         }

@@ -149,6 +149,7 @@ void vm_destroy(struct vm *vm)
 void vm_reset_locked(struct vm *vm)
 {
     vm_log(vm, LOG_RESET, "reset");
+    atomic_store(&vm->suspended, false);
     for (unsigned i = 0; i < VM_MAX_CPUS; i++) {
         if (vm->cpu[i] != NULL)
             vcpu_reset(vm->cpu[i]);
@@ -211,6 +212,22 @@ bool vm_is_paused(const struct vm *vm)
 void vm_request_reset(struct vm *vm)
 {
     vcpu_request(vm->cpu[0], REQ_RESET);
+}
+
+void vm_suspend(struct vm *vm)
+{
+    atomic_store(&vm->suspended, true);
+    vcpu_request(vm->cpu[0], REQ_LOOK);
+}
+
+void vm_wake(struct vm *vm)
+{
+    vcpu_request(vm->cpu[0], REQ_WAKE);
+}
+
+bool vm_is_suspended(const struct vm *vm)
+{
+    return atomic_load(&vm->suspended);
 }
 
 void vm_request_shutdown(struct vm *vm)

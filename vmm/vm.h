@@ -115,6 +115,12 @@ bool vm_is_paused(const struct vm *vm);
 void vm_request_reset(struct vm *vm);
 void vm_request_shutdown(struct vm *vm);
 void vm_request_debug_exit(struct vm *vm, int code);
+/* The machine sleeps with its memory kept: no processor runs, but time goes on for devices, until a
+ * reset; vm_wake() asks for one that is not the guest's own (-no-reboot does not end the VM).
+ * Machine lock held. */
+void vm_suspend(struct vm *vm);
+void vm_wake(struct vm *vm);
+bool vm_is_suspended(const struct vm *vm);
 /* The machine cannot go on; vm_error() has the text. Ends vm_run() with VM_END_ERROR. */
 void vm_request_error(struct vm *vm);
 

@@ -192,7 +192,8 @@ enum vcpu_request {
     REQ_DEBUG_EXIT = 1 << 3,
     REQ_QUIT = 1 << 4,
     REQ_ERROR = 1 << 6, /* vm_error() has the text */
-    REQ_LOOK = 1 << 5,  /* vm->paused changed, or there is work */
+    REQ_LOOK = 1 << 5,  /* vm->paused or vm->suspended changed, or there is work */
+    REQ_WAKE = 1 << 7,  /* a reset, where the machine is suspended */
 };
 
 #define VCPU_POSTS 128
@@ -306,6 +307,7 @@ struct vm {
     bool stdio_taken;
     struct host_signals *signals; /* NULL: not taken over */
     atomic_bool paused;
+    atomic_bool suspended;
     atomic_bool stalled; /* a drive has paused the machine */
     atomic_int exit_code;
     char no_translator[VM_ERR_LEN]; /* why there is none; empty: there is, or none was asked for */

@@ -207,6 +207,7 @@ find:   mov     ax, 0xf000
 %include "biostest/disk.asm"
 %include "biostest/keys.asm"
 %include "biostest/tables.asm"
+%include "biostest/sleep.asm"
 
 main:   call    test_reboot
         call    test_info
@@ -231,7 +232,10 @@ main:   call    test_reboot
         jmp     .done
 .cd:    call    test_cd
 .done:  call    test_emulation
-        call    test_resume
+        cmp     byte [drive], 0
+        jne     .awake
+        call    test_sleep
+.awake: call    test_resume
         cmp     word [failures], 0
         jne     .failed
         mov     si, .text

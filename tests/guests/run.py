@@ -52,6 +52,7 @@ CASES = {
     "sweep": ("sweep", 16, [], PASSED, None),
     "v86": ("v86", 16, [], PASSED, None),
     "realmode": ("realmode", 16, [], PASSED, None),
+    "sleep": ("sleep", 16, [], PASSED, None),
     "video": ("video", 16, [], PASSED, None),
     "v86-486": ("v86", 16, ["-cpu", "486"], PASSED, None),
     "reset": ("reset", 16, ["-reboot"], PASSED, None),

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* Power management: where its ports are, timer, SCI, sleeping, SMI_CMD. */
 #include <check.h>
+#include <pthread.h>
+#include <sched.h>
 #include <stdlib.h>
 
 #include "devices/acpi_pm.h"
@@ -185,6 +187,110 @@ START_TEST(soft_off)
 }
 END_TEST
 
+#define SLEEP_S3 0x2400
+#define STS_WAK  0x8000
+#define STS_RTC  0x0400
+
+static bool wakes(void)
+{
+    return atomic_load(&vm->cpu[0]->requests) & REQ_WAKE;
+}
+
+static void alarm_rings(void)
+{
+    vm_lock(vm);
+    acpi_pm_rtc_alarm(vm);
+    vm_unlock(vm);
+}
+
+static bool has_woken(void)
+{
+    bool woken;
+
+    vm_lock(vm);
+    woken = acpi_pm_has_woken(vm);
+    vm_unlock(vm);
+    return woken;
+}
+
+static void reset_machine(void)
+{
+    vm_lock(vm);
+    vm_reset_locked(vm);
+    vm_unlock(vm);
+    config_write(ACPI_PM_PMBA, 4, PMBA);
+    config_write(ACPI_PM_PMREGMISC, 1, 1);
+}
+
+/* The alarm wakes it where the guest wants that, even if it rings before. */
+START_TEST(alarm_wakes)
+{
+    alarm_rings();
+    ck_assert_uint_eq(in(0, 2), STS_RTC);
+    out(ACPI_PM1_CNT, 2, SLEEP_S3);
+    ck_assert(vm_is_suspended(vm));
+    alarm_rings();
+    ck_assert(!wakes());
+    reset_machine(); /* by the user: the end of everything */
+    ck_assert(!vm_is_suspended(vm));
+    ck_assert(!has_woken());
+    ck_assert_uint_eq(in(0, 4), 0);
+
+    out(2, 2, STS_RTC);
+    if (_i == 0)
+        alarm_rings();
+    out(ACPI_PM1_CNT, 2, SLEEP_S3);
+    if (_i == 1)
+        alarm_rings();
+    ck_assert(wakes());
+    ck_assert(!has_woken());
+    reset_machine();
+    ck_assert(!vm_is_suspended(vm));
+    ck_assert(has_woken());
+    ck_assert_uint_eq(in(0, 4), STS_WAK | STS_RTC | STS_RTC << 16);
+    ck_assert_uint_eq(in(ACPI_PM1_CNT, 2), 0);
+    reset_machine();
+    ck_assert(!has_woken());
+}
+END_TEST
+
+static unsigned starts;
+
+static enum cpu_exit sleep_then_power_off(struct cpu *c)
+{
+    (void)c;
+    starts++;
+    config_write(ACPI_PM_PMBA, 4, PMBA);
+    config_write(ACPI_PM_PMREGMISC, 1, 1);
+    out(ACPI_PM1_CNT, 2, has_woken() ? 0x2000 : SLEEP_S3);
+    return CPU_EXIT_ATTENTION;
+}
+
+static void *press_power_button(void *arg)
+{
+    while (!vm_is_suspended(vm))
+        sched_yield();
+    vm_lock(vm);
+    acpi_pm_power_button(vm);
+    vm_unlock(vm);
+    return arg;
+}
+
+/* Nothing runs before it wakes; and that is no reset of the guest's, which would end this VM. */
+START_TEST(sleeps_until_the_power_button)
+{
+    pthread_t thread;
+
+    vm->cfg.no_reboot = true;
+    starts = 0;
+    fake_guest = sleep_then_power_off;
+    ck_assert_int_eq(pthread_create(&thread, NULL, press_power_button, NULL), 0);
+    ck_assert_int_eq(vm_run(vm), VM_END_SHUTDOWN);
+    ck_assert_int_eq(pthread_join(thread, NULL), 0);
+    ck_assert_uint_eq(starts, 2);
+}
+END_TEST
+
 START_TEST(any_traffic_is_harmless)
 {
     srand(1);
@@ -221,6 +327,8 @@ int main(void)
     tcase_add_test(t, power_button);
     tcase_add_test(t, general_purpose_events);
     tcase_add_test(t, soft_off);
+    tcase_add_loop_test(t, alarm_wakes, 0, 2);
+    tcase_add_test(t, sleeps_until_the_power_button);
     tcase_add_test(t, any_traffic_is_harmless);
     suite_add_tcase(s, t);
     srunner_run_all(r, CK_NORMAL);

@@ -321,6 +321,16 @@ void vm_request_reset(struct vm *vm)
     vm->fake.resets++;
 }
 
+void vm_suspend(struct vm *vm)
+{
+    (void)vm;
+}
+
+void vm_wake(struct vm *vm)
+{
+    (void)vm;
+}
+
 void vm_request_shutdown(struct vm *vm)
 {
     vm->fake.shutdowns++;
