@@ -118,10 +118,19 @@ OP_UNARY(pop)
     return false;
 }
 
+/* Real-address and virtual-8086 mode: too little stack for PUSHA is #GP with these SPs, and #SS, as
+ * for other pushes, with others (SDM 2B PUSHA). */
+static bool is_pusha_gp(const struct cpu *c, uint64_t sp)
+{
+    return (!(c->mode & MODE_PE) || c->mode & MODE_V86) && sp & 1 && sp >= 7 && sp <= 15;
+}
+
 OP_WIDTH(pusha)
 {
     uint64_t sp = c->r[RSP];
     (void)i;
+    if (is_pusha_gp(c, sp & c->sp_mask))
+        return cpu_raise_gp(c, 0);
     /* All eight are written or none; what would fail first is what is reported. */
     for (unsigned k = 1; k <= 8; k++)
         if (!mem_probe(c, SEG_SS, (sp - (k << w)) & c->sp_mask, 1u << w, true))

@@ -291,6 +291,70 @@ START_TEST(real_mode_interrupt)
 }
 END_TEST
 
+/* The vector of a fault of this instruction in real-address mode, or -1. */
+static int real_mode_vector(const uint8_t *code, unsigned n, uint16_t sp)
+{
+    struct fake_machine *m = fake_machine_create(NULL);
+    struct cpu *c = &m->cpu;
+    c->seg[SEG_CS].base = c->seg[SEG_CS].desc_base = CODE;
+    c->seg[SEG_CS].sel = CODE >> 4;
+    c->r[RIP] = 0;
+    c->r[RSP] = sp;
+    c->idt = (struct dtable){0, 0x3ff};
+    cpu_update_mode(c);
+    code_at(m, CODE, code, n);
+    for (unsigned vec = 0; vec < 32; vec++)
+        put(m, 4 * vec, 4, (uint64_t)HANDLER >> 4 << 16 | 16 * vec);
+    step(m);
+    bool faulted = c->seg[SEG_CS].base == HANDLER;
+    int vec = faulted ? (int)c->r[RIP] / 16 : -1;
+    ck_assert_uint_eq(c->r[RSP], faulted ? sp - 6u : sp - (n == 1 ? 16u : 32u));
+    if (faulted)
+        ck_assert_uint_eq(get(m, sp - 6u, 2), 0);
+    fake_machine_free(m);
+    return vec;
+}
+
+START_TEST(pusha_at_the_bottom_of_the_stack)
+{
+    static const uint8_t pushad[] = {0x66, 0x60};
+    static const struct {
+        uint16_t sp;
+        int pusha, pushad;
+    } rows[] = {
+        {7, VEC_GP, VEC_GP},  {9, VEC_GP, VEC_GP}, {11, VEC_GP, VEC_GP}, {13, VEC_GP, VEC_GP},
+        {15, VEC_GP, VEC_GP}, {17, -1, VEC_SS},    {31, -1, VEC_SS},     {33, -1, -1},
+    };
+    for (unsigned k = 0; k < sizeof(rows) / sizeof(rows[0]); k++) {
+        ck_assert_int_eq(real_mode_vector(pushad + 1, 1, rows[k].sp), rows[k].pusha);
+        ck_assert_int_eq(real_mode_vector(pushad, 2, rows[k].sp), rows[k].pushad);
+    }
+}
+END_TEST
+
+START_TEST(pusha_of_virtual_8086_code_at_the_bottom_of_the_stack)
+{
+    for (unsigned sp = 7; sp <= 17; sp += 2) {
+        struct fake_machine *m = world_create(NULL);
+        struct cpu *c = &m->cpu;
+        c->eflags |= EFL_VM;
+        for (unsigned s = 0; s < SEG_COUNT; s++)
+            c->seg[s] = (struct seg){.base = CODE,
+                                     .desc_base = CODE,
+                                     .limit = 0xffff,
+                                     .sel = CODE >> 4,
+                                     .attr = 0xf3,
+                                     .usable = true};
+        c->r[RIP] = 0x100;
+        c->r[RSP] = sp;
+        cpu_update_mode(c);
+        CODE_AT(m, CODE + 0x100, 0x66, 0x60);
+        step_faults(m, sp < 17 ? VEC_GP : VEC_SS, 0);
+        fake_machine_free(m);
+    }
+}
+END_TEST
+
 /* -- Long mode
  * -------------------------------------------------------------------------------------------------
  */
@@ -628,6 +692,8 @@ int main(void)
     tcase_add_test(t, interrupt_wakes_from_hlt);
     tcase_add_test(t, nmi_is_blocked_until_iret);
     tcase_add_test(t, real_mode_interrupt);
+    tcase_add_test(t, pusha_at_the_bottom_of_the_stack);
+    tcase_add_test(t, pusha_of_virtual_8086_code_at_the_bottom_of_the_stack);
     tcase_add_test(t, long_mode_aligns_the_stack_and_pushes_five);
     tcase_add_test(t, ist_switches_at_the_same_level);
     tcase_add_test(t, alignment_checks_know_wide_operands);
