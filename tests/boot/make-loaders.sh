@@ -4,7 +4,8 @@
 # usage: make-loaders.sh
 #
 # Makes floppies, disks and CDs in guests/loaders from Debian's packages of boot loaders: GRUB,
-# SYSLINUX and ISOLINUX, iPXE and memtest86+, with the kernels of fetch-guests.sh (686 and amd64).
+# SYSLINUX and ISOLINUX, iPXE and memtest86+, with the kernels of fetch-guests.sh (686 and amd64); and
+# unpacks firmware: SeaBIOS, OVMF and U-Boot.
 # The host's tools that it needs: grub-mkimage, grub-mkrescue, xorriso, syslinux, mtools and
 # mkfs.fat.
 # All is made anew only when this script or a kernel has changed.
@@ -14,7 +15,8 @@ set -Eeuo pipefail
 top=$(cd "$(dirname "$0")/../.." && pwd)
 out=$top/guests/loaders
 PATH=$PATH:/usr/sbin:/sbin
-packages=(grub-pc-bin isolinux syslinux-common memtest86+ ipxe ipxe-qemu seabios)
+packages=(grub-pc-bin isolinux syslinux-common memtest86+ ipxe ipxe-qemu seabios ovmf
+          u-boot-qemu)
 kernels=(686 amd64)
 append="console=tty0 cryptomgr.notests quiet"
 
