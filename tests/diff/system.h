@@ -70,6 +70,7 @@ enum sys_end {
     END_VECTOR, /* this vector is delivered for the instruction at `rip` */
     END_HALT,   /* HLT is reached at `rip`, by this level: #GP(0) for it above level 0 */
 };
+#define WANTED_WORDS 8
 struct sys_want {
     enum sys_end end;
     unsigned vector;
@@ -77,6 +78,11 @@ struct sys_want {
     uint64_t rip; /* offset; linear address in real and virtual-8086 mode */
     bool has_cr2;
     uint64_t cr2;
+    unsigned words; /* of memory that must be so in the end */
+    struct sys_word {
+        uint64_t pa, value;
+        unsigned n;
+    } word[WANTED_WORDS];
 };
 
 struct sys {
@@ -89,7 +95,8 @@ struct sys {
     struct cpu *cpu; /* what it begins with: up to what is derived */
     struct fake_machine *reset;
     uint16_t intr_port;
-    int pending; /* vector of an interrupt that waits from the start, or -1 */
+    bool own_paging; /* the scenario sets paging up itself */
+    int pending;     /* vector of an interrupt that waits from the start, or -1 */
     uint8_t *ram;
     bool touched[SYS_PAGES]; /* not all zeroes */
 };
@@ -136,6 +143,8 @@ void sys_test_here(struct sys *s);
 void want_vector(struct sys *s, unsigned vector, int64_t err);
 /* HLT must be reached here. */
 void want_halt(struct sys *s, uint64_t la);
+/* Memory must be so in the end, too. */
+void want_memory(struct sys *s, uint64_t pa, unsigned n, uint64_t value);
 
 /* -- Tables ------------------------------------------------------------------------------------ */
 
@@ -190,6 +199,6 @@ struct scenario {
     unsigned weight;  /* of the cases: so many in proportion */
     const char *rows; /* mnemonics that it tests */
 };
-extern const struct scenario segment_scenarios[], gate_scenarios[];
+extern const struct scenario segment_scenarios[], gate_scenarios[], page_scenarios[];
 
 #endif

@@ -33,6 +33,7 @@ struct driver {
 static const struct scenario *const families[] = {
     segment_scenarios,
     gate_scenarios,
+    page_scenarios,
 };
 
 /* -- One case ---------------------------------------------------------------------------------- */
@@ -277,7 +278,7 @@ static bool is_translated(const struct driver *t)
         struct jit_stats s = jit_stats(t->side[k]->jit);
         printf("%s: %llu instructions translated, %llu of them declined\n", t->side[k]->name,
                (unsigned long long)s.insns, (unsigned long long)s.declined);
-        all &= s.insns > s.declined;
+        all &= s.insns > s.declined || t->cases < CASES;
     }
     return all;
 }

@@ -65,6 +65,13 @@ void want_halt(struct sys *s, uint64_t la)
     s->want = (struct sys_want){.end = END_HALT, .rip = la};
 }
 
+void want_memory(struct sys *s, uint64_t pa, unsigned n, uint64_t value)
+{
+    if (s->want.words == WANTED_WORDS)
+        abort();
+    s->want.word[s->want.words++] = (struct sys_word){pa, value, n};
+}
+
 /* -- Tables ------------------------------------------------------------------------------------ */
 
 static const struct {
@@ -192,7 +199,7 @@ static void choose_paging(struct sys *s)
     struct cpu *c = s->cpu;
     unsigned kind = 0;
 
-    if (s->mode == SYS_REAL)
+    if (s->mode == SYS_REAL || s->own_paging)
         return;
     if (is_lma(s))
         page_long(s);
@@ -377,6 +384,7 @@ void sys_clear(struct sys *s, struct choices *ch)
     s->ch = ch;
     s->want = (struct sys_want){.end = END_ANYHOW};
     s->intr_port = 0;
+    s->own_paging = false;
     s->pending = -1;
     ch->count = 0;
     memcpy(s->cpu, &s->reset->cpu, offsetof(struct cpu, mode));

@@ -47,6 +47,23 @@ struct gate_case {
 };
 struct verdict model_interrupt(const struct sys *s, const struct gate_case *g, unsigned *level);
 
+/* Paging: what one access to one linear address comes to (SDM 3A chapter 4). */
+enum page_access { PAGE_READ, PAGE_WRITE, PAGE_FETCH };
+struct paging {
+    unsigned levels; /* entries on the way, PAE's first not counted */
+    unsigned leaf;   /* index of the one that maps the page */
+    unsigned bytes;  /* of an entry */
+    bool is_long;
+    bool wp, smep, smap, ac, nxe, pae, pke, pks;
+    uint32_t pkru, pkrs;
+    uint64_t entry[4]; /* from the root */
+    unsigned shift[4]; /* of the address bits that each level's entries map */
+    unsigned phys_bits;
+};
+/* user: made at level 3, and not by the processor for itself (`implicit`). err is the error code.
+ */
+struct verdict model_page(const struct paging *p, enum page_access how, bool user, bool implicit);
+
 /* Put a verdict into what a case wants; true: it faults. */
 bool want_verdict(struct sys *s, struct verdict v);
 

@@ -296,6 +296,22 @@ static struct outcome outcome_of(const struct side *d, const struct sys *s)
     return o;
 }
 
+static bool breaks_memory(const struct side *d, const struct sys *s, FILE *out)
+{
+    bool broken = false;
+
+    for (unsigned k = 0; k < s->want.words; k++) {
+        const struct sys_word *w = &s->want.word[k];
+        uint64_t got = 0;
+        memcpy(&got, d->m->ram + w->pa, w->n);
+        if (got == w->value)
+            continue;
+        broken = true;
+        say(out, "wanted in memory at", (int)w->pa, w->value, got);
+    }
+    return broken;
+}
+
 bool side_breaks_want(const struct side *d, const struct sys *s, int why, FILE *out)
 {
     const struct sys_want *w = &s->want;
@@ -306,7 +322,7 @@ bool side_breaks_want(const struct side *d, const struct sys *s, int why, FILE *
                   o.rip == w->rip && (!w->has_cr2 || d->m->cpu.cr2 == w->cr2);
 
     if (w->end == END_ANYHOW || (why == CPU_EXIT_HALT && (halts_at_0 || halts || raises)))
-        return false;
+        return breaks_memory(d, s, out);
     if (out == NULL)
         return true;
     if (w->end == END_VECTOR)
