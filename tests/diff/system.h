@@ -78,6 +78,8 @@ struct sys_want {
     uint64_t rip; /* offset; linear address in real and virtual-8086 mode */
     bool has_cr2;
     uint64_t cr2;
+    bool has_dr6;
+    uint64_t dr6;
     unsigned words; /* of memory that must be so in the end */
     struct sys_word {
         uint64_t pa, value;
@@ -199,6 +201,7 @@ struct scenario {
     unsigned weight;  /* of the cases: so many in proportion */
     const char *rows; /* mnemonics that it tests */
 };
-extern const struct scenario segment_scenarios[], gate_scenarios[], page_scenarios[];
+extern const struct scenario segment_scenarios[], gate_scenarios[], page_scenarios[],
+    event_scenarios[];
 
 #endif

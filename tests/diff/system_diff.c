@@ -34,6 +34,7 @@ static const struct scenario *const families[] = {
     segment_scenarios,
     gate_scenarios,
     page_scenarios,
+    event_scenarios,
 };
 
 /* -- One case ---------------------------------------------------------------------------------- */

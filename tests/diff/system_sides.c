@@ -288,7 +288,7 @@ static struct outcome outcome_of(const struct side *d, const struct sys *s)
         o.rip += c->seg[SEG_CS].base;
     if (o.vector < 0)
         return o;
-    if (s->mode != SYS_REAL && with_error >> o.vector & 1)
+    if (s->mode != SYS_REAL && o.vector < 32 && with_error >> o.vector & 1)
         o.err = (int64_t)stack_slot(d, n++, width);
     o.rip = stack_slot(d, n, width);
     if (is8086)
@@ -319,7 +319,8 @@ bool side_breaks_want(const struct side *d, const struct sys *s, int why, FILE *
     bool halts_at_0 = w->end == END_HALT && o.vector < 0 && o.rip == w->rip + 1;
     bool halts = w->end == END_HALT && o.vector == VEC_GP && o.err == 0 && o.rip == w->rip;
     bool raises = w->end == END_VECTOR && o.vector == (int)w->vector && o.err == w->err &&
-                  o.rip == w->rip && (!w->has_cr2 || d->m->cpu.cr2 == w->cr2);
+                  o.rip == w->rip && (!w->has_cr2 || d->m->cpu.cr2 == w->cr2) &&
+                  (!w->has_dr6 || d->m->cpu.dr[6] == w->dr6);
 
     if (w->end == END_ANYHOW || (why == CPU_EXIT_HALT && (halts_at_0 || halts || raises)))
         return breaks_memory(d, s, out);
@@ -331,8 +332,8 @@ bool side_breaks_want(const struct side *d, const struct sys *s, int why, FILE *
                 (unsigned long long)(w->has_cr2 ? w->cr2 : 0));
     else
         fprintf(out, "  wanted: HLT at %llx\n", (unsigned long long)w->rip);
-    fprintf(out, "  got: exit %d vector %d error %llx at %llx cr2 %llx\n", why, o.vector,
-            (unsigned long long)o.err, (unsigned long long)o.rip,
-            (unsigned long long)d->m->cpu.cr2);
+    fprintf(out, "  got: exit %d vector %d error %llx at %llx cr2 %llx dr6 %llx\n", why, o.vector,
+            (unsigned long long)o.err, (unsigned long long)o.rip, (unsigned long long)d->m->cpu.cr2,
+            (unsigned long long)d->m->cpu.dr[6]);
     return true;
 }
