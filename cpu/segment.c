@@ -358,10 +358,12 @@ bool seg_load_ldtr(struct cpu *c, uint16_t sel, unsigned vec)
         return cpu_raise(c, vec, sel_error(sel));
     if (!desc_read(c, sel, vec, &d))
         return false;
-    if (desc_type(&d) != DESC_LDT || ((c->mode & MODE_LMA) && !is_canonical(d.base)))
+    if (desc_type(&d) != DESC_LDT)
         return cpu_raise(c, vec, sel_error(sel));
     if (!(d.attr & SEG_P))
         return cpu_raise(c, vec == VEC_TS ? VEC_TS : VEC_NP, sel_error(sel));
+    if (c->mode & MODE_LMA && !is_canonical(d.base))
+        return cpu_raise(c, vec, sel_error(sel));
     c->ldtr = seg_from_desc(sel, &d);
     return true;
 }
@@ -377,10 +379,12 @@ bool seg_load_tr(struct cpu *c, uint16_t sel)
         return false;
     bool available =
         desc_type(&d) == DESC_TSS32 || (desc_type(&d) == DESC_TSS16 && !(c->mode & MODE_LMA));
-    if (!available || ((c->mode & MODE_LMA) && !is_canonical(d.base)))
+    if (!available)
         return cpu_raise_gp(c, sel_error(sel));
     if (!(d.attr & SEG_P))
         return cpu_raise(c, VEC_NP, sel_error(sel));
+    if (c->mode & MODE_LMA && !is_canonical(d.base))
+        return cpu_raise_gp(c, sel_error(sel));
     d.attr |= DESC_BUSY;
     if (!sys_write(c, d.la + 5, 1, d.attr & 0xff))
         return false;

@@ -202,6 +202,6 @@ struct scenario {
     const char *rows; /* mnemonics that it tests */
 };
 extern const struct scenario segment_scenarios[], gate_scenarios[], page_scenarios[],
-    event_scenarios[];
+    event_scenarios[], task_scenarios[];
 
 #endif

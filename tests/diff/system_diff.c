@@ -31,10 +31,7 @@ struct driver {
 };
 
 static const struct scenario *const families[] = {
-    segment_scenarios,
-    gate_scenarios,
-    page_scenarios,
-    event_scenarios,
+    segment_scenarios, gate_scenarios, page_scenarios, event_scenarios, task_scenarios,
 };
 
 /* -- One case ---------------------------------------------------------------------------------- */
