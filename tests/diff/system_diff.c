@@ -31,7 +31,8 @@ struct driver {
 };
 
 static const struct scenario *const families[] = {
-    segment_scenarios, gate_scenarios, page_scenarios, event_scenarios, task_scenarios,
+    segment_scenarios, gate_scenarios, page_scenarios, event_scenarios,
+    task_scenarios,    call_scenarios, v86_scenarios,
 };
 
 /* -- One case ---------------------------------------------------------------------------------- */

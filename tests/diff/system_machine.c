@@ -45,8 +45,8 @@ void emit_size(struct sys *s, unsigned k)
 void emit_filler(struct sys *s, unsigned n)
 {
     for (unsigned k = 0; k < n; k++) {
-        EMIT(s, 0x83, 0xc1, 0x7f); /* add cx, 127 */
-        EMIT(s, 0x11, 0xcd);       /* adc bp, cx */
+        EMIT(s, 0x83, 0xc5, 0x7f); /* add bp, 127 */
+        EMIT(s, 0x11, 0xed);       /* adc bp, bp */
     }
 }
 
