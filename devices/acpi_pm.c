@@ -137,6 +137,13 @@ void acpi_pm_rtc_alarm(struct vm *vm)
     event(vm, STS_RTC, false);
 }
 
+bool acpi_pm_wakes(struct vm *vm)
+{
+    struct acpi_pm *s = (struct acpi_pm *)device_find(vm, &acpi_pm_class, 0);
+
+    return s != NULL && s->wakes;
+}
+
 bool acpi_pm_has_woken(struct vm *vm)
 {
     struct acpi_pm *s = (struct acpi_pm *)device_find(vm, &acpi_pm_class, 0);

@@ -33,6 +33,9 @@ void acpi_pm_power_button(struct vm *vm);
 /* The real-time clock asserts its interrupt; machine lock held. */
 void acpi_pm_rtc_alarm(struct vm *vm);
 
+/* While devices are reset, machine lock held, before this one: it is the end of a sleep. */
+bool acpi_pm_wakes(struct vm *vm);
+
 /* After a reset, machine lock held: it was the end of a sleep, and memory is as it was left. */
 bool acpi_pm_has_woken(struct vm *vm);
 

@@ -7,16 +7,19 @@
  * seen only where a PAM opens it. A segment that reads from PCI and writes to RAM (the way to copy
  * a ROM onto itself) shows the ROM below 4 GiB; its writes take a second view of that RAM, far
  * above what a processor can address. SMRAM is stored only, as the processor has no system
- * management mode; the DRAM timing and boundary registers are plain bytes. */
+ * management mode; the DRAM timing and boundary registers are plain bytes. The maps stay at the end
+ * of a sleep: SeaBIOS tells that from a start by what its copy in RAM has noted. */
 #include "devices/i440fx.h"
 
 #include <string.h>
 
+#include "devices/acpi_pm.h"
 #include "devices/pci.h"
 #include "vmm/vm.h"
 
-#define RE 1u
-#define WE 2u
+#define RE   1u
+#define WE   2u
+#define PAMS 7
 
 #define WINDOW   UINT64_C(0xa0000) /* display memory, adapter ROMs, firmware */
 #define SHADOW   UINT64_C(0xc0000)
@@ -102,11 +105,15 @@ static void reset(struct device *d)
 {
     struct i440fx *s = (struct i440fx *)d;
     uint64_t units = mem_below_4g(d->vm) >> 23;
+    uint8_t pams[PAMS];
 
+    memcpy(pams, s->pci.config + I440FX_PAM, PAMS);
     pci_device_reset(&s->pci);
     memset(s->pci.config + 0x40, 0, PCI_CONFIG_SIZE - 0x40);
     s->pci.config[0x57] = (uint8_t)(units < 255 ? units : 255); /* DRAM in 8 MiB, for firmware */
     s->pci.config[I440FX_SMRAM] = 0x02;
+    if (acpi_pm_wakes(d->vm))
+        memcpy(s->pci.config + I440FX_PAM, pams, PAMS);
     update(s);
 }
 

@@ -12,6 +12,7 @@
 #include "devices/pci.h"
 #include "devices/piix3.h"
 #include "devices/post.h"
+#include "devices/rtc.h"
 #include "tests/unit/fake_cpu.h"
 #include "vmm/vmm_internal.h"
 
@@ -256,6 +257,34 @@ START_TEST(again_after_a_reset)
 }
 END_TEST
 
+/* A sleep ends with memory as it was, shadow RAM too, and where the guest has said, if it has. */
+START_TEST(end_of_a_sleep)
+{
+    static const uint32_t vectors[] = {0x12345, 0, 0x100000};
+    struct cpu *c = fake_cpu_of(vm);
+    uint8_t after[SHADOW_N];
+
+    for (unsigned k = 0; k < sizeof(vectors) / sizeof(vectors[0]); k++) {
+        vm_lock(vm);
+        ck_assert(dma_write(vm, SHADOW + ACPI_FACS_AT + 12, &vectors[k], 4));
+        ck_assert(dma_read(vm, SHADOW, shadow, sizeof(shadow)));
+        bus_out_locked(vm, ACPI_PMBA + ACPI_PM1_CNT, 2, 0x2400);
+        acpi_pm_power_button(vm);
+        vm_reset_locked(vm);
+        ck_assert(dma_read(vm, SHADOW, after, sizeof(after)));
+        ck_assert(acpi_pm_has_woken(vm));
+        ck_assert_uint_eq(rtc_cmos(vm, RTC_SHUTDOWN), 0xfe);
+        ck_assert_int_eq(post_resume(vm), k == 0);
+        ck_assert_uint_eq(rtc_cmos(vm, RTC_SHUTDOWN), 0);
+        vm_unlock(vm);
+        ck_assert_int_eq(memcmp(after, shadow, sizeof(after)), 0);
+        ck_assert_uint_eq(c->seg[SEG_CS].sel, 0x1234);
+        ck_assert_uint_eq(c->seg[SEG_CS].base, 0x12340);
+        ck_assert_uint_eq(c->r[RIP], 5);
+    }
+}
+END_TEST
+
 START_TEST(any_memory_size)
 {
     static const uint64_t sizes[] = {UINT64_C(1) << 20, UINT64_C(4) << 20, UINT64_C(3) << 30,
@@ -340,6 +369,7 @@ int main(void)
     tcase_add_test(t, smbios);
     tcase_add_test(t, chips_and_data_areas);
     tcase_add_test(t, again_after_a_reset);
+    tcase_add_test(t, end_of_a_sleep);
     tcase_add_test(t, any_memory_size);
     tcase_add_test(t, ports_and_floppies_are_listed);
     tcase_add_test(t, aml_encoding);
