@@ -3,15 +3,19 @@
  * result bits, exception flags, condition codes, for random operands weighted towards corner cases,
  * under all rounding and precision controls, masked and unmasked.
  *
- *     fp_diff [count per operation [seed [operation]]]
+ *     fp_diff [-record] [count per operation [seed [operation]]]
  *
  * Fails if anything but the transcendentals differs at all, or if those differ by more than one
  * unit in the last place. On AMD's processors the few cases are left out in which they are known to
- * differ from Intel's (diff_leave_out()); on others it runs only when given an argument. */
+ * differ from Intel's (diff_leave_out()); on others it runs only when given an argument. -record:
+ * add the numbers of cases to tests/diff/record.txt. */
 #include "tests/diff/fp_diff.h"
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
+
+#include "tests/diff/record.h"
 
 uint64_t diff_random(struct diff *d)
 {
@@ -159,14 +163,27 @@ bool diff_leave_out(struct diff *d, bool differs)
     return d->amd && differs;
 }
 
+void diff_counted(struct diff *d, const char *op, uint64_t cases)
+{
+    char topic[64];
+
+    snprintf(topic, sizeof(topic), "fp: %s", op);
+    if (d->record != NULL)
+        record_topic(d->record, topic, record_maker(), cases);
+}
+
 int main(int argc, char **argv)
 {
+    bool record = argc > 1 && strcmp(argv[1], "-record") == 0;
+    argc -= record;
+    argv += record;
     unsigned count = argc > 1 ? (unsigned)strtoul(argv[1], NULL, 0) : 20000;
     struct diff d = {.rng = UINT64_C(0x9e3779b97f4a7c15), .limit = 8};
     if (argc > 2)
         d.rng ^= strtoull(argv[2], NULL, 0) << 1;
     if (argc > 3)
         d.only = argv[3];
+    d.record = record ? record_create() : NULL;
     d.amd = __builtin_cpu_is("amd");
     if (argc == 1 && !d.amd && !__builtin_cpu_is("intel")) {
         printf("skipped: neither Intel's nor AMD's processor\n");
@@ -177,5 +194,7 @@ int main(int argc, char **argv)
     diff_x87_trans(&d, count);
     printf("%llu cases (%llu more left out), %llu mismatches\n", (unsigned long long)d.cases,
            (unsigned long long)d.left_out, (unsigned long long)d.wrong);
+    if (record && d.wrong == 0 && !record_merge(d.record, "tests/diff/record.txt"))
+        return 2;
     return d.wrong != 0;
 }

@@ -15,6 +15,7 @@ struct diff {
     const char *only; /* operation name to test alone, or NULL */
     bool amd;         /* the host is one of AMD's processors */
     uint64_t left_out;
+    struct record *record; /* gets the numbers of cases, or NULL */
 };
 
 uint64_t diff_random(struct diff *d);
@@ -32,6 +33,9 @@ uint64_t diff_man(struct diff *d, unsigned bits); /* significand-like pattern of
 /* differs: AMD's processors are known to differ here from Intel's, which is what the model follows.
  * True: leave the case out. */
 bool diff_leave_out(struct diff *d, bool differs);
+
+/* So many cases of an operation were compared. */
+void diff_counted(struct diff *d, const char *op, uint64_t cases);
 
 void diff_x87(struct diff *d, unsigned count);
 void diff_x87_trans(struct diff *d, unsigned count);

@@ -240,6 +240,7 @@ static void run(struct diff *d, const struct op *op, unsigned count)
     uint64_t mask = result_mask(op);
     if (d->only && strcmp(d->only, op->name) != 0)
         return;
+    uint64_t before = d->cases;
     d->shown = 0;
     for (unsigned k = 0; k < count; k++) {
         struct sse_case in = {0};
@@ -266,6 +267,7 @@ static void run(struct diff *d, const struct op *op, unsigned count)
                    (unsigned long long)in.c, (unsigned long long)h, hm, trapped ? " trap" : "",
                    (unsigned long long)m, mm, ok ? "" : " trap");
     }
+    diff_counted(d, op->name, d->cases - before);
     if (d->shown)
         printf("%s: %u mismatches of %u\n", op->name, d->shown, count);
 }

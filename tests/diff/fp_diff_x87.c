@@ -381,6 +381,7 @@ static void run(struct diff *d, const struct op *op, unsigned count)
     struct tally t = {0};
     if (d->only && strcmp(d->only, op->name) != 0)
         return;
+    uint64_t before = d->cases;
     d->shown = 0;
     for (unsigned k = 0; k < count; k++) {
         struct state in = {.top = 6}, h, m;
@@ -404,6 +405,7 @@ static void run(struct diff *d, const struct op *op, unsigned count)
             print_state("model", &m);
         }
     }
+    diff_counted(d, op->name, d->cases - before);
     if (d->shown)
         printf("%s: %u mismatches of %u\n", op->name, d->shown, count);
     if (op->loose)

@@ -518,6 +518,11 @@ bool is_named(const struct op_row *row, const char *name)
     return strncmp(row->name, name, strlen(name)) == 0;
 }
 
+static bool is_near_return(const struct op_row *row)
+{
+    return is_named(row, "RET") && row->opcode < 0xca;
+}
+
 /* Registers that an instruction uses without naming them. */
 static void point_implicit(struct builder *b, const struct op_row *row, const struct insn *i)
 {
@@ -543,6 +548,13 @@ static void point_implicit(struct builder *b, const struct op_row *row, const st
         emit(b, store[b->q->size], store_length[b->q->size]);
         emit(b, &fl, 4);
     }
+    if (is_near_return(row) && !b->narrow && (b->q->size == CODE_16 || chance(b->r, 2))) {
+        /* To the next instruction. */
+        uint32_t to = (uint32_t)sequence_start(b->q) + b->q->len + store_length[b->q->size] + 4;
+        to += i->len;
+        emit(b, store[b->q->size], store_length[b->q->size]);
+        emit(b, &to, 4);
+    }
     if (strchr(row->operands, 'E') != NULL && !i->mem && (i->opc == 0xff && (row->map & 3) == 0) &&
         (is_named(row, "CALL") || is_named(row, "JMP")) &&
         (b->q->size == CODE_16 || chance(b->r, 2)))
@@ -556,7 +568,7 @@ static bool is_undefined(struct builder *b, const struct op_row *row, const stru
     bool branch = special_find(row) == NULL &&
                   (is_named(row, "CALL") || is_named(row, "RET") || is_named(row, "JMP"));
     /* A random 16-bit target could be in the middle of the sequence. */
-    if (branch && b->q->size == CODE_16 && (i->mem || is_named(row, "RET")))
+    if (branch && b->q->size == CODE_16 && (i->mem || (b->narrow && is_named(row, "RET"))))
         return true;
     if (is_named(row, "BSWAP") && i->osz == 1)
         return true;

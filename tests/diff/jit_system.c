@@ -72,10 +72,13 @@ void system_restore(struct cpu *c, const uint8_t *page)
 
 /* -- Frames ------------------------------------------------------------------------------------ */
 
-/* A byte of the stack. Linear addresses are physical ones. */
+/* A byte of the stack. Linear addresses are physical ones, but for the code's second ones. */
 static uint8_t *stack_byte(struct cpu *c, unsigned at)
 {
     uint64_t la = c->seg[SEG_SS].base + ((c->r[RSP] + at) & c->sp_mask);
+    uint64_t alias = ALIAS_LA - guest_low(c);
+    if (c->cr0 & CR0_PG && la - alias < CODE_SIZE)
+        la += CODE_LA - ALIAS_LA;
     uint8_t *page = phys_page(c, la & ~UINT64_C(0xfff), true);
     return page != NULL ? page + (la & 0xfff) : NULL;
 }

@@ -9,7 +9,9 @@
 #define MAX_ENTRIES 16384u
 #define MAX_LINE    1024
 
+/* Of rows that are no more the key is kept. */
 struct entry {
+    unsigned row; /* optab_count: a topic, or no row */
     char key[96], side[16];
     bool topic;
     uint64_t n[CODE_SIZES];
@@ -37,25 +39,33 @@ static void row_key(unsigned row, char key[96])
              o->operands[0] != '\0' ? " " : "", o->operands);
 }
 
-static struct entry *find(const struct record *r, const char *key, const char *side)
+static unsigned find_row(const char *key)
 {
-    for (unsigned k = 0; k < r->count; k++)
-        if (strcmp(r->entries[k].key, key) == 0 && strcmp(r->entries[k].side, side) == 0)
-            return (struct entry *)&r->entries[k];
-    return NULL;
+    char k[96];
+    for (unsigned row = 0; row < optab_count; row++) {
+        row_key(row, k);
+        if (strcmp(k, key) == 0)
+            return row;
+    }
+    return optab_count;
 }
 
-static struct entry *find_or_add(struct record *r, const char *key, const char *side, bool topic)
+static bool is_of(const struct entry *e, unsigned row, const char *key)
 {
-    struct entry *e = find(r, key, side);
-    if (e != NULL)
-        return e;
-    if (r->count == MAX_ENTRIES)
+    return e->row == row && (row != optab_count || strcmp(e->key, key) == 0);
+}
+
+static struct entry *find_or_add(struct record *r, unsigned row, const char *key, const char *side)
+{
+    struct entry *e = r->entries;
+    for (; e < r->entries + r->count; e++)
+        if (is_of(e, row, key) && strcmp(e->side, side) == 0)
+            return e;
+    if (r->count++ == MAX_ENTRIES)
         abort();
-    e = &r->entries[r->count++];
+    e->row = row;
     snprintf(e->key, sizeof(e->key), "%s", key);
     snprintf(e->side, sizeof(e->side), "%s", side);
-    e->topic = topic;
     return e;
 }
 
@@ -64,41 +74,42 @@ void record_count(struct record *r, unsigned row, enum code_size size, const cha
     char key[96];
     row_key(row, key);
     if (n != 0)
-        find_or_add(r, key, side, false)->n[size] += n;
+        find_or_add(r, row, key, side)->n[size] += n;
 }
 
 void record_topic(struct record *r, const char *topic, const char *side, uint64_t n)
 {
-    if (n != 0)
-        find_or_add(r, topic, side, true)->n[0] += n;
+    if (n == 0)
+        return;
+    struct entry *e = find_or_add(r, optab_count, topic, side);
+    e->topic = true;
+    e->n[0] += n;
 }
 
-static uint64_t sum(const struct record *r, const char *key, unsigned size, const char *side)
+static uint64_t sum(const struct record *r, unsigned row, const char *key, unsigned size,
+                    const char *side)
 {
     uint64_t n = 0;
-    for (unsigned k = 0; k < r->count; k++)
-        if (strcmp(r->entries[k].key, key) == 0 &&
-            (side == NULL || strcmp(r->entries[k].side, side) == 0))
-            n += r->entries[k].n[size];
+    for (const struct entry *e = r->entries; e < r->entries + r->count; e++)
+        if (is_of(e, row, key) && (side == NULL || strcmp(e->side, side) == 0))
+            n += e->n[size];
     return n;
 }
 
 uint64_t record_of_row(const struct record *r, unsigned row, enum code_size size, const char *side)
 {
-    char key[96];
-    row_key(row, key);
-    return sum(r, key, size, side);
+    return sum(r, row, NULL, size, side);
 }
 
 uint64_t record_of_topic(const struct record *r, const char *topic, const char *side)
 {
-    return sum(r, topic, 0, side);
+    return sum(r, optab_count, topic, 0, side);
 }
 
 static bool is_first(const struct record *r, unsigned n)
 {
     for (unsigned k = 0; k < n; k++)
-        if (strcmp(r->entries[k].key, r->entries[n].key) == 0)
+        if (is_of(&r->entries[k], r->entries[n].row, r->entries[n].key))
             return false;
     return true;
 }
@@ -115,7 +126,7 @@ const char *record_topic_name(const struct record *r, unsigned n)
  */
 
 /* One " SIDE COUNT..." */
-static bool read_part(struct record *r, const char *key, char *part)
+static bool read_part(struct record *r, unsigned row, const char *key, char *part)
 {
     char side[16];
     unsigned long long n[CODE_SIZES] = {0};
@@ -123,7 +134,8 @@ static bool read_part(struct record *r, const char *key, char *part)
 
     if (got != 2 && got != 4)
         return false;
-    struct entry *e = find_or_add(r, key, side, got == 2);
+    struct entry *e = find_or_add(r, row, key, side);
+    e->topic = got == 2;
     for (unsigned k = 0; k < CODE_SIZES; k++)
         e->n[k] += n[k];
     return true;
@@ -135,11 +147,12 @@ static bool read_line(struct record *r, char *line)
     if (at == NULL)
         return false;
     *at = '\0';
+    unsigned row = find_row(line);
     for (at += 2; at != NULL;) {
         char *next = strchr(at, '|');
         if (next != NULL)
             *next++ = '\0';
-        if (!read_part(r, line, at))
+        if (!read_part(r, row, line, at))
             return false;
         at = next;
     }
@@ -159,12 +172,13 @@ bool record_read(struct record *r, const char *path)
     return ok;
 }
 
-static void write_key(FILE *f, const struct record *r, const char *key)
+/* The line of entry n, and of those with the same key. */
+static void write_line(FILE *f, const struct record *r, unsigned n)
 {
-    fprintf(f, "%s", key);
-    for (unsigned k = 0; k < r->count; k++) {
+    fprintf(f, "%s", r->entries[n].key);
+    for (unsigned k = n; k < r->count; k++) {
         const struct entry *e = &r->entries[k];
-        if (strcmp(e->key, key) != 0)
+        if (!is_of(e, r->entries[n].row, r->entries[n].key))
             continue;
         fprintf(f, " | %s %llu", e->side, (unsigned long long)e->n[0]);
         for (unsigned size = 1; size < CODE_SIZES && !e->topic; size++)
@@ -176,8 +190,6 @@ static void write_key(FILE *f, const struct record *r, const char *key)
 bool record_write(const struct record *r, const char *path)
 {
     FILE *f = fopen(path, "w");
-    char key[96];
-    const char *topic;
 
     if (f == NULL)
         return false;
@@ -185,33 +197,28 @@ bool record_write(const struct record *r, const char *path)
         f,
         "# Cases that were compared without a difference: \"./dev fuzz diff -record\" adds to them.\n"
         "# map:opcode:prefix MNEMONIC OPERANDS | side, cases in 64-, 32- and 16-bit code | ...\n");
-    for (unsigned row = 0; row < optab_count; row++) {
-        row_key(row, key);
-        for (unsigned k = 0; k < r->count; k++) {
-            if (strcmp(r->entries[k].key, key) == 0) {
-                write_key(f, r, key);
-                break;
-            }
-        }
-    }
-    for (unsigned n = 0; (topic = record_topic_name(r, n)) != NULL; n++)
-        write_key(f, r, topic);
+    /* In the table's order, then what is no row. */
+    for (unsigned row = 0; row <= optab_count; row++)
+        for (unsigned k = 0; k < r->count; k++)
+            if (r->entries[k].row == row && is_first(r, k))
+                write_line(f, r, k);
     return fclose(f) == 0;
 }
 
 bool record_merge(const struct record *r, const char *path)
 {
-    struct record *sum = record_create();
-    bool ok = sum != NULL && record_read(sum, path);
+    struct record *all = record_create();
+    bool ok = all != NULL && record_read(all, path);
 
     for (unsigned k = 0; ok && k < r->count; k++) {
         const struct entry *e = &r->entries[k];
-        struct entry *to = find_or_add(sum, e->key, e->side, e->topic);
+        struct entry *to = find_or_add(all, e->row, e->key, e->side);
+        to->topic = e->topic;
         for (unsigned size = 0; size < CODE_SIZES; size++)
             to->n[size] += e->n[size];
     }
-    ok = ok && record_write(sum, path);
-    record_free(sum);
+    ok = ok && record_write(all, path);
+    record_free(all);
     return ok;
 }
 

@@ -221,6 +221,20 @@ def check_device_docs(files):
         yield f"docs/devices.md: there is no devices/{name}"
 
 
+def check_conformance(_):
+    """docs/conformance.md is up to date, and each row of the instruction table has recorded cases."""
+    program = f"{TOP}/build/tests/conformance"
+    if not os.path.exists(program):
+        yield "build/ holds no tests: run ./dev build first"
+        return
+    result = subprocess.run([program, "tests/diff/record.txt", "tests/diff/suites.txt"], cwd=TOP,
+                            stdout=subprocess.PIPE, stderr=subprocess.PIPE, check=False)
+    for line in result.stderr.decode().splitlines():
+        yield f"tests/diff/record.txt: {line} (./dev fuzz diff -record)"
+    if result.stdout.decode() != read("docs/conformance.md"):
+        yield "docs/conformance.md: not up to date (./dev conformance)"
+
+
 def check_format(files):
     """clang-format agrees."""
     if not shutil.which("clang-format"):
@@ -242,7 +256,7 @@ def main():
     failed = False
     for check in (check_layers, check_sizes, check_globals, check_host_code, check_calls,
                   check_typedefs, check_heads, check_leftovers, check_device_docs,
-                  check_format):
+                  check_conformance, check_format):
         complaints = list(check(files))
         for complaint in complaints:
             print(f"  {complaint}")
