@@ -475,10 +475,13 @@ static bool raise_gp(struct cpu *c, const struct insn *i)
     return cpu_raise_gp(c, 0);
 }
 
-/* Bytes that can't be decoded become an instruction that faults when it is reached. */
-static struct insn faulting_insn(enum decode_status st)
+/* Bytes that can't be decoded become an instruction that faults when it is reached. All of the n
+ * that are there may have been looked at: a write to any of them may make an instruction of them.
+ */
+static struct insn faulting_insn(enum decode_status st, unsigned n)
 {
-    return (struct insn){.fn = st == DECODE_LONG ? raise_gp : raise_ud, .len = 1};
+    return (struct insn){.fn = st == DECODE_LONG ? raise_gp : raise_ud,
+                         .len = (uint8_t)(n < MAX_INSN_LEN ? n : MAX_INSN_LEN)};
 }
 
 static void log_insn(struct cpu *c, uint64_t rip, const uint8_t *p, const struct insn *i)
@@ -533,16 +536,18 @@ static bool decode_slow(struct cpu *c, uint64_t la, uint64_t pa, struct insn *ou
     unsigned first = want < in_page ? want : in_page;
     fetch_bytes(c, la, pa, buf, first, &ignored);
     *pa2 = NO_PAGE;
-    enum decode_status st = decode(c, out, buf, first);
+    unsigned n = first;
+    enum decode_status st = decode(c, out, buf, n);
     if (st == DECODE_SHORT && want > first) {
-        if (fetch_bytes(c, la, pa, buf, want, pa2) < want)
+        n = want;
+        if (fetch_bytes(c, la, pa, buf, n, pa2) < n)
             return false;
-        st = decode(c, out, buf, want);
+        st = decode(c, out, buf, n);
     }
     if (st == DECODE_SHORT && want < sizeof(buf))
         return cpu_raise_gp(c, 0); /* runs over the limit */
     if (st != DECODE_OK)
-        *out = faulting_insn(st == DECODE_SHORT ? DECODE_LONG : st);
+        *out = faulting_insn(st == DECODE_SHORT ? DECODE_LONG : st, n);
     if ((la & 0xfff) + out->len <= 0x1000)
         *pa2 = NO_PAGE;
     if (c->log_items & LOG_IN_ASM)
@@ -564,7 +569,7 @@ static unsigned decode_run(struct cpu *c, const uint8_t *page, unsigned off, str
         if (st == DECODE_SHORT)
             break;
         if (st != DECODE_OK)
-            *i = faulting_insn(st);
+            *i = faulting_insn(st, end - pos);
         if (c->log_items & LOG_IN_ASM)
             log_insn(c, c->r[RIP] + pos - off, page + pos, i);
         pos += i->len;

@@ -123,6 +123,24 @@ START_TEST(misses)
 }
 END_TEST
 
+/* Bytes that are no instruction, until the second one is written. */
+START_TEST(what_was_no_instruction)
+{
+    static const unsigned places[] = {FIRST, FIRST + PAGE - 1};
+
+    for (unsigned k = 0; k < 2; k++) {
+        memcpy(m->ram + places[k], "\x0f\x04", 2);
+        c->r[RIP] = places[k];
+        const struct block *b = block_lookup(c);
+        ck_assert(!b->dead);
+        m->ram[places[k] + 1] = 0xc8; /* BSWAP EAX */
+        cpu_code_written(c, places[k] + 1, 1);
+        ck_assert(b->dead);
+        ck_assert_str_eq(optab[block_lookup(c)->insn[0].op].name, "BSWAP");
+    }
+}
+END_TEST
+
 START_TEST(writes_after_drops)
 {
     for (unsigned pass = 0; pass < 3; pass++) {
@@ -181,6 +199,7 @@ int main(void)
     tcase_add_test(tc, all_are_right_again_and_again);
     tcase_add_test(tc, only_the_oldest_go);
     tcase_add_test(tc, misses);
+    tcase_add_test(tc, what_was_no_instruction);
     tcase_add_test(tc, writes_after_drops);
     tcase_add_test(tc, tail_in_front);
     suite_add_tcase(suite, tc);
