@@ -22,7 +22,8 @@ static inline void str_advance(struct cpu *c, const struct insn *i, enum reg r, 
     str_set(c, i, r, c->eflags & EFL_DF ? c->r[r] - bytes : c->r[r] + bytes);
 }
 
-/* Iterations after which an instruction pauses unasked, as if it had not begun. */
+/* Iterations after which an instruction pauses unasked, as if it had not begun; not where it has
+ * written to code, which may be its own. */
 #define REP_SLICE 4096
 
 /* One iteration. */
@@ -54,10 +55,11 @@ static inline bool rep_ended(const struct cpu *c, const struct insn *i, enum rep
     return kind == REP_COMPARE && flag_z(c) != ((i->prefix & INSN_REP) != 0);
 }
 
-/* Should the instruction pause here, to be resumed later? */
+/* Should the instruction pause here, to be resumed later? Not because it has overwritten itself:
+ * processors go on with what they have fetched. */
 static inline bool rep_must_pause(const struct cpu *c)
 {
-    return c->single || c->run_end == NULL || c->db_pending != 0 ||
+    return c->single || c->db_pending != 0 ||
            (atomic_load_explicit(&c->attention, memory_order_relaxed) != 0 &&
             (atomic_load(&c->attention) & ATT_EXIT || cpu_has_work(c)));
 }
@@ -91,7 +93,7 @@ OP_INLINE bool string_op(struct cpu *c, const struct insn *i, unsigned w, enum r
         slice = slice > done ? slice - done : 0;
         if (slice == 0)
             c->f = before;
-        if (slice == 0 || rep_must_pause(c)) {
+        if ((slice == 0 && c->run_end != NULL) || rep_must_pause(c)) {
             c->r[RIP] -= i->len;
             run_stop(c);
             return true;

@@ -443,6 +443,10 @@ static unsigned interpret(struct cpu *c, const struct code *x, unsigned k, bool 
     j->raised = !i->fn(c, i);
     if (once)
         c->single = false;
+    if (once && !j->raised && c->r[RIP] == rip && x->block->dead) {
+        c->r[RIP] = next; /* it has overwritten itself: to its end, as it was fetched */
+        j->raised = !i->fn(c, i);
+    }
     if (j->raised) {
         c->r[RIP] = rip;
         if (j->flags_in_host)
