@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "tests/diff/diff.h"
+#include "tests/diff/gen_shapes.h"
 #include "tests/diff/insn_maker.h"
 
 /* At CPL 0 some instructions take away what the test stands on. */
@@ -62,5 +63,6 @@ static bool gen_insn(const struct diff_maker *m, struct rng *r, uint64_t n, stru
 
 const struct family families[] = {
     {"insn", "random sequences of the instruction table's rows", 10, gen_insn},
+    {"smc", "code that changes itself", 3, gen_smc},
 };
 const unsigned family_count = sizeof(families) / sizeof(families[0]);
