@@ -202,6 +202,6 @@ struct scenario {
     const char *rows; /* mnemonics that it tests */
 };
 extern const struct scenario segment_scenarios[], gate_scenarios[], page_scenarios[],
-    event_scenarios[], task_scenarios[], call_scenarios[], v86_scenarios[];
+    event_scenarios[], task_scenarios[], call_scenarios[], v86_scenarios[], limit_scenarios[];
 
 #endif

@@ -2,12 +2,12 @@
 /* Privileged behaviour: segments, gates, tasks, paging, debugging... on machines made from choices
  * (system.h), each run by the interpreter and by what is to do the same.
  *
- *     system_diff [-s seed] [-n cases] [SCENARIO...]      # cases at random
+ *     system_diff [-s seed] [-n cases] [-m reports] [-k] [SCENARIO...]      # cases at random
  *     system_diff -a SCENARIO...                               # all cases, in order
  *     system_diff -f FILE                                      # the cases of a file
  *     system_diff -c "SCENARIO what=value ..."                 # one case
  *
- * -l: list the scenarios. Status 1: something differed; each difference is printed as
+ * -k: with KVM; -l: list the scenarios. Status 1: something differed; each difference is printed as
  * a case that -c takes, without what is not needed for it. 77: no other side runs here. */
 #include <getopt.h>
 #include <signal.h>
@@ -16,10 +16,10 @@
 
 #include "tests/diff/system_sides.h"
 
-#define CASES       20000
-#define MAX_REPORTS 20
-#define MAX_SIDES   4
-#define HANG        30 /* seconds */
+#define CASES     20000
+#define REPORTS   20
+#define MAX_SIDES 4
+#define HANG      30 /* seconds */
 
 struct driver {
     struct sys *s;
@@ -27,12 +27,12 @@ struct driver {
     struct side *side[MAX_SIDES];
     unsigned sides;
     const struct scenario *what;
-    unsigned long cases, expected, failed, endless;
+    unsigned long cases, expected, failed, endless, reports;
 };
 
 static const struct scenario *const families[] = {
     segment_scenarios, gate_scenarios, page_scenarios, event_scenarios,
-    task_scenarios,    call_scenarios, v86_scenarios,
+    task_scenarios,    call_scenarios, v86_scenarios,  limit_scenarios,
 };
 
 /* -- One case ---------------------------------------------------------------------------------- */
@@ -59,6 +59,8 @@ static bool side_fails(struct driver *t, struct side *d, int why, FILE *out)
     for (unsigned round = 0; round < d->rounds && !fails; round++) {
         side_load(d, t->s);
         int got = d->run(d, t->s);
+        if (got == SYS_NOT_RUN)
+            break;
         fails = got != why || sides_differ(&system_reference, d, t->s, NULL);
         if (fails && out != NULL) {
             fprintf(out, " %s, run %u, differs from the interpreter:\n", d->name, round);
@@ -126,7 +128,7 @@ static void do_case(struct driver *t)
     t->expected += t->s->want.end != END_ANYHOW;
     if (!fails(t, NULL))
         return;
-    if (t->failed++ >= MAX_REPORTS)
+    if (t->failed++ >= t->reports)
         return;
     minimise(t);
     print_case(t, stdout);
@@ -239,11 +241,11 @@ static void list(void)
             printf("%-16s %s\n", w->name, w->rows);
 }
 
-static void open_sides(struct driver *t)
+static void open_sides(struct driver *t, bool kvm)
 {
     system_reference.open(&system_reference);
     for (unsigned k = 0; k < system_others_count; k++)
-        if (system_others[k].open(&system_others[k]))
+        if ((kvm || !system_others[k].optional) && system_others[k].open(&system_others[k]))
             t->side[t->sides++] = &system_others[k];
     t->s = sys_create();
 }
@@ -251,8 +253,8 @@ static void open_sides(struct driver *t)
 struct options {
     const char *file, *text;
     uint64_t seed;
-    unsigned long cases;
-    bool all;
+    unsigned long cases, reports;
+    bool all, kvm;
 };
 
 static void do_named(struct driver *t, const struct options *o, char **names)
@@ -284,7 +286,7 @@ static bool is_translated(const struct driver *t)
 
 static int usage(void)
 {
-    fprintf(stderr, "usage: system_diff [-s seed] [-n cases] [-a] [SCENARIO...]\n"
+    fprintf(stderr, "usage: system_diff [-s seed] [-n cases] [-m reports] [-k] [-a] [SCENARIO...]\n"
                     "       system_diff -f FILE | -c CASE\n"
                     "       system_diff -l\n");
     return 2;
@@ -293,13 +295,15 @@ static int usage(void)
 int main(int argc, char **argv)
 {
     struct driver *t = &driver;
-    struct options o = {.seed = 1, .cases = CASES};
+    struct options o = {.seed = 1, .cases = CASES, .reports = REPORTS};
     int opt;
 
-    while ((opt = getopt(argc, argv, "s:n:ac:f:l")) != -1) {
+    while ((opt = getopt(argc, argv, "s:n:m:kac:f:l")) != -1) {
         switch (opt) {
         case 's': o.seed = strtoull(optarg, NULL, 0); break;
         case 'n': o.cases = strtoul(optarg, NULL, 0); break;
+        case 'm': o.reports = strtoul(optarg, NULL, 0); break;
+        case 'k': o.kvm = true; break;
         case 'a': o.all = true; break;
         case 'c': o.text = optarg; break;
         case 'f': o.file = optarg; break;
@@ -308,7 +312,8 @@ int main(int argc, char **argv)
         }
     }
     sigaction(SIGALRM, &(struct sigaction){.sa_handler = on_alarm, .sa_flags = SA_ONSTACK}, NULL);
-    open_sides(t);
+    t->reports = o.reports;
+    open_sides(t, o.kvm);
     if (o.text != NULL)
         do_text(t, o.text);
     else if (o.file != NULL)

@@ -226,3 +226,46 @@ struct verdict model_interrupt(const struct sys *s, const struct gate_case *g, u
         v.err |= ext;
     return v;
 }
+
+/* -- Tasks ------------------------------------------------------------------------------------- */
+
+static struct verdict task_code(const struct sys *s, const struct slot *x)
+{
+    if (!slot_is_there(s, x) || !is_code(x) ||
+        (is_conforming(x) ? x->dpl > x->rpl : x->dpl != x->rpl))
+        return fault(VEC_TS, selector_error(x));
+    return x->present ? ALLOWED : fault(VEC_NP, selector_error(x));
+}
+
+static struct verdict task_stack(const struct sys *s, const struct slot *x, unsigned level)
+{
+    if (!slot_is_there(s, x) || !is_writable(x) || x->dpl != level || x->rpl != level)
+        return fault(VEC_TS, selector_error(x));
+    return x->present ? ALLOWED : fault(VEC_SS, selector_error(x));
+}
+
+static struct verdict task_data(const struct sys *s, const struct slot *x, unsigned level)
+{
+    if (x->where == IS_NULL)
+        return ALLOWED;
+    if (!slot_is_there(s, x) || !is_readable(x) ||
+        (!is_conforming(x) && (x->dpl < level || x->dpl < x->rpl)))
+        return fault(VEC_TS, selector_error(x));
+    return x->present ? ALLOWED : fault(VEC_NP, selector_error(x));
+}
+
+struct verdict model_task(const struct sys *s, const struct slot *code, const struct slot *stack,
+                          const struct slot *data, unsigned *faults)
+{
+    const struct verdict all[] = {task_code(s, code), task_stack(s, stack, code->rpl),
+                                  task_data(s, data, code->rpl)};
+    struct verdict v = ALLOWED;
+
+    *faults = 0;
+    for (unsigned k = 0; k < ROWS(all); k++)
+        if (all[k].faults) {
+            v = all[k];
+            ++*faults;
+        }
+    return v;
+}

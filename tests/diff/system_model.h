@@ -47,6 +47,11 @@ struct gate_case {
 };
 struct verdict model_interrupt(const struct sys *s, const struct gate_case *g, unsigned *level);
 
+/* The segments of a new task, where one of them at most is wrong, which `faults` counts (SDM 3A
+ * table 7-1). */
+struct verdict model_task(const struct sys *s, const struct slot *code, const struct slot *stack,
+                          const struct slot *data, unsigned *faults);
+
 /* Paging: what one access to one linear address comes to (SDM 3A chapter 4). */
 enum page_access { PAGE_READ, PAGE_WRITE, PAGE_FETCH };
 struct paging {

@@ -8,6 +8,7 @@
 #include "tests/diff/system.h"
 
 #define SYS_ENDLESS 100 /* as enum cpu_exit: it goes on and on */
+#define SYS_NOT_RUN 101 /* the side cannot be in this state */
 
 struct side {
     const char *name;
@@ -16,14 +17,20 @@ struct side {
     bool (*open)(struct side *d);
     /* Run the machine to its end: an enum cpu_exit. The results are in `m`. */
     int (*run)(struct side *d, const struct sys *s);
+    bool optional; /* only where asked for */
+    bool partial;  /* it shows only what software can see */
     struct jit_config cfg;
     struct fake_machine *m;
     struct jit *jit;
+    struct kvm *kvm;
 };
 
 extern struct side system_reference;
 extern struct side system_others[];
 extern const unsigned system_others_count;
+
+bool kvm_open(struct side *d);
+int kvm_run(struct side *d, const struct sys *s);
 
 /* Put the machine of a side into the state that a case begins with. */
 void side_load(struct side *d, const struct sys *s);

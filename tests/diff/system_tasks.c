@@ -17,6 +17,7 @@ struct new_task {
     uint32_t at;
     struct slot code, stack, data;
     uint32_t flags;
+    bool ldt_null, trap, halts;
 };
 
 static const struct {
@@ -41,7 +42,9 @@ static void put_state(struct sys *s, const struct new_task *t)
             sel = k == SEG_CS ? AT_TARGET >> 4 : AT_DATA >> 4;
         sys_put(s, t->at + l->segments + k * l->segment_step, 2, sel);
     }
-    sys_put(s, t->at + l->ldt, 2, choose_yes(s->ch, "ldt-null") ? 0 : SEL_LDT);
+    sys_put(s, t->at + l->ldt, 2, t->ldt_null ? 0 : SEL_LDT);
+    sys_put(s, t->at + l->n, l->n, AT_INNER + 0x1000);
+    sys_put(s, t->at + 2 * l->n, 2, level_sel(SYS_DATA32, 0));
 }
 
 static void choose_new_task(struct sys *s, struct new_task *t)
@@ -51,11 +54,13 @@ static void choose_new_task(struct sys *s, struct new_task *t)
     t->stack = choose_slot(s, "stack.", SEL_SLOT2, T_DATA);
     t->data = choose_slot(s, "data.", SEL_SLOT3, T_DATA);
     t->flags = task_flags[CHOOSE(s->ch, "flags", task_flags)].flags;
+    t->ldt_null = choose_yes(s->ch, "ldt-null");
     put_state(s, t);
     if (t->is16)
         return;
     sys_put(s, t->at + 0x1c, 4, s->cpu->cr3);
-    sys_put(s, t->at + 0x64, 2, choose_yes(s->ch, "trap"));
+    t->trap = choose_yes(s->ch, "trap");
+    sys_put(s, t->at + 0x64, 2, t->trap);
     sys_put(s, t->at + 0x66, 2, 0x68);
 }
 
@@ -112,7 +117,7 @@ static void choose_old_task(struct sys *s)
 }
 
 /* What the new task does. */
-static void choose_code(struct sys *s)
+static void choose_code(struct sys *s, struct new_task *t)
 {
     static const struct {
         const char *name;
@@ -124,6 +129,7 @@ static void choose_code(struct sys *s)
                  {"clts", 3, {0x0f, 0x06, 0xcf}}};
     unsigned n = CHOOSE(s->ch, "then", codes);
 
+    t->halts = n == 0;
     for (unsigned k = 0; k < codes[n].n; k++)
         sys_put(s, AT_TARGET + k, 1, codes[n].bytes[k]);
     sys_put(s, AT_TARGET + codes[n].n, 1, 0xf4);
@@ -169,6 +175,44 @@ static struct verdict check_switch(const struct sys *s, enum way way, const stru
     return ALLOWED;
 }
 
+/* In the LDT of the new task everything is where it is in the old one's. */
+static struct slot seen_by(const struct new_task *t, struct slot x)
+{
+    if (x.where == IN_LDT || x.where == NO_LDT)
+        x.where = t->ldt_null ? BEYOND_LDT : IN_GDT;
+    return x;
+}
+
+/* What the new task begins with. Its faults need a stack that is good: that of an inner level, or
+ * its own. */
+static void want_in_task(struct sys *s, const struct new_task *t)
+{
+    struct slot code = seen_by(t, t->code), stack = seen_by(t, t->stack);
+    struct slot data = seen_by(t, t->data);
+    uint32_t eip = AT_TARGET - code.base;
+    unsigned faults;
+    struct verdict v = model_task(s, &code, &stack, &data, &faults);
+    bool own_stack = code.rpl == 0;
+
+    if (t->flags & EFL_VM || faults > 1 || (own_stack && t->is16) ||
+        (own_stack && stack.limit != 0xffffffff) ||
+        (own_stack && (stack.base != 0 || !stack.big || stack.type & 4)))
+        return;
+    if (t->is16)
+        eip &= 0xffff;
+    s->tested = eip;
+    if (faults == 1) {
+        if (!own_stack || (v.vector != VEC_SS && v.err == (data.sel & 0xfffc) &&
+                           v.err != (code.sel & 0xfffc) && v.err != (stack.sel & 0xfffc)))
+            want_verdict(s, v);
+    } else if (eip > code.limit) {
+        want_vector(s, VEC_GP, 0);
+    } else if ((uint32_t)(code.base + eip) == AT_TARGET && t->halts && !t->trap &&
+               !(t->flags & EFL_TF)) {
+        want_halt(s, eip);
+    }
+}
+
 static void put_gates(struct sys *s, uint16_t sel)
 {
     static const uint8_t vectors[] = {0x30, VEC_UD};
@@ -187,7 +231,7 @@ static void switch_task(struct sys *s)
     struct slot tss = choose_tss(s, &t, false);
     choose_new_task(s, &t);
     choose_old_task(s);
-    choose_code(s);
+    choose_code(s, &t);
     bool through_gate = way == WAY_JMP_GATE || way == WAY_CALL_GATE;
 
     put_gates(s, tss.sel);
@@ -201,7 +245,8 @@ static void switch_task(struct sys *s)
     if (way == WAY_GP || (tss.where == IS_NULL && way > WAY_CALL) ||
         (tss.type >= 0x10 || tss.type == T_CALL16 || tss.type == T_CALL32 || tss.type == T_TASK))
         return;
-    want_verdict(s, check_switch(s, way, &tss));
+    if (!want_verdict(s, check_switch(s, way, &tss)) && way <= WAY_INT)
+        want_in_task(s, &t);
 }
 
 /* IRET with NT set, to the task that the TSS links to. */
@@ -213,7 +258,7 @@ static void return_to_task(struct sys *s)
     struct slot tss = choose_tss(s, &t, true);
     choose_new_task(s, &t);
     choose_old_task(s);
-    choose_code(s);
+    choose_code(s, &t);
     s->cpu->eflags |= EFL_NT;
     sys_put(s, AT_TSS, 2, tss.sel);
     sys_test_here(s);
@@ -228,6 +273,8 @@ static void return_to_task(struct sys *s)
         want_vector(s, VEC_NP, err);
     else if (tss.limit < layouts[tss.type == T_TSS16_BUSY].limit)
         want_vector(s, VEC_TS, err);
+    else
+        want_in_task(s, &t);
 }
 
 /* -- LTR, LLDT --------------------------------------------------------------------------------- */
