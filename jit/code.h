@@ -161,6 +161,7 @@ _Static_assert(X_COUNT <= CPU_SCRATCH, "too many scratch words");
 
 struct backend;
 struct lockstep;
+struct stray;
 struct witness;
 
 /* Of the instructions of one row of the table. */
@@ -203,6 +204,9 @@ struct jit {
     bool shutdown;             /* delivering an exception failed */
     struct lockstep *lockstep; /* or NULL */
     struct witness *witness;   /* with that */
+    struct stray *stray;       /* likewise */
+    bool wrote;                /* what trapped last was a write */
+    bool again;                /* with all pages open: it trapped when they were not */
     bool failed;               /* lockstep has found a difference */
     void *alt_stack;
     struct jit_stats stats;

@@ -25,6 +25,7 @@
 #include "jit/cache.h"
 #include "jit/dump.h"
 #include "jit/lockstep.h"
+#include "jit/stray.h"
 #include "jit/witness.h"
 
 #define CODE_BYTES (UINT64_C(64) << 20) /* unless the configuration says otherwise */
@@ -760,6 +761,8 @@ enum after_call jit_assist(struct cpu *c, struct code *x)
     c->run_end = i + 1;
     finish_notes(c);
     note_x87(c, x, k);
+    if (j->lockstep != NULL)
+        stray_open(j);
     if ((j->lockstep != NULL && !lockstep_covers(j, x, k)) || !assist->fn(c, i))
         return jit_call(c, x);
     j->stats.assists++;
@@ -798,6 +801,28 @@ static unsigned after_fault(struct jit *j, struct code *x, unsigned k)
     resume_at(j, x, n);
     resume_slots(j, x, n);
     return n;
+}
+
+/* In lockstep: instruction k of x has trapped by a write that is not in the rehearsal, or is. Let
+ * it do so again, where it is not kept from it. */
+static unsigned run_again(struct jit *j, struct code *x, unsigned k)
+{
+    j->again = true;
+    resume_at(j, x, k);
+    resume_slots(j, x, k);
+    j->again = false;
+    return k;
+}
+
+/* What was run again has come back. */
+static void judge_again(struct jit *j, enum code_why why, const struct code *suspect, unsigned k)
+{
+    const struct cpu *c = j->cpu;
+    bool trapped = why == WHY_FAULT && c->scratch[X_SITE] == k &&
+                   c->scratch[X_CODE] == (uint64_t)(uintptr_t)suspect;
+
+    if (!trapped && why != WHY_POLL && why != WHY_NUDGED)
+        lockstep_say_stray(j, suspect, k);
 }
 
 /* Interpret a block that has no code, or is not worth having it. */
@@ -884,7 +909,8 @@ static struct code_exit *run_code(struct jit *j, const uint8_t *at, uint64_t *fr
 {
     struct cpu *c = j->cpu;
 
-    unsigned fp_ready = 0;
+    unsigned fp_ready = 0, suspect_k = 0;
+    struct code *suspect = NULL;
 
     *from = 0;
     while (at != NULL) {
@@ -892,6 +918,8 @@ static struct code_exit *run_code(struct jit *j, const uint8_t *at, uint64_t *fr
 
         j->stats.entries++;
         why = backend_enter(j, at, fp_ready);
+        if (suspect != NULL)
+            judge_again(j, why, suspect, suspect_k);
         struct code *x = (struct code *)(uintptr_t)c->scratch[X_CODE];
         unsigned site = (unsigned)c->scratch[X_SITE];
         at = NULL;
@@ -912,7 +940,11 @@ static struct code_exit *run_code(struct jit *j, const uint8_t *at, uint64_t *fr
             note_x87(c, x, site);
         flags_from_host(c);
         if (why == WHY_FAULT) {
-            unsigned n = check_at(j, x, site) ? after_fault(j, x, site) : ELSEWHERE;
+            unsigned n = ELSEWHERE;
+            suspect = lockstep_is_suspect(j, x, site) ? x : NULL;
+            suspect_k = site;
+            if (check_at(j, x, site))
+                n = suspect != NULL ? run_again(j, x, site) : after_fault(j, x, site);
             if (n != ELSEWHERE) {
                 at = insn_host(j, x, n);
                 fp_ready = x->fp_ready[n];

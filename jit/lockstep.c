@@ -17,7 +17,8 @@
  * where on the path it is; it must be in the block that the rehearsal was in. When it got to the
  * end, it runs for a while without being watched.
  *
- * What is not seen: a write far from all that the interpreter wrote. */
+ * Lines that the interpreter did not write are looked at now and then: some runs of each code have
+ * no access to other pages, and all of those are compared (stray.h). */
 #include "jit/lockstep.h"
 
 #include <Zydis/Zydis.h>
@@ -30,6 +31,7 @@
 #include "cpu/flags.h"
 #include "cpu/mem.h"
 #include "jit/journal.h"
+#include "jit/stray.h"
 
 /* With -d lockstep-links: blocks and instructions that are rehearsed at most, and blocks that run
  * unwatched. */
@@ -40,6 +42,11 @@
 /* With -d lockstep-some, code is compared so many times, and then once in so many. */
 #define OFTEN  1000
 #define SELDOM 61
+
+/* Without links, code is kept from other pages than those that it should write to when it has been
+ * compared so many times, and again, up to TIGHT_MAX. */
+#define TIGHT     4
+#define TIGHT_MAX 4096
 
 /* What translated code can change, before an instruction or behind the last. */
 struct guest_state {
@@ -370,6 +377,16 @@ static bool is_due(const struct jit *j, struct code *x)
     return j->cpu->log_items & LOG_LOCKSTEP || n < OFTEN || n % SELDOM == 0;
 }
 
+/* Is this one of the runs without access to other pages? */
+static bool is_tight(const struct jit *j, const struct code *x)
+{
+    uint32_t n = TIGHT;
+
+    while (n < TIGHT_MAX && n < x->rehearsals)
+        n *= TIGHT;
+    return !runs_linked(j) && !j->again && x->rehearsals == n;
+}
+
 static unsigned random_below(struct lockstep *l, unsigned n)
 {
     l->random = l->random * UINT64_C(6364136223846793005) + 1442695040888963407;
@@ -433,6 +450,8 @@ void lockstep_begin(struct jit *j, struct code *x, unsigned k, bool entered)
         tlb_flush_all(c);
     for (unsigned n = 0; n < l->journal.rehearsal.nwalked; n++)
         tlb_flush_page(c, l->journal.rehearsal.walked[n]);
+    if (is_tight(j, x))
+        stray_close(j, &l->journal);
 }
 
 /* -- Comparing --------------------------------------------------------------------------------- */
@@ -667,8 +686,8 @@ static bool compare(struct jit *j, const struct code *x, unsigned k)
     note_ending(j->cpu, &ending);
     if (at < l->done) /* before the last instruction rehearsed */
         l->ending = ending;
-    if (journal_equal(&l->journal, at) && at != OFF_PATH && ending_equal(&l->ending, &ending) &&
-        state_equal(j->cpu, &l->state[at], &found)) {
+    if (journal_equal(&l->journal, at) && stray_pages_equal(j, &l->journal) && at != OFF_PATH &&
+        ending_equal(&l->ending, &ending) && state_equal(j->cpu, &l->state[at], &found)) {
         l->compared += (at > l->done ? l->done : at) - l->first;
         l->runs++;
         l->at_end = l->completed && at == l->done;
@@ -688,14 +707,17 @@ void lockstep_fail(struct jit *j)
 void lockstep_end(struct jit *j)
 {
     j->lockstep->nparts = 0;
+    stray_open(j);
     memory_freeze(j->cpu, false);
 }
 
 bool lockstep_check(struct jit *j, struct code *x, unsigned k)
 {
     struct lockstep *l = j->lockstep;
-    bool good = l->nparts == 0 || compare(j, x != NULL ? x : l->part[0].code, k);
+    bool good;
 
+    stray_open(j);
+    good = l->nparts == 0 || compare(j, x != NULL ? x : l->part[0].code, k);
     lockstep_end(j);
     if (!good)
         lockstep_fail(j);
@@ -712,6 +734,20 @@ bool lockstep_allows_interrupt(struct jit *j)
         c->seg[SEG_CS].sel, (unsigned long long)c->r[RIP]);
     lockstep_fail(j);
     return false;
+}
+
+bool lockstep_is_suspect(const struct jit *j, const struct code *x, unsigned k)
+{
+    return j->lockstep != NULL && stray_is_closed(j) && j->wrote && lockstep_covers(j, x, k);
+}
+
+void lockstep_say_stray(struct jit *j, const struct code *x, unsigned k)
+{
+    SAY(j,
+        "translated code differs from the interpreter: instruction %u of the block at %llx writes "
+        "to a page that the interpreter does not write to",
+        k, (unsigned long long)x->pa);
+    lockstep_fail(j);
 }
 
 bool lockstep_covers(const struct jit *j, const struct code *x, unsigned k)
@@ -806,7 +842,7 @@ int lockstep_create(struct jit *j)
     j->lockstep->stops[0] = CPU_POLL_STOP;
     for (unsigned n = 1; n <= MAX_BUDGET; n++)
         j->lockstep->stops[n] = (uint64_t)(uintptr_t)&j->poll_ok;
-    return 0;
+    return stray_create(j);
 }
 
 void lockstep_free(struct jit *j)
@@ -821,6 +857,7 @@ void lockstep_free(struct jit *j)
         (unsigned long long)l->compared, (unsigned long long)l->runs,
         (unsigned long long)l->declined, (unsigned long long)l->handed, (unsigned long long)l->cold,
         (unsigned long long)l->skipped);
+    stray_free(j);
     free(j->lockstep->effects);
     free(j->lockstep);
     j->lockstep = NULL;

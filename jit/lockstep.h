@@ -43,6 +43,12 @@ bool lockstep_allows_interrupt(struct jit *j);
 /* Did the rehearsal execute instruction k of x, before which translated code is? */
 bool lockstep_covers(const struct jit *j, const struct code *x, unsigned k);
 
+/* Has instruction k of x trapped by a write, only because it was not to write there? */
+bool lockstep_is_suspect(const struct jit *j, const struct code *x, unsigned k);
+
+/* It has: where it may, it does not trap. */
+void lockstep_say_stray(struct jit *j, const struct code *x, unsigned k);
+
 /* Does instruction k of b read a flag that those before it left undefined? Then it may show. */
 bool lockstep_reads_undefined(const struct jit *j, const struct block *b, unsigned k);
 

@@ -173,6 +173,7 @@ void shadow_free(struct shadow *s)
         free(s->all[n]->pages[1].page);
         free(s->all[n]);
     }
+    free(s->closed.entry);
     view_free(&s->view);
 }
 
@@ -404,6 +405,65 @@ void shadow_end_writes(struct shadow *s, const uint8_t *begin, const uint8_t *en
         list_end_writes(s->all[n], &s->all[n]->pages[0], view, (uint64_t)(end - begin));
         list_end_writes(s->all[n], &s->all[n]->pages[1], view, (uint64_t)(end - begin));
     }
+}
+
+/* -- Closing for a while ----------------------------------------------------------------------- */
+
+/* `view` may be another address that has the same entry. */
+static bool is_among(const struct shadow *s, uint64_t view, uint8_t *const pages[], unsigned n)
+{
+    for (unsigned k = 0; k < n; k++)
+        if (((view_of(&s->view, pages[k]) ^ view) & ((SHADOW_ENTRIES << 12) - 1)) == 0)
+            return true;
+    return false;
+}
+
+/* False: there is no memory to remember it. */
+static bool close_entry(struct shadow_closed *c, uint64_t index, uint64_t poison)
+{
+    uint64_t *write = entry_at(c->ctx, TABLE_WRITE, index);
+    uint64_t *beside = entry_at(c->ctx, TABLE_BESIDE, index);
+
+    if (c->count == c->room) {
+        unsigned room = c->room == 0 ? LIST_FIRST : 2 * c->room;
+        struct closed_entry *entry = realloc(c->entry, room * sizeof(*entry));
+        if (entry == NULL)
+            return false;
+        c->entry = entry;
+        c->room = room;
+    }
+    c->entry[c->count++] = (struct closed_entry){index, *write, *beside};
+    *write = *beside = poison;
+    return true;
+}
+
+void shadow_close(struct shadow *s, unsigned mmu, uint8_t *const pages[], unsigned n)
+{
+    struct shadow_closed *c = &s->closed;
+
+    c->ctx = s->ctx[mmu];
+    for (unsigned global = 0; global < 2; global++) {
+        const struct page_list *list = &c->ctx->pages[global];
+        for (unsigned k = 0; k < list->count; k++) {
+            uint64_t la = list->page[k] & ~UINT64_C(0xfff), index = index_of(la);
+            uint64_t poison = view_poison(&s->view, index);
+            uint64_t beside = *entry_at(c->ctx, TABLE_BESIDE, index);
+            if (beside != poison && !is_among(s, beside + la, pages, n) &&
+                !close_entry(c, index, poison))
+                return;
+        }
+    }
+}
+
+void shadow_reopen(struct shadow *s)
+{
+    struct shadow_closed *c = &s->closed;
+
+    for (unsigned k = 0; k < c->count; k++) {
+        *entry_at(c->ctx, TABLE_WRITE, c->entry[k].index) = c->entry[k].write;
+        *entry_at(c->ctx, TABLE_BESIDE, c->entry[k].index) = c->entry[k].beside;
+    }
+    c->count = 0;
 }
 
 /* -- Jump caches ------------------------------------------------------------------------------- */

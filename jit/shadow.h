@@ -61,6 +61,15 @@ struct space {
     struct shadow_ctx *ctx[SPACE_CTX];
 };
 
+/* Write entries that are poisoned for a while. */
+struct shadow_closed {
+    struct shadow_ctx *ctx;
+    struct closed_entry {
+        uint64_t index, write, beside;
+    } * entry;
+    unsigned count, room;
+};
+
 struct shadow {
     struct view view;
     struct shadow_ctx *ctx[MMU_CTX_COUNT]; /* of the current space; none for MMU_NONE */
@@ -68,8 +77,9 @@ struct shadow {
     unsigned nctxs;
     struct space space[SPACES];
     unsigned nspaces, current;
-    uint64_t entered;    /* spaces */
-    uint64_t fills;      /* entries that changed */
+    uint64_t entered; /* spaces */
+    uint64_t fills;   /* entries that changed */
+    struct shadow_closed closed;
     const uint8_t *stop; /* of jumps_reserve() */
 };
 
@@ -105,6 +115,11 @@ void shadow_protect(struct shadow *s, const uint8_t *host);
 
 /* Poison the write entries of pages in [begin, end) of RAM. */
 void shadow_end_writes(struct shadow *s, const uint8_t *begin, const uint8_t *end);
+
+/* Until shadow_reopen(), before which nothing else here may be called, translated code can write in
+ * the context `mmu` only to those of these n pages that it could write to before. */
+void shadow_close(struct shadow *s, unsigned mmu, uint8_t *const pages[], unsigned n);
+void shadow_reopen(struct shadow *s);
 
 /* From now on code of this kind at la is at `code`; `global`: its page is mapped so. */
 struct jump {

@@ -19,6 +19,10 @@
 
 #define ALT_STACK_BYTES 65536
 
+/* What the host says of a page fault: its vector, and a bit of its error code. */
+#define PAGE_FAULT       14
+#define PAGE_FAULT_WRITE 2
+
 /* Nobody minds one that comes too late. */
 #define NUDGE SIGURG
 
@@ -152,6 +156,7 @@ static void on_signal(int sig, siginfo_t *info, void *context)
     save_registers(c, regs, x->kind.mode & MODE_64);
     c->scratch[X_CODE] = (uint64_t)(uintptr_t)x;
     c->scratch[X_SITE] = code_insn(s->j, x, rip);
+    s->j->wrote = regs[REG_TRAPNO] == PAGE_FAULT && regs[REG_ERR] & PAGE_FAULT_WRITE;
     regs[REG_RAX] = is_poll(rip, regs) ? WHY_POLL : WHY_FAULT;
     regs[REG_RIP] = (greg_t)(uintptr_t)s->j->backend->stubs.leave;
 }

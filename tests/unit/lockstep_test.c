@@ -43,6 +43,7 @@ static void setup(void)
     c->fpu.xmm[1].d[0] = 0x3f800000;
     c->log_items = LOG_LOCKSTEP;
     j = (struct jit){.cpu = c};
+    ck_assert_int_eq(shadow_create(&j.shadow), 0);
     ck_assert_int_eq(lockstep_create(&j), 0);
     code = (struct code){.block = block_lookup(c), .declined = 1u << LAST};
     ck_assert_uint_gt(code.block->count, LAST);
@@ -53,6 +54,7 @@ static void setup(void)
 static void teardown(void)
 {
     lockstep_free(&j);
+    shadow_free(&j.shadow);
     fake_machine_free(m);
 }
 

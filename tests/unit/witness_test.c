@@ -48,6 +48,7 @@ static void setup(void)
     c = &m->cpu;
     c->log_items = LOG_LOCKSTEP;
     j = (struct jit){.cpu = c};
+    ck_assert_int_eq(shadow_create(&j.shadow), 0);
     ck_assert_int_eq(lockstep_create(&j), 0);
     ck_assert_int_eq(witness_create(&j), 0);
     calls = 0;
@@ -59,6 +60,7 @@ static void teardown(void)
     c->translator = NULL;
     witness_free(&j);
     lockstep_free(&j);
+    shadow_free(&j.shadow);
     fake_machine_free(m);
 }
 
