@@ -5,18 +5,16 @@
 #include "devices/pc.h"
 #include "vmm/vmm_internal.h"
 
-#define RAM_SIZE (UINT64_C(1) << 20)
-
-struct vm *traffic_vm(void)
+struct vm *traffic_vm_with(struct vm_config cfg)
 {
     static const struct debug_exit_cfg debug_exit = {0xf4, 4};
-    const struct vm_config cfg = {.ram_bytes = RAM_SIZE,
-                                  .serial = {"null", "null", "null", "null"},
-                                  .parallel = "null",
-                                  .debugcon = "null",
-                                  .wall_start_ns = UINT64_C(1577836799) * NS_PER_SEC};
     struct vm *vm;
 
+    cfg.ram_bytes = TRAFFIC_RAM;
+    for (unsigned k = 0; k < VM_SERIAL_PORTS; k++)
+        cfg.serial[k] = "null";
+    cfg.parallel = cfg.debugcon = "null";
+    cfg.wall_start_ns = UINT64_C(1577836799) * NS_PER_SEC;
     fake_guest = NULL;
     vm = fake_vm_with(&cfg, &pc_board);
     vm_lock(vm);
@@ -24,6 +22,11 @@ struct vm *traffic_vm(void)
     REQUIRE(device_create(vm, &debug_exit_class, &debug_exit) != NULL);
     vm_unlock(vm);
     return vm;
+}
+
+struct vm *traffic_vm(void)
+{
+    return traffic_vm_with((struct vm_config){0});
 }
 
 /* -- Accesses ---------------------------------------------------------------------------------- */
@@ -73,12 +76,9 @@ static void region(struct vm *vm, unsigned op, struct input *in)
 
 /* -- Everything else --------------------------------------------------------------------------- */
 
-static void let_time_pass(struct vm *vm, unsigned op, struct input *in)
+void traffic_wait(struct vm *vm, uint64_t ns)
 {
-    /* From some nanoseconds to centuries. */
-    uint64_t step = input_int(in, 2) << (op & 15) * 3;
-
-    atomic_store(&vm->clock.stopped, clock_now(vm) + step);
+    atomic_store(&vm->clock.stopped, clock_now(vm) + ns);
     vm_lock(vm);
     clock_fire(vm, 100);
     vm_unlock(vm);
@@ -128,21 +128,25 @@ static void msr(struct vm *vm, unsigned op, struct input *in)
     }
 }
 
+void traffic_step(struct vm *vm, unsigned op, struct input *in)
+{
+    switch (op >> 5) {
+    case 0: special(vm, op, in); break;
+    case 1: msr(vm, op, in); break;
+    case 2: /* from some nanoseconds to centuries */
+        traffic_wait(vm, input_int(in, 2) << (op & 15) * 3);
+        break;
+    case 3: port_access(vm, (uint16_t)input_int(in, 2), op, in); break;
+    case 4: traffic_phys(vm, input_int(in, op & 8 ? 8 : 4), op, in); break;
+    case 5: region(vm, op, in); break;
+    default: claimed_port(vm, op, in); break;
+    }
+}
+
 void traffic_run(struct vm *vm, struct input *in)
 {
-    while (in->n > 0) {
-        unsigned op = input_u8(in);
-
-        switch (op >> 5) {
-        case 0: special(vm, op, in); break;
-        case 1: msr(vm, op, in); break;
-        case 2: let_time_pass(vm, op, in); break;
-        case 3: port_access(vm, (uint16_t)input_int(in, 2), op, in); break;
-        case 4: traffic_phys(vm, input_int(in, op & 8 ? 8 : 4), op, in); break;
-        case 5: region(vm, op, in); break;
-        default: claimed_port(vm, op, in); break;
-        }
-    }
+    while (in->n > 0)
+        traffic_step(vm, input_u8(in), in);
 }
 
 /* -- State ------------------------------------------------------------------------------------- */

@@ -4,8 +4,8 @@
 
     hostile.py [--emulator build/calque] [--seconds N] [WORD...]
 
-While a guest of tests/guests/hostile*.asm runs, a monitor is asked "info status" and "info
-registers", whose answers must come within a second (times --scale, for busy hosts); the guest must
+While a guest of tests/guests/hostile*.asm runs, a monitor is asked "info status", "info registers"
+and more, whose answers must come within a second (times --scale, for busy hosts); the guest must
 be at it then; "quit", SIGTERM or SIGINT must end the process within a second, with
 status 0; and the process must not have taken more memory than it may. Each way to be hostile prints
 one line, "ok hostile WORD" or "FAIL hostile WORD", with the longest times; the status is 1 if one
@@ -31,6 +31,8 @@ ROUNDS = 0x6f0          # where guests count
 PATIENCE = 1.0          # seconds for an answer, and for the end
 MEMORY = 600            # MiB that a process may use at most, with 32 MiB for the guest
 CODE = b"\x90\x90\xc3\x90" * 4096   # what disks begin with
+
+QUESTIONS = ("registers", "tlb", "screen", "mtree")   # asked beside "info status"
 
 # What shows that a guest is at it: its count, its registers; or may it come to an end of its own
 # making?
@@ -119,7 +121,8 @@ class Guest:
         while time.monotonic() < deadline:
             status = self.time("status", self.machine.monitor.command, "info status")
             require(status.startswith("VM status:"), f"info status: {status!r}")
-            self.time("registers", self.machine.monitor.command, "info registers")
+            for what in QUESTIONS:
+                self.time(what, self.machine.monitor.command, f"info {what}")
             require(self.machine.process.poll() is None, "it ended by itself")
         if self.shows != DIES:
             require(status == "VM status: running\n", status)
