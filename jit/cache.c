@@ -92,12 +92,14 @@ bool cache_is_full(const struct jit *j)
 
 struct code *code_at(const struct jit *j, const uint8_t *host)
 {
-    const uint8_t *p = host - j->to_exec;
-    uint64_t offset = (uint64_t)(p - region_begin(j, 0));
+    /* Numbers, not pointers: the guest may have chosen them. */
+    uint64_t begin = (uint64_t)(uintptr_t)region_begin(j, 0) + (uint64_t)j->to_exec;
+    uint64_t offset = (uint64_t)(uintptr_t)host - begin;
     unsigned region = (unsigned)(offset / j->region_bytes), lo = 0, hi;
 
     if (offset >= j->region_bytes * CODE_REGIONS)
         return NULL;
+    const uint8_t *p = host - j->to_exec;
     struct code *codes = region_codes(j, region);
     hi = j->ncodes[region];
     while (lo < hi) {

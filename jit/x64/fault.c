@@ -71,7 +71,7 @@ static bool is_poll(const uint8_t *rip, const greg_t *regs)
 
 static bool in_code_memory(const struct jit *j, const uint8_t *host)
 {
-    return (uint64_t)(host - (j->rw + j->to_exec)) < j->code_bytes;
+    return (uint64_t)(uintptr_t)host - (uint64_t)(uintptr_t)(j->rw + j->to_exec) < j->code_bytes;
 }
 
 /* Unlink the code that a host address is in, and what its entry leads to where it is dead: that may
