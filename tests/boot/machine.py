@@ -130,7 +130,8 @@ class Console:
         self.log.write(data)
         self.log.flush()
         text = data.decode("utf-8", "replace").replace("\r", "")
-        self.text += re.sub(r"\x1b\[[0-9;]*[A-Za-z]", "", text)
+        # A sequence that moves the cursor may come in pieces.
+        self.text = re.sub(r"\x1b\[[0-9;]*[A-Za-z]", "", self.text + text)
         return bool(data)
 
     def send(self, line):

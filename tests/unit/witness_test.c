@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "cpu/exception.h"
+#include "cpu/interp.h"
 #include "cpu/mem.h"
 #include "cpu/rehearsal.h"
 #define code_at code_at_host /* protected.h has another one */
@@ -230,6 +231,34 @@ START_TEST(task_switches_are_left_out)
 }
 END_TEST
 
+/* IRET and IRETD with NT set go back to another task. */
+START_TEST(task_switches_are_not_rehearsed)
+{
+    bool is16 = _i == 1;
+    uint64_t tss = descriptor(TSS2, is16 ? 0x2b : 0x67, is16 ? 0x0083 : 0x008b);
+
+    if (is16)
+        CODE_AT(m, CODE, 0x66, 0xcf);
+    else
+        CODE_AT(m, CODE, 0xcf);
+    set_desc(m, SEL_TSS2, tss);
+    put(m, TSS, 2, SEL_TSS2);
+    put(m, TSS2 + (is16 ? 0x0e : 0x20), is16 ? 2 : 4, 0x1000);
+    put(m, TSS2 + (is16 ? 0x24 : 0x4c), 2, SEL_CODE0);
+    put(m, TSS2 + (is16 ? 0x26 : 0x50), 2, SEL_DATA0);
+    c->eflags |= EFL_NT;
+    code = (struct code){.block = block_lookup(c), .guest = {CODE & 0xfff}};
+    lockstep_begin(&j, &code, 0, true);
+    ck_assert_uint_eq(c->tr.sel, SEL_TSS);
+    ck_assert_uint_eq(get(m, GDT + SEL_TSS2, 8), tss);
+    ck_assert(lockstep_check(&j, &code, 0));
+    lockstep_begin(&j, &code, 0, true);
+    ck_assert(interp_block(c, code.block, 1)); /* it could have */
+    ck_assert_uint_eq(c->tr.sel, SEL_TSS2);
+    ck_assert(!lockstep_check(&j, &code, LOCKSTEP_END));
+}
+END_TEST
+
 /* -- Shadows ----------------------------------------------------------------------------------- */
 
 /* sti; nop; nop; hlt */
@@ -264,6 +293,7 @@ int main(void)
     tcase_add_test(tc, another_result_is_found);
     tcase_add_loop_test(tc, stale_translations_are_found, 0, 2);
     tcase_add_test(tc, task_switches_are_left_out);
+    tcase_add_loop_test(tc, task_switches_are_not_rehearsed, 0, 2);
     tcase_add_loop_test(tc, no_interrupt_comes_right_behind_sti, 1, 3);
     suite_add_tcase(s, tc);
     SRunner *sr = srunner_create(s);
