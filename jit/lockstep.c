@@ -203,6 +203,7 @@ static bool execute(struct cpu *c, struct lockstep *l, const struct insn *i, str
     bool repeated = is_repeated(i);
     uint64_t n = repeated ? repetitions(c, i) : 1, start = c->r[RIP], next = start + i->len;
     struct lazy_flags before = c->f;
+    bool nmi_blocked = c->nmi_blocked;
 
     if (n == 0)
         return false;
@@ -217,8 +218,10 @@ static bool execute(struct cpu *c, struct lockstep *l, const struct insn *i, str
         c->single = repeated;
         done = i->fn(c, i);
         c->single = false;
-        if (!done || l->journal.rehearsal.refused || c->db_pending != 0)
+        if (!done || l->journal.rehearsal.refused || c->db_pending != 0) {
+            c->nmi_blocked = nmi_blocked; /* IRET ends that before it can fault */
             return false;
+        }
     } while (--n > 0 && c->r[RIP] == start);
     l->paused = repeated && c->r[RIP] == start;
     if (l->paused)

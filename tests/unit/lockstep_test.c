@@ -187,6 +187,26 @@ START_TEST(faults_and_code_stop_it)
 }
 END_TEST
 
+/* An IRET that faults, or switches tasks, has not ended the blocking of NMIs when it begins. */
+START_TEST(nmis_are_blocked_until_iret)
+{
+    static const uint8_t nop_iret[] = {0x90, 0xcf};
+    const uint32_t at = CODE + 0x1000;
+
+    memcpy(m->ram + at, nop_iret, sizeof(nop_iret));
+    c->r[RIP] = at;
+    c->nmi_blocked = true;
+    if (_i == 1)
+        c->eflags |= EFL_NT;
+    code = (struct code){.block = block_lookup(c)};
+    code.guest[1] = 1;
+    ck_assert_uint_eq(code.block->count, 2);
+    lockstep_begin(&j, &code, 0, true);
+    ck_assert(interp_block(c, code.block, 1));
+    expect(true, 1);
+}
+END_TEST
+
 /* Accessed and dirty bits are not set by a rehearsal, nor does it leave a translation behind that
  * keeps them from being set. */
 START_TEST(page_walks_are_taken_back)
@@ -234,6 +254,7 @@ int main(void)
     tcase_add_loop_test(tc, a_difference_is_found, 0, sizeof(spoils) / sizeof(spoils[0]));
     tcase_add_test(tc, devices_are_left_alone);
     tcase_add_loop_test(tc, faults_and_code_stop_it, 0, 2);
+    tcase_add_loop_test(tc, nmis_are_blocked_until_iret, 0, 2);
     tcase_add_test(tc, page_walks_are_taken_back);
     tcase_add_test(tc, some_runs_are_left_out);
     suite_add_tcase(s, tc);
