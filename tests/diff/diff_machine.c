@@ -80,6 +80,7 @@ void machine_run(struct machine *m, const struct diff_case *k, struct outcome *o
     for (unsigned n = 0; n < DIFF_MAX_STEPS && end == CPU_EXIT_ATTENTION; n++)
         end = cpu_step(m->c);
     machine_save(m, end, out);
+    out->ended &= guest_stray(m->c) < STRAY_MAX / 2; /* nor do others stop */
 }
 
 /* At CPL 0 frames are written to the sequence's own stack, half of one where that faults: with

@@ -68,6 +68,7 @@ struct guest {
     enum guest_system system;
     struct jit_ram ram;
     uint8_t *bytes; /* ram.host, to be written */
+    unsigned stray; /* see guest_stray() */
 };
 
 uint64_t guest_low(const struct cpu *c)
@@ -303,6 +304,8 @@ void guest_set_mode(struct cpu *c, enum code_size size)
 void guest_load(struct cpu *c, const struct state *s)
 {
     struct fpu *f = &c->fpu;
+    ((struct guest *)c)->stray = 0;
+    cpu_attend(c, 0, ATT_EXIT);
     load_segments(c, &s->seg);
     memcpy(c->r, s->r, sizeof(s->r));
     c->r[RIP] = s->rip;
@@ -393,10 +396,25 @@ uint8_t *phys_page(struct cpu *c, uint64_t pa, bool write)
     return NULL;
 }
 
+/* An access where there is nothing. */
+static void count_stray(struct cpu *c)
+{
+    if (++((struct guest *)c)->stray == STRAY_MAX)
+        cpu_attend(c, ATT_EXIT, 0);
+}
+
+unsigned guest_stray(const struct cpu *c)
+{
+    return ((const struct guest *)c)->stray;
+}
+
 uint64_t phys_read(struct cpu *c, uint64_t pa, unsigned n)
 {
     const uint8_t *p = phys_page(c, pa, false);
-    return p != NULL ? host_load(p + (pa & 0xfff), n) : ~UINT64_C(0);
+    if (p != NULL)
+        return host_load(p + (pa & 0xfff), n);
+    count_stray(c);
+    return ~UINT64_C(0);
 }
 
 void phys_write(struct cpu *c, uint64_t pa, unsigned n, uint64_t val)
@@ -404,6 +422,8 @@ void phys_write(struct cpu *c, uint64_t pa, unsigned n, uint64_t val)
     uint8_t *p = phys_page(c, pa, true);
     if (p != NULL)
         host_store(p + (pa & 0xfff), n, val);
+    else
+        count_stray(c);
 }
 
 uint32_t port_in(struct cpu *c, uint16_t port, unsigned n)
