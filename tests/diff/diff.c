@@ -6,6 +6,7 @@
  *
  *   -max_total_time=S  so many seconds, shared among the families
  *   -runs=N            or so many cases of each family (20000)
+ *   -states=N          so many states for each code, where the family does not mind (8)
  *   -seed=N            other cases (1)
  *   -first=N           from this number on: with -seed, -family and -runs=1 a failure again
  *   -family=NAME       this one only         -side=NAME  this side only
@@ -38,15 +39,30 @@ static double now(void)
 /* -- Families -------------------------------------------------------------------------------------
  */
 
-static struct rng case_rng(const struct driver *d, const struct family *f, uint64_t n)
+static struct rng case_rng(const struct driver *d, const struct family *f, uint64_t n,
+                           unsigned state)
 {
-    struct rng r = {d->o.seed, 0};
+    struct rng r = {d->o.seed + ((uint64_t)state << 32), 0};
 
     for (const char *p = f->name; *p != '\0'; p++)
         r.s = rng_next(&r) ^ (uint8_t)*p;
     r.s = rng_next(&r) ^ n;
     r.s = rng_next(&r);
     return r;
+}
+
+/* Append the case that is behind the last one. */
+static void add(struct driver *d, struct batch *b, uint64_t n)
+{
+    b->n[b->count] = n;
+    bool ended = batch_add(d, b, &b->cases[b->count]);
+    d->cases += ended;
+    d->endless += !ended;
+}
+
+static bool may_go_on(const struct driver *d, const struct batch *b, double deadline)
+{
+    return b->count < BATCH && d->cases < d->o.runs && now() < deadline;
 }
 
 /* Fill a batch with cases from *n on. */
@@ -57,18 +73,23 @@ static void fill(struct driver *d, const struct family *f, unsigned which, uint6
     uint64_t missed = 0;
 
     b->count = 0;
-    while (b->count < BATCH && d->cases < d->o.runs && missed < MAX_MISSES && now() < deadline) {
-        struct diff_case *k = &b->cases[b->count];
-        struct rng r = case_rng(d, f, *n);
+    while (missed++ < MAX_MISSES && may_go_on(d, b, deadline)) {
+        struct diff_case *k = &b->cases[b->count], code;
+        struct rng r = case_rng(d, f, *n, 0);
         memset(k, 0, offsetof(struct diff_case, mem) + RW_PAGES * PAGE);
-        b->n[b->count] = (*n)++;
-        missed++;
-        if (!f->make(&d->maker, &r, b->n[b->count], k))
-            continue;
-        missed = 0;
-        bool ended = batch_add(d, b, k);
-        d->cases += ended;
-        d->endless += !ended;
+        if (f->make(&d->maker, &r, *n, k)) {
+            missed = 0;
+            code = *k;
+            add(d, b, *n);
+            for (unsigned s = 1; f->any_state && s < d->o.states && may_go_on(d, b, deadline);
+                 s++) {
+                r = case_rng(d, f, *n, s);
+                b->cases[b->count] = code;
+                diff_vary(&d->maker, &r, &b->cases[b->count]);
+                add(d, b, *n);
+            }
+        }
+        (*n)++;
     }
 }
 
@@ -143,6 +164,16 @@ static bool has_all(enum isa isa)
     return true;
 }
 
+static const uint8_t *make_words(void)
+{
+    uint8_t *words = malloc(MEMORY_WORDS * 8);
+    struct rng r = {1, 0};
+
+    if (words != NULL)
+        gen_memory(&r, words, MEMORY_WORDS * 8);
+    return words;
+}
+
 static bool open_driver(struct driver *d)
 {
     unsigned wanted = 0;
@@ -156,10 +187,11 @@ static bool open_driver(struct driver *d)
     d->maker.decoder = guest_create(has_all, GUEST_LONG);
     d->maker.gen = d->maker.decoder != NULL ? gen_create(d->maker.decoder) : NULL;
     d->maker.host = host_maker();
+    d->maker.words = make_words();
     d->rows = calloc(optab_count, sizeof(d->rows[0]));
     d->failed_row = calloc(optab_count, sizeof(d->failed_row[0]));
-    if (d->maker.gen == NULL || d->rows == NULL || d->failed_row == NULL ||
-        !pool_open(&d->pool, wanted))
+    if (d->maker.gen == NULL || d->maker.words == NULL || d->rows == NULL ||
+        d->failed_row == NULL || !pool_open(&d->pool, wanted))
         return false;
     for (unsigned n = 0; n <= REPORTS; n++)
         for (unsigned k = 0; k < BATCH; k++)
@@ -173,25 +205,35 @@ static bool open_driver(struct driver *d)
 
 static int usage(void)
 {
-    fprintf(stderr,
-            "usage: diff [-max_total_time=S] [-runs=N] [-seed=N] [-first=N] [-family=NAME] "
-            "[-side=NAME] [-mnemonic=NAME] [-record] [-list] [-golden] [-print] [FILE.case...]\n");
+    fprintf(
+        stderr,
+        "usage: diff [-max_total_time=S] [-runs=N] [-states=N] [-seed=N] [-first=N] [-family=NAME] "
+        "[-side=NAME] [-mnemonic=NAME] [-record] [-list] [-golden] [-print] [FILE.case...]\n");
     return 2;
 }
 
 static bool read_options(struct driver *d, int argc, char **argv, int *what)
 {
-    static const struct option options[] = {
-        {"max_total_time", 1, NULL, 't'}, {"runs", 1, NULL, 'n'},   {"seed", 1, NULL, 's'},
-        {"first", 1, NULL, 'f'},          {"family", 1, NULL, 'F'}, {"side", 1, NULL, 'S'},
-        {"mnemonic", 1, NULL, 'm'},       {"record", 0, NULL, 'r'}, {"list", 0, NULL, 'l'},
-        {"golden", 0, NULL, 'g'},         {"print", 0, NULL, 'p'},  {NULL, 0, NULL, 0}};
+    static const struct option options[] = {{"max_total_time", 1, NULL, 't'},
+                                            {"runs", 1, NULL, 'n'},
+                                            {"states", 1, NULL, 'v'},
+                                            {"seed", 1, NULL, 's'},
+                                            {"first", 1, NULL, 'f'},
+                                            {"family", 1, NULL, 'F'},
+                                            {"side", 1, NULL, 'S'},
+                                            {"mnemonic", 1, NULL, 'm'},
+                                            {"record", 0, NULL, 'r'},
+                                            {"list", 0, NULL, 'l'},
+                                            {"golden", 0, NULL, 'g'},
+                                            {"print", 0, NULL, 'p'},
+                                            {NULL, 0, NULL, 0}};
     int opt;
 
     while ((opt = getopt_long_only(argc, argv, "", options, NULL)) != -1) {
         switch (opt) {
         case 't': d->o.seconds = strtod(optarg, NULL); break;
         case 'n': d->o.runs = strtoull(optarg, NULL, 0); break;
+        case 'v': d->o.states = (unsigned)strtoul(optarg, NULL, 0); break;
         case 's': d->o.seed = strtoull(optarg, NULL, 0); break;
         case 'f': d->o.first = strtoull(optarg, NULL, 0); break;
         case 'F': d->o.family = optarg; break;
@@ -216,6 +258,7 @@ int main(int argc, char **argv)
     bool ok = true;
 
     d.o.seed = 1;
+    d.o.states = 8;
     if (!read_options(&d, argc, argv, &what))
         return usage();
     if (what == 'g')

@@ -77,11 +77,14 @@ struct diff_maker {
     struct cpu *decoder;  /* its processor: set the mode with guest_set_mode() before decode() */
     enum host_maker host; /* what maker_avoids() is for */
     const char *only;     /* a mnemonic that cases should have in them, or NULL */
+    const uint8_t *words; /* MEMORY_WORDS random words that memory has in it */
 };
+#define MEMORY_WORDS 0x10000u
 
 struct family {
     const char *name, *what;
     unsigned share; /* of the time, in relation to the others' */
+    bool any_state; /* the code may run from others than the state and memory made for it */
     /* Make case n from n and *r alone, into *out, which is all zero but for the
      * read-only page. seq.insn must name the rows that are counted: from gen_sequence(), or by
      * diff_find_rows(). False: there is no such case (go on with the next). */
@@ -90,6 +93,12 @@ struct family {
 
 extern const struct family families[];
 extern const unsigned family_count;
+
+/* Random contents of the writable pages; cheaper than gen_memory(). */
+void diff_memory(const struct diff_maker *m, struct rng *r, struct diff_case *k);
+
+/* For a family with any_state: another state and memory for the code. */
+void diff_vary(const struct diff_maker *m, struct rng *r, struct diff_case *k);
 
 /* -- Sides ------------------------------------------------------------------------------------- */
 

@@ -11,6 +11,7 @@ enum { REPORTS = 2 };
 struct options {
     double seconds; /* 0: no limit */
     uint64_t runs, seed, first;
+    unsigned states; /* that each code runs from */
     const char *family, *side;
     bool record, print;
 };

@@ -37,6 +37,20 @@ static const struct {
 };
 #define PLACES (sizeof(places) / sizeof(places[0]))
 
+void diff_memory(const struct diff_maker *m, struct rng *r, struct diff_case *k)
+{
+    const unsigned words = RW_PAGES * PAGE / 8;
+
+    memcpy(k->mem, m->words + rng_below(r, MEMORY_WORDS - words) * 8, words * 8);
+}
+
+void diff_vary(const struct diff_maker *m, struct rng *r, struct diff_case *k)
+{
+    r->data_base = data_base(k->seq.size);
+    gen_state(r, k->seq.size, &k->before);
+    diff_memory(m, r, k);
+}
+
 static bool gen_insn(const struct diff_maker *m, struct rng *r, uint64_t n, struct diff_case *out)
 {
     unsigned row = (unsigned)(n / PLACES % optab_count), place = (unsigned)(n % PLACES);
@@ -56,13 +70,12 @@ static bool gen_insn(const struct diff_maker *m, struct rng *r, uint64_t n, stru
     unsigned count = 1 + (unsigned)rng_below(r, 2) * (unsigned)rng_below(r, SEQUENCE_MAX);
     if (!gen_sequence(m->gen, r, size, row, count, &out->seq))
         return false;
-    gen_state(r, size, &out->before);
-    gen_memory(r, out->mem, RW_PAGES * PAGE);
+    diff_vary(m, r, out);
     return true;
 }
 
 const struct family families[] = {
-    {"insn", "random sequences of the instruction table's rows", 10, gen_insn},
-    {"smc", "code that changes itself", 3, gen_smc},
+    {"insn", "random sequences of the instruction table's rows", 10, true, gen_insn},
+    {"smc", "code that changes itself", 3, false, gen_smc},
 };
 const unsigned family_count = sizeof(families) / sizeof(families[0]);

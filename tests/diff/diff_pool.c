@@ -34,9 +34,13 @@ static void say(int fd, uint8_t what)
 
 static void run_batch(const struct side *side, void *self, const struct batch *b, struct answer *a)
 {
+    static struct outcome got; /* stays in the caches */
+
     for (unsigned k = 0; k < b->count; k++) {
         a->at = k;
-        a->verdict[k] = side->run(self, &b->cases[k], &b->want[k], &a->got[k]);
+        a->verdict[k] = side->run(self, &b->cases[k], &b->want[k], &got);
+        if (a->verdict[k] == SIDE_DIFFERS)
+            a->got[k] = got;
     }
     a->worked = side->note == NULL || side->note(self, a->text);
 }
