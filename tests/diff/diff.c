@@ -6,7 +6,7 @@
  *
  *   -max_total_time=S  so many seconds, shared among the families
  *   -runs=N            or so many cases of each family (20000)
- *   -states=N          so many states for each code, where the family does not mind (8)
+ *   -states=N          so many states for each code, where the family does not mind (16)
  *   -seed=N            other cases (1)
  *   -first=N           from this number on: with -seed, -family and -runs=1 a failure again
  *   -family=NAME       this one only         -side=NAME  this side only
@@ -258,7 +258,7 @@ int main(int argc, char **argv)
     bool ok = true;
 
     d.o.seed = 1;
-    d.o.states = 8;
+    d.o.states = 16;
     if (!read_options(&d, argc, argv, &what))
         return usage();
     if (what == 'g')
