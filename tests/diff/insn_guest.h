@@ -34,8 +34,8 @@ void guest_read_data(const struct cpu *c, uint8_t *mem);
 void guest_load(struct cpu *c, const struct state *s);
 void guest_save(const struct cpu *c, struct state *s);
 
-/* Accesses since then where there is no memory, which without paging a repeated instruction may have
- * very many of: at STRAY_MAX the processor is stopped. */
+/* Accesses since then where there is no memory, which without paging a repeated instruction may
+ * have very many of: at STRAY_MAX the processor is stopped. */
 #define STRAY_MAX 0x10000u
 unsigned guest_stray(const struct cpu *c);
 
