@@ -84,7 +84,8 @@ static const struct msr_row rows[] = {
     {0xc0000083, ISA_LM, RULE_CANONICAL, FIELD_OF(cstar), 0},
     {0xc0000084, ISA_SYSCALL, RULE_STORE, FIELD_OF(fmask), 0xffffffff},
     {MSR_KERNEL_GS_BASE, ISA_LM, RULE_CANONICAL, FIELD_OF(kernel_gs_base), 0},
-    {0xc0000103, ISA_RDTSCP, RULE_STORE, FIELD_OF(tsc_aux), 0xffffffff},
+    {0xc0000103, ISA_RDTSCP, RULE_STORE, FIELD_OF(tsc_aux), 0xffffffff}, /* for either */
+    {0xc0000103, ISA_RDPID, RULE_STORE, FIELD_OF(tsc_aux), 0xffffffff},
 };
 
 static const struct msr_row *find_row(const struct cpu *c, uint32_t msr)

@@ -128,6 +128,18 @@ START_TEST(absent_ones_fault)
 }
 END_TEST
 
+/* RDTSCP and RDPID read the same register. */
+START_TEST(tsc_aux_comes_with_either)
+{
+    static const char *const models[] = {"max", "max,-rdtscp", "max,-rdpid", "max,-rdtscp,-rdpid"};
+    for (unsigned k = 0; k < sizeof(models) / sizeof(models[0]); k++) {
+        use(models[k]);
+        ck_assert_msg(wr(0xc0000103, 7) == (k < 3), "%s", models[k]);
+        ck_assert_msg(exists(0xc0000103) == (k < 3), "%s", models[k]);
+    }
+}
+END_TEST
+
 START_TEST(addresses_are_canonical)
 {
     static const uint32_t msrs[] = {0x175,      0x176,      0xc0000082, 0xc0000083,
@@ -291,6 +303,7 @@ int main(void)
     tcase_add_checked_fixture(t, setup, teardown);
     tcase_add_test(t, level_0_only);
     tcase_add_test(t, absent_ones_fault);
+    tcase_add_test(t, tsc_aux_comes_with_either);
     tcase_add_test(t, addresses_are_canonical);
     tcase_add_test(t, reserved_bits);
     tcase_add_test(t, reserved_bits_of_the_apic_base);
