@@ -337,17 +337,17 @@ struct saved {
 
 static void save(const struct cpu *c, struct saved *s)
 {
-    *s = (struct saved){.f = c->f,
-                        .eflags = c->eflags,
-                        .monitoring = c->monitoring,
-                        .branched = c->branched,
-                        .shadow = c->shadow,
-                        .no_step = c->no_step,
-                        .kernel_gs_base = c->msr.kernel_gs_base,
-                        .tlb = c->tlb,
-                        .run_end = c->run_end,
-                        .exc = c->exc,
-                        .db_pending = c->db_pending};
+    s->f = c->f;
+    s->eflags = c->eflags;
+    s->monitoring = c->monitoring;
+    s->branched = c->branched;
+    s->shadow = c->shadow;
+    s->no_step = c->no_step;
+    s->kernel_gs_base = c->msr.kernel_gs_base;
+    s->tlb = c->tlb;
+    s->run_end = c->run_end;
+    s->exc = c->exc;
+    s->db_pending = c->db_pending;
     memcpy(s->r, c->r, sizeof(s->r));
     note_ending(c, &s->ending);
 }
