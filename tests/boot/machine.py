@@ -63,6 +63,13 @@ def require_equal(found, expected):
     raise Failure("; ".join(f"expected {e!r}, found {f!r}" for f, e in pairs if f != e))
 
 
+def leashed(command):
+    """The command so that the kernel kills it when the thread that starts it ends, however that
+    happens: a test that is killed itself leaves no guest behind.
+    """
+    return ["setpriv", "--pdeathsig", "KILL"] * bool(tool("setpriv")) + command
+
+
 def tool(name):
     return shutil.which(name, path=os.environ.get("PATH", "") + ":/usr/sbin:/sbin")
 
@@ -102,8 +109,9 @@ class Console:
         self.scale = scale
         self.text = ""
         self.pty = None              # the other end of serial port 3
-        self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
-                                        stderr=subprocess.STDOUT, bufsize=0)
+        self.process = subprocess.Popen(leashed(command), stdin=subprocess.PIPE,
+                                        stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+                                        bufsize=0)
 
     def expect(self, pattern, seconds):
         """Waits for a regular expression; returns the match and drops the text up to its end."""
@@ -240,7 +248,7 @@ class Machine:
         self.log = open(log_path or os.devnull, "wb")
         path = f"{self.folder}/monitor"
         self.process = subprocess.Popen(
-            emulator + ["-monitor", f"unix:{path},server,nowait"] + arguments,
+            leashed(emulator + ["-monitor", f"unix:{path},server,nowait"] + arguments),
             **{"stdin": subprocess.DEVNULL} | popen)
         try:
             self.monitor = Monitor(path, self.log, scale)

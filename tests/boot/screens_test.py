@@ -25,7 +25,7 @@ import sys
 import termios
 
 import gallery
-from machine import TOP, Failure, Machine, require, require_equal, until
+from machine import TOP, Failure, Machine, leashed, require, require_equal, until
 
 PROMPT = "calque>"
 
@@ -300,10 +300,13 @@ def test_complaint(emulator, scale):
     """What goes wrong when the terminal is a screen already is told on it afterwards."""
     terminal = Terminal(25)
     try:
-        with subprocess.Popen(emulator + ["-display", "curses", "-monitor",
-                                          "unix:/no/such/folder/monitor,server,nowait"],
+        with subprocess.Popen(leashed(emulator + ["-display", "curses", "-monitor",
+                                                  "unix:/no/such/folder/monitor,server,nowait"]),
                               **terminal.ends) as process:
-            terminal.expect_end(process, 1, 10 * scale)
+            try:
+                terminal.expect_end(process, 1, 10 * scale)
+            finally:
+                process.kill()
         require("calque: " in terminal.text.partition("\x1b[?1049l")[2], "nothing is said")
     finally:
         terminal.close()

@@ -600,14 +600,22 @@ aliases:
 ; As many blocks as memory can hold.
 blocks:
         mov     edi, 0x400000
-        mov     ecx, (RAM_END - 0x401000) / 2
+.fill:
+        mov     ecx, 0x7fff
         mov     ax, 0x00eb                      ; jmp to the next
         rep stosw
-        mov     byte [edi], 0xc3
+        mov     ax, 0x00c3
+        stosw
+        cmp     edi, RAM_END - 0x10000
+        jb      .fill
 .again:
-        mov     eax, 0x400000
-        call    eax
+        mov     ebx, 0x400000
+.call:
+        call    ebx
         ROUND
+        add     ebx, 0x10000
+        cmp     ebx, edi
+        jb      .call
         jmp     .again
 
 ; -- Interrupts ------------------------------------------------------------------------------------------------

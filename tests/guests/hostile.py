@@ -2,17 +2,19 @@
 # SPDX-License-Identifier: MIT
 """Guests that do their worst: meanwhile the emulator must answer, and then end when it is told to.
 
-    hostile.py [--emulator build/calque] [--seconds N] [WORD...]
+    hostile.py [--emulator build/calque] [--seconds N] [--jobs N] [WORD...]
 
 While a guest of tests/guests/hostile*.asm runs, a monitor is asked "info status", "info registers"
 and more, whose answers must come within a second (times --scale, for busy hosts); the guest must
 be at it then; "quit", SIGTERM or SIGINT must end the process within a second, with
-status 0; and the process must not have taken more memory than it may. Each way to be hostile prints
+status 0; and the process must not have taken more memory than it may. A test that is killed must
+leave no guest behind ("orphan"). Each way to be hostile prints
 one line, "ok hostile WORD" or "FAIL hostile WORD", with the longest times; the status is 1 if one
 failed.
 """
 
 import argparse
+import concurrent.futures
 import itertools
 import os
 import re
@@ -158,22 +160,62 @@ def complain(word, how, options):
         f", {memory} MiB"
 
 
+def run(word, how, options):
+    """Prints the guest's line. True: it failed."""
+    try:
+        line, failed = f"ok hostile {word} ({complain(word, how, options)})", False
+    except (Failure, OSError) as failure:
+        line, failed = f"FAIL hostile {word} - {failure}", True
+    print(f"{line}\n", end="", flush=True)
+    return failed
+
+
+def runs(pid):
+    try:
+        with open(f"/proc/{pid}/stat", encoding="ascii") as stat:
+            return stat.read().rpartition(")")[2].split()[0] not in "ZX"
+    except OSError:
+        return False
+
+
+def run_orphan(options):
+    """A process like this one starts a guest and is killed. True: the guest goes on."""
+    reader, writer = os.pipe()
+    with tempfile.TemporaryDirectory() as folder:
+        child = os.fork()
+        if child == 0:
+            tempfile.tempdir = folder
+            os.write(writer, str(Guest("hot-spot", options, folder).machine.process.pid).encode())
+            signal.pause()
+        os.close(writer)
+        pid = os.read(reader, 20).decode()
+        os.kill(child, signal.SIGKILL)
+        os.waitpid(child, 0)
+    try:
+        require(pid, "no guest")
+        until(lambda: not runs(pid), PATIENCE * options.scale, "the guest goes on")
+        print("ok hostile orphan", flush=True)
+    except Failure as failure:
+        print(f"FAIL hostile orphan - {failure}", flush=True)
+        return True
+    return False
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--emulator", default=f"{TOP}/build/calque", help="command to test")
     parser.add_argument("--guests", default=f"{TOP}/build/guests", help="where NAME.bin are")
     parser.add_argument("--scale", type=float, default=1.0, help="factor on the times")
     parser.add_argument("--seconds", type=float, default=0.5, help="how long each is asked")
-    parser.add_argument("words", nargs="*", metavar="WORD", help=f"of {', '.join(WAYS)}")
+    parser.add_argument("--jobs", type=int, default=1, help="guests at a time")
+    parser.add_argument("words", nargs="*", metavar="WORD", help=f"of {', '.join(WAYS)}, orphan")
     options = parser.parse_args()
-    failed = False
+    words = options.words or [*WAYS, "orphan"]
+    failed = "orphan" in words and run_orphan(options)
+    words = [word for word in words if word != "orphan"]
     ends = itertools.cycle((None, signal.SIGTERM, signal.SIGINT))
-    for word, how in zip(options.words or WAYS, ends):
-        try:
-            print(f"ok hostile {word} ({complain(word, how, options)})", flush=True)
-        except (Failure, OSError) as failure:
-            print(f"FAIL hostile {word} - {failure}", flush=True)
-            failed = True
+    with concurrent.futures.ThreadPoolExecutor(options.jobs) as pool:
+        failed |= any(list(pool.map(run, words, ends, itertools.repeat(options))))
     sys.exit(1 if failed else 0)
 
 

@@ -17,6 +17,8 @@ import subprocess
 import sys
 
 TOP = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+sys.path.insert(0, f"{TOP}/tests/boot")
+from machine import leashed  # noqa: E402 (found through the line above)
 BUFFER = 0x20000            # for what functions take from memory or store there
 NAMES = ["ax", "bx", "cx", "dx", "si", "di", "bp"]
 
@@ -39,7 +41,8 @@ class Machine:
         command = shlex.split(emulator) + [
             "-m", "16", "-display", "none", "-monitor", "none", "-serial", "stdio", "-no-reboot",
             "-device", "isa-debug-exit,iobase=0xf4,iosize=0x4", "-kernel", image]
-        self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+        self.process = subprocess.Popen(leashed(command), stdin=subprocess.PIPE,
+                                        stdout=subprocess.PIPE)
         while b"ready" not in (line := self.process.stdout.readline()):
             if not line:
                 raise Wrong("the guest does not start")

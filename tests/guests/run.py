@@ -24,6 +24,8 @@ import time
 from iso import MEDIA, make_cd
 
 TOP = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+sys.path.insert(0, f"{TOP}/tests/boot")
+from machine import leashed  # noqa: E402 (found through the line above)
 PASSED = 33     # isa-debug-exit's status for 10h
 
 # name: guest, MiB of memory, options, status, text that must appear, or None for the usual
@@ -122,7 +124,7 @@ def complain(name, options):
         command.remove("-reboot")
     with open(f"{options.log_dir}/guest-{name}.log", "wb") as log:
         try:
-            result = subprocess.run(command, stdin=subprocess.DEVNULL, stdout=log,
+            result = subprocess.run(leashed(command), stdin=subprocess.DEVNULL, stdout=log,
                                     stderr=subprocess.STDOUT, timeout=30 * options.scale,
                                     check=False).returncode
         except subprocess.TimeoutExpired:

@@ -14,9 +14,12 @@ import shlex
 import signal
 import subprocess
 import sys
+import threading
 import time
 
 TOP = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+sys.path.insert(0, f"{TOP}/tests/boot")
+from machine import leashed  # noqa: E402 (found through the line above)
 
 # Letter for spin.asm: what it does.
 WAYS = {
@@ -35,8 +38,10 @@ def complain(letter, number, options):
     command = shlex.split(options.emulator) + [
         "-m", "16", "-nographic", "-no-reboot", "-append", letter,
         "-kernel", f"{options.guests}/spin.bin"]
-    with subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+    with subprocess.Popen(leashed(command), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
                           stderr=subprocess.STDOUT) as emulator:
+        silence = threading.Timer(PATIENCE * 4 * options.scale, emulator.kill)
+        silence.start()
         try:
             said = b""
             while b"spin: begins" not in said:
@@ -53,6 +58,7 @@ def complain(letter, number, options):
         except subprocess.TimeoutExpired:
             return "it goes on in spite of the signal"
         finally:
+            silence.cancel()
             emulator.kill()
 
 
