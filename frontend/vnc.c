@@ -7,6 +7,7 @@
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 
 #include <rfb/rfb.h>
 
@@ -19,6 +20,7 @@
 #define PASSWORD_LEN 8 /* all that the protocol knows */
 #define RECTS_MAX    32
 #define IDLE_MS      100
+#define STALLED_MS   5000 /* within a message; meanwhile other clients wait */
 
 extern const struct screen_class vnc_screen;
 
@@ -232,6 +234,7 @@ static struct screen *create(struct vm *vm, const struct wish *w)
     s->rfb->desktopName = name != NULL ? name : "Calque";
     s->rfb->screenData = s;
     s->rfb->alwaysShared = TRUE;
+    s->rfb->maxClientWait = STALLED_MS;
     s->rfb->deferUpdateTime = 0; /* what a look has found goes out at once */
     s->rfb->kbdAddEvent = key_event;
     s->rfb->ptrAddEvent = pointer_event;
@@ -262,9 +265,21 @@ static struct screen *open_vnc(struct vm *vm, const char *arg, char *err)
     return NULL;
 }
 
+/* The thread may be waiting for one that has stopped within a message, or reads nothing. */
+static void hang_up(struct screen *s)
+{
+    rfbClientIteratorPtr clients = rfbGetClientIterator(s->rfb);
+    rfbClientPtr client;
+
+    while ((client = rfbClientIteratorNext(clients)) != NULL)
+        shutdown(client->sock, SHUT_RDWR);
+    rfbReleaseClientIterator(clients);
+}
+
 static void close_vnc(struct screen *s)
 {
     atomic_store(&s->stop, true);
+    hang_up(s);
     pthread_join(s->thread, NULL);
     free_screen(s);
 }

@@ -23,6 +23,7 @@ import struct
 import subprocess
 import sys
 import termios
+import time
 
 import gallery
 from machine import TOP, Failure, Machine, leashed, require, require_equal, until
@@ -201,6 +202,42 @@ def test_vnc_gallery(emulator, scale):
         machine.close()
 
 
+def stop_reading(client):
+    """More is asked for than anybody takes."""
+    client.socket.setblocking(False)
+    request = struct.pack(">BBHHHH", 3, 0, 0, 0, client.width, client.height)
+    try:
+        for _ in range(40):
+            client.socket.sendall(request)
+            time.sleep(0.02)
+    except BlockingIOError:
+        pass
+
+
+def stop_writing(client):
+    """A text of which most is missing."""
+    client.socket.sendall(struct.pack(">BxxxI", 6, 0x80000))
+
+
+def test_vnc_stalled(emulator, scale):
+    """A client that stops in the middle does not keep the program from ending."""
+    for stall in (stop_writing, stop_reading):
+        port = until(lambda: (p := free_port()) > 5900 and p, 5, "no port")
+        machine = Demo(emulator, ["-vnc", f"127.0.0.1:{port - 5900}"], scale)
+        try:
+            client = Client(port, 10 * scale)
+            client.enter()
+            stall(client)
+            time.sleep(0.5)
+            start = time.monotonic()
+            machine.monitor.socket.sendall(b"quit\n")
+            require_equal(machine.wait_end(10), 0)
+            taken = time.monotonic() - start
+            require(taken < scale, f"after {stall.__name__} it ends in {taken:.1f} s")
+        finally:
+            machine.close()
+
+
 # -- The terminal --------------------------------------------------------------------------------
 
 
@@ -312,7 +349,7 @@ def test_complaint(emulator, scale):
         terminal.close()
 
 
-TESTS = {"vnc": (test_vnc, test_vnc_gallery),
+TESTS = {"vnc": (test_vnc, test_vnc_gallery, test_vnc_stalled),
          "curses": (test_curses, test_small_terminal, test_complaint)}
 
 
