@@ -153,7 +153,7 @@ struct cpu {
     uint32_t mode;    /* MODE_* */
     uint8_t cpl;      /* 0..3 */
     uint8_t mmu;      /* enum mmu_ctx of ordinary data accesses */
-    uint64_t la_mask; /* linear addresses wrap here */
+    uint64_t la_mask; /* linear addresses and RIP wrap here */
     uint64_t sp_mask; /* stack pointer width */
     struct tlb *tlb;  /* &tlbs[mmu] */
 

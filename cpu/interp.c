@@ -61,7 +61,7 @@ bool interp_block(struct cpu *c, const struct block *b, unsigned max)
     c->run_end = i + (b->count < max ? b->count : max);
     do {
         uint64_t rip = c->r[RIP];
-        c->r[RIP] = rip + i->len;
+        c->r[RIP] = (rip + i->len) & c->la_mask;
         if (__builtin_expect(!i->fn(c, i), 0)) {
             c->r[RIP] = rip;
             ok = false;
@@ -127,7 +127,7 @@ static bool run_single(struct cpu *c)
     uint64_t before = c->icount, rip = c->r[RIP], next = rip;
     if (trap && c->msr.debugctl & DEBUGCTL_BTF) {
         const struct block *b = block_lookup(c);
-        next += b != NULL ? b->insn->len : 0;
+        next = (next + (b != NULL ? b->insn->len : 0)) & c->la_mask;
         c->branched = false;
     }
     if (!run_some(c, 1))

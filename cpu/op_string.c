@@ -94,7 +94,7 @@ OP_INLINE bool string_op(struct cpu *c, const struct insn *i, unsigned w, enum r
         if (slice == 0)
             c->f = before;
         if ((slice == 0 && c->run_end != NULL) || rep_must_pause(c)) {
-            c->r[RIP] -= i->len;
+            c->r[RIP] = (c->r[RIP] - i->len) & c->la_mask;
             run_stop(c);
             return true;
         }

@@ -37,7 +37,7 @@ bool x87_begin(struct cpu *c)
 void x87_note(struct cpu *c, const struct insn *i)
 {
     c->fpu.fop = (uint16_t)((i->opc & 7u) << 8 | i->modrm);
-    c->fpu.fip = c->r[RIP] - i->len;
+    c->fpu.fip = (c->r[RIP] - i->len) & c->la_mask;
     c->fpu.fcs = c->seg[SEG_CS].sel;
     if (i->mem) {
         c->fpu.fdp = ea(c, i);

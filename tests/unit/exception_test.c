@@ -464,6 +464,47 @@ START_TEST(code_does_not_run_into_the_hole)
 }
 END_TEST
 
+/* An instruction at the very end of 4 GiB: what follows it lies at 0. */
+START_TEST(code_of_32_bits_goes_on_at_offset_0)
+{
+    struct fake_machine *m = world_create(NULL);
+    struct cpu *c = &m->cpu;
+    c->seg[SEG_CS].base = CODE;
+    c->r[RIP] = 0xfffffffe;
+    CODE_AT(m, CODE - 2, 0xd9, 0xe8, 0xeb, 0xfc); /* fld1; jmp to it */
+    step(m);
+    ck_assert_uint_eq(c->r[RIP], 0);
+    ck_assert_uint_eq(c->fpu.fip, 0xfffffffe);
+    step(m);
+    ck_assert_uint_eq(c->r[RIP], 0xfffffffe);
+
+    CODE_AT(m, CODE - 2, 0xb0, 0x07, 0x00, 0x00); /* mov al, 7 */
+    step(m);
+    ck_assert_uint_eq(c->r[RIP], 0);
+    CODE_AT(m, CODE - 1, 0x04, 0x00); /* add al, 0: must not lie on both sides of the end */
+    c->r[RIP] = 0xffffffff;
+    step_faults(m, VEC_GP, 0);
+    fake_machine_free(m);
+}
+END_TEST
+
+START_TEST(repetition_at_the_end_of_4_gib_pauses)
+{
+    struct fake_machine *m = world_create(NULL);
+    struct cpu *c = &m->cpu;
+    c->seg[SEG_CS].base = CODE;
+    CODE_AT(m, CODE - 2, 0xf3, 0xaa); /* rep stosb */
+    c->r[RIP] = 0xfffffffe;
+    c->r[RCX] = 3;
+    c->r[RDI] = DATA;
+    eflags_set(c, EFL_TF);
+    cpu_update_mode(c);
+    step_faults(m, VEC_DB, -1);
+    ck_assert_uint_eq(c->r[RCX], 2);
+    fake_machine_free(m);
+}
+END_TEST
+
 START_TEST(single_step_traps_after_each_instruction)
 {
     struct fake_machine *m = world_create(NULL);
@@ -699,6 +740,8 @@ int main(void)
     tcase_add_test(t, alignment_checks_know_wide_operands);
     tcase_add_test(t, non_canonical_access_is_gp_or_ss);
     tcase_add_test(t, code_does_not_run_into_the_hole);
+    tcase_add_test(t, code_of_32_bits_goes_on_at_offset_0);
+    tcase_add_test(t, repetition_at_the_end_of_4_gib_pauses);
     tcase_add_test(t, single_step_traps_after_each_instruction);
     tcase_add_test(t, single_step_on_branches);
     tcase_add_test(t, popf_that_sets_tf_traps_after_the_next_instruction);
