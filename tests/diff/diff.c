@@ -65,6 +65,20 @@ static bool may_go_on(const struct driver *d, const struct batch *b, double dead
     return b->count < BATCH && d->cases < d->o.runs && now() < deadline;
 }
 
+/* Append the case's code with other states. */
+static void add_states(struct driver *d, struct batch *b, const struct family *f, uint64_t n,
+                       const struct diff_case *k, double deadline)
+{
+    for (unsigned s = 1; s < d->o.states && may_go_on(d, b, deadline); s++) {
+        struct rng r = case_rng(d, f, n, s);
+        struct diff_case *next = &b->cases[b->count];
+        if (next != k)
+            memcpy(next, k, offsetof(struct diff_case, before));
+        diff_vary(&d->maker, &r, next);
+        add(d, b, n);
+    }
+}
+
 /* Fill a batch with cases from *n on. */
 static void fill(struct driver *d, const struct family *f, unsigned which, uint64_t *n,
                  double deadline)
@@ -74,20 +88,14 @@ static void fill(struct driver *d, const struct family *f, unsigned which, uint6
 
     b->count = 0;
     while (missed++ < MAX_MISSES && may_go_on(d, b, deadline)) {
-        struct diff_case *k = &b->cases[b->count], code;
+        struct diff_case *k = &b->cases[b->count];
         struct rng r = case_rng(d, f, *n, 0);
         memset(k, 0, offsetof(struct diff_case, mem) + RW_PAGES * PAGE);
         if (f->make(&d->maker, &r, *n, k)) {
             missed = 0;
-            code = *k;
             add(d, b, *n);
-            for (unsigned s = 1; f->any_state && s < d->o.states && may_go_on(d, b, deadline);
-                 s++) {
-                r = case_rng(d, f, *n, s);
-                b->cases[b->count] = code;
-                diff_vary(&d->maker, &r, &b->cases[b->count]);
-                add(d, b, *n);
-            }
+            if (f->any_state)
+                add_states(d, b, f, *n, k, deadline);
         }
         (*n)++;
     }
@@ -187,6 +195,7 @@ static bool open_driver(struct driver *d)
     d->maker.decoder = guest_create(has_all, GUEST_LONG);
     d->maker.gen = d->maker.decoder != NULL ? gen_create(d->maker.decoder) : NULL;
     d->maker.host = host_maker();
+    d->maker.host_only = d->o.side != NULL && strcmp(d->o.side, side_host.name) == 0;
     d->maker.words = make_words();
     d->rows = calloc(optab_count, sizeof(d->rows[0]));
     d->failed_row = calloc(optab_count, sizeof(d->failed_row[0]));

@@ -77,6 +77,7 @@ struct diff_maker {
     struct cpu *decoder;  /* its processor: set the mode with guest_set_mode() before decode() */
     enum host_maker host; /* what maker_avoids() is for */
     const char *only;     /* a mnemonic that cases should have in them, or NULL */
+    bool host_only;       /* no other side runs: cases that are not on the host are of no use */
     const uint8_t *words; /* MEMORY_WORDS random words that memory has in it */
 };
 #define MEMORY_WORDS 0x10000u
@@ -139,13 +140,13 @@ struct machine {
 
 bool machine_open(struct machine *m, enum guest_system system);
 void machine_load(struct machine *m, const struct diff_case *k);
-/* end: how the processor stopped. */
-void machine_save(struct machine *m, enum cpu_exit end, struct outcome *out);
-/* machine_load(), up to DIFF_MAX_STEPS instructions one by one, machine_save(). */
+/* machine_load(), up to DIFF_MAX_STEPS instructions one by one; *out gets what there is then. */
 void machine_run(struct machine *m, const struct diff_case *k, struct outcome *out);
 
-/* Are the two the same, but for what the manuals leave undefined? For outcomes of guests. */
-bool machine_same(const struct diff_case *k, const struct outcome *a, const struct outcome *b);
+/* The processor has stopped so: is all as `want` has it, but for what the manuals leave undefined?
+ * *got: where it is not. */
+bool machine_ended_as(struct machine *m, enum cpu_exit end, const struct diff_case *k,
+                      const struct outcome *want, struct outcome *got);
 
 /* Is the system's code at CPL 0, where frames are written to its own stack? */
 bool machine_is_level0(enum guest_system system);

@@ -60,7 +60,8 @@ static bool gen_insn(const struct diff_maker *m, struct rng *r, uint64_t n, stru
                       : machine_is_level0(places[place].system)  ? is_destructive
                                                                  : NULL;
 
-    if (turn % places[place].every != 0 || !gen_has_row(m->gen, size, row) ||
+    if (turn % places[place].every != 0 || (m->host_only && !places[place].host) ||
+        !gen_has_row(m->gen, size, row) ||
         (m->only != NULL && strcmp(m->only, optab[row].name) != 0))
         return false;
     out->system = places[place].system;

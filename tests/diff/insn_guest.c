@@ -382,6 +382,19 @@ void guest_read_data(const struct cpu *c, uint8_t *mem)
         memcpy(mem + k * PAGE, ram_page((const struct guest *)c, PG_DATA + k), PAGE);
 }
 
+static bool has_pages(const struct cpu *c, unsigned page, unsigned count, const uint8_t *p)
+{
+    for (unsigned k = 0; k < count; k++)
+        if (memcmp(ram_page((const struct guest *)c, page + k), p + k * PAGE, PAGE) != 0)
+            return false;
+    return true;
+}
+
+bool guest_has_memory(const struct cpu *c, const uint8_t *mem, const uint8_t *code)
+{
+    return has_pages(c, PG_DATA, RW_PAGES + 1, mem) && has_pages(c, PG_CODE, CODE_PAGES, code);
+}
+
 /* -- The machine ------------------------------------------------------------------------------- */
 
 uint8_t *phys_page(struct cpu *c, uint64_t pa, bool write)

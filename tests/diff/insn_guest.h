@@ -29,6 +29,7 @@ void guest_write_code(struct cpu *c, const struct sequence *q);
 void guest_read_code(const struct cpu *c, uint8_t *pages);
 void guest_write_data(struct cpu *c, const uint8_t *mem);
 void guest_read_data(const struct cpu *c, uint8_t *mem);
+bool guest_has_memory(const struct cpu *c, const uint8_t *mem, const uint8_t *code);
 
 /* Registers but for how the sequence ended. */
 void guest_load(struct cpu *c, const struct state *s);
