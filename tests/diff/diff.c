@@ -11,6 +11,7 @@
  *   -first=N           from this number on: with -seed, -family and -runs=1 a failure again
  *   -family=NAME       this one only         -side=NAME  this side only
  *   -mnemonic=NAME     cases of such instructions only, where a family can choose
+ *   -artifact_prefix=P names of files with cases that failed begin so (build/diff-)
  *   -record            add what was compared to tests/diff/record.txt, if nothing differed
  *   -list              families and sides, and rows that none of them has
  *   -print             FILE.case with what must come out, as the reference has it
@@ -217,7 +218,7 @@ static int usage(void)
     fprintf(
         stderr,
         "usage: diff [-max_total_time=S] [-runs=N] [-states=N] [-seed=N] [-first=N] [-family=NAME] "
-        "[-side=NAME] [-mnemonic=NAME] [-record] [-list] [-golden] [-print] [FILE.case...]\n");
+        "[-side=NAME] [-mnemonic=NAME] [-artifact_prefix=P] [-record] [-list] [-golden] [-print] [FILE.case...]\n");
     return 2;
 }
 
@@ -231,6 +232,7 @@ static bool read_options(struct driver *d, int argc, char **argv, int *what)
                                             {"family", 1, NULL, 'F'},
                                             {"side", 1, NULL, 'S'},
                                             {"mnemonic", 1, NULL, 'm'},
+                                            {"artifact_prefix", 1, NULL, 'a'},
                                             {"record", 0, NULL, 'r'},
                                             {"list", 0, NULL, 'l'},
                                             {"golden", 0, NULL, 'g'},
@@ -248,6 +250,7 @@ static bool read_options(struct driver *d, int argc, char **argv, int *what)
         case 'F': d->o.family = optarg; break;
         case 'S': d->o.side = optarg; break;
         case 'm': d->maker.only = optarg; break;
+        case 'a': d->o.prefix = optarg; break;
         case 'r': d->o.record = true; break;
         case 'p': d->o.print = true; break;
         case 'l':
@@ -268,6 +271,8 @@ int main(int argc, char **argv)
 
     d.o.seed = 1;
     d.o.states = 16;
+    d.o.prefix = "build/diff-";
+    d.o.program = argv[0];
     if (!read_options(&d, argc, argv, &what))
         return usage();
     if (what == 'g')
@@ -280,6 +285,7 @@ int main(int argc, char **argv)
         list(&d);
     else if (optind == argc)
         run_families(&d);
+    d.o.files = optind < argc;
     for (int k = optind; k < argc; k++)
         ok &= run_file(&d, argv[k]);
     pool_close(&d.pool);

@@ -1,14 +1,10 @@
 /* SPDX-License-Identifier: MIT */
-/* What the sides say of a batch of cases: counts, and reports of failures. */
+/* Batches of cases, and what the sides say of them. */
 #include <string.h>
 
 #include "tests/diff/diff_driver.h"
-#include "tests/diff/diff_minimise.h"
 
 #define MAX_REPORTS 20
-
-/* -- One failure ----------------------------------------------------------------------------------
- */
 
 bool batch_add(struct driver *d, struct batch *b, const struct diff_case *k)
 {
@@ -20,54 +16,6 @@ bool batch_add(struct driver *d, struct batch *b, const struct diff_case *k)
     b->count += want->ended;
     return want->ended;
 }
-
-struct failure {
-    struct driver *d;
-    unsigned side;
-    enum verdict verdict;
-};
-
-/* Does the case fail on this side, as it did? It and its outcome are then the first of the batch
- * for reports. */
-static bool fails(void *self, const struct diff_case *k)
-{
-    struct failure *f = self;
-    struct batch *b = &f->d->pool.batch[REPORTS];
-
-    b->count = 0;
-    if (!batch_add(f->d, b, k))
-        return false;
-    pool_start(&f->d->pool, REPORTS, 1u << f->side);
-    pool_wait(&f->d->pool, REPORTS, 1u << f->side);
-    return f->d->pool.side[f->side].answer->verdict[0] == f->verdict;
-}
-
-static void report(const char *from, uint64_t n, struct diff_case *k, struct failure *f)
-{
-    static const char *const words[] = {
-        [SIDE_DIFFERS] = "differs", [SIDE_CRASHED] = "crashes", [SIDE_HUNG] = "does not end"};
-    struct driver *d = f->d;
-    struct minimise m = {d->maker.decoder, fails, f};
-    const struct outcome *want = &d->pool.batch[REPORTS].want[0];
-    const struct outcome *got = &d->pool.side[f->side].answer->got[0];
-
-    printf("# %s, seed %llu, case %llu: %s %s\n", from, (unsigned long long)d->o.seed,
-           (unsigned long long)n, sides[f->side]->name, words[f->verdict]);
-    if (f->verdict == SIDE_HUNG)
-        machine_run(&d->reference[k->system], k, &d->pool.batch[REPORTS].want[0]);
-    else if (!fails(f, k))
-        printf("# not when it is alone\n");
-    else
-        diff_minimise(&m, k);
-    bool differs = f->verdict == SIDE_DIFFERS && fails(f, k);
-    diff_write_case(stdout, k, differs && sides[f->side] == &side_host ? got : want);
-    if (differs)
-        diff_write_difference(stdout, k, want, sides[f->side]->name, got);
-    fflush(stdout);
-}
-
-/* -- Batches --------------------------------------------------------------------------------------
- */
 
 /* The instructions up to where it ended. */
 static void count_rows(struct driver *d, unsigned side, const struct diff_case *k,
@@ -106,23 +54,21 @@ static unsigned tally_side(struct driver *d, const struct batch *b, unsigned sid
 void batch_finish(struct driver *d, const char *from, unsigned n)
 {
     const struct batch *b = &d->pool.batch[n];
-    struct failure f[SIDE_COUNT];
+    enum verdict verdict[SIDE_COUNT] = {SIDE_SAME};
     unsigned at[SIDE_COUNT];
 
     pool_wait(&d->pool, n, ALL_SIDES);
     for (unsigned k = 0; k < b->count; k++)
         d->exceptions += b->want[k].s.vec != VEC_BP;
+    /* Reports run cases too: their answers replace these. */
     for (unsigned s = 0; s < SIDE_COUNT; s++) {
         at[s] = tally_side(d, b, s);
         if (at[s] < b->count)
-            f[s] = (struct failure){d, s, d->pool.side[s].answer->verdict[at[s]]};
+            verdict[s] = d->pool.side[s].answer->verdict[at[s]];
     }
-    for (unsigned s = 0; s < SIDE_COUNT; s++) {
-        if (at[s] == b->count || d->reports++ >= MAX_REPORTS)
-            continue;
-        struct diff_case k = b->cases[at[s]];
-        report(from, b->n[at[s]], &k, &f[s]);
-    }
+    for (unsigned s = 0; s < SIDE_COUNT; s++)
+        if (at[s] < b->count && d->reports++ < MAX_REPORTS)
+            report_failure(d, from, b->n[at[s]], s, verdict[s], &b->cases[at[s]]);
 }
 
 void start_counts(struct driver *d)

@@ -12,8 +12,8 @@ struct options {
     double seconds; /* 0: no limit */
     uint64_t runs, seed, first;
     unsigned states; /* that each code runs from */
-    const char *family, *side;
-    bool record, print;
+    const char *family, *side, *prefix, *program;
+    bool record, print, files;
 };
 
 struct driver {
@@ -38,6 +38,10 @@ bool batch_add(struct driver *d, struct batch *b, const struct diff_case *k);
 
 /* Hear what the sides say of batch n: counts and reports. from: whose cases they are. */
 void batch_finish(struct driver *d, const char *from, unsigned n);
+
+/* Print a case that fails on this side, as simple as it gets (diff_report.c). */
+void report_failure(struct driver *d, const char *from, uint64_t n, unsigned side,
+                    enum verdict verdict, const struct diff_case *case_);
 
 void start_counts(struct driver *d);
 /* The line that tells how it went. */
