@@ -66,9 +66,15 @@ void batch_finish(struct driver *d, const char *from, unsigned n)
         if (at[s] < b->count)
             verdict[s] = d->pool.side[s].answer->verdict[at[s]];
     }
-    for (unsigned s = 0; s < SIDE_COUNT; s++)
-        if (at[s] < b->count && d->reports++ < MAX_REPORTS)
-            report_failure(d, from, b->n[at[s]], s, verdict[s], &b->cases[at[s]]);
+    for (unsigned s = 0; s < SIDE_COUNT; s++) {
+        bool known = false, others = false;
+        for (unsigned t = 0; t < SIDE_COUNT; t++) {
+            known |= t < s && at[t] == at[s];
+            others |= t > s && at[t] == at[s];
+        }
+        if (at[s] < b->count && !known && d->reports++ < MAX_REPORTS)
+            report_failure(d, from, b->n[at[s]], s, verdict[s], others, &b->cases[at[s]]);
+    }
 }
 
 void start_counts(struct driver *d)

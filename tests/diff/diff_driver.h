@@ -39,9 +39,10 @@ bool batch_add(struct driver *d, struct batch *b, const struct diff_case *k);
 /* Hear what the sides say of batch n: counts and reports. from: whose cases they are. */
 void batch_finish(struct driver *d, const char *from, unsigned n);
 
-/* Print a case that fails on this side, as simple as it gets (diff_report.c). */
+/* Print a case that fails on this side, as simple as it gets (diff_report.c). others: some of the
+ * sides behind it fail too. */
 void report_failure(struct driver *d, const char *from, uint64_t n, unsigned side,
-                    enum verdict verdict, const struct diff_case *case_);
+                    enum verdict verdict, bool others, const struct diff_case *case_);
 
 void start_counts(struct driver *d);
 /* The line that tells how it went. */

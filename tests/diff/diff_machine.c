@@ -88,6 +88,16 @@ void machine_run(struct machine *m, const struct diff_case *k, struct outcome *o
     out->ended &= guest_stray(m->c) < STRAY_MAX / 2; /* nor do others stop */
 }
 
+bool machine_step(struct machine *m, const struct diff_case *k, struct diff_case *next)
+{
+    machine_load(m, k);
+    if (cpu_step(m->c) != CPU_EXIT_ATTENTION)
+        return false;
+    guest_save(m->c, &next->before);
+    guest_read_data(m->c, next->mem);
+    return true;
+}
+
 /* At CPL 0 frames are written to the sequence's own stack, half of one where that faults: with
  * flags in it that may be undefined. */
 static bool is_memory_defined(const struct diff_case *k, const struct sequence *q,

@@ -95,6 +95,59 @@ static bool fewer_instructions(const struct minimise *m, struct diff_case *k)
     return any;
 }
 
+/* -- A later start -------------------------------------------------------------------------------
+ */
+
+/* Without the first instruction, from what it leaves. */
+static bool later_start(const struct minimise *m, struct diff_case *k)
+{
+    struct diff_case c = *k;
+    unsigned len = decode_at(m, &k->seq, 0).len;
+
+    if (k->seq.len <= len || is_needed(m, &k->seq, 0) ||
+        !machine_step(&m->machines[k->system], k, &c) ||
+        c.before.rip != sequence_start(&k->seq) + len)
+        return false;
+    c.before.rip = k->before.rip;
+    memmove(c.seq.code, c.seq.code + len, c.seq.len - len);
+    c.seq.len -= len;
+    fix_rip(m, &c.seq, 0, len);
+    return diff_find_rows(m->decoder, &c.seq) && c.seq.count != 0 && accept(m, k, &c);
+}
+
+/* -- Prefixes ------------------------------------------------------------------------------------
+ */
+
+/* Without a byte in front of the opcode of the instruction there. */
+static bool without_prefix(const struct minimise *m, struct diff_case *k, unsigned at)
+{
+    struct insn old = decode_at(m, &k->seq, at);
+
+    for (unsigned n = 0; n + 1 < old.len; n++) {
+        struct diff_case c = *k;
+        struct sequence *q = &c.seq;
+        memmove(q->code + at + n, q->code + at + n + 1, q->len - (at + n + 1));
+        q->len--;
+        struct insn i = decode_at(m, q, at);
+        if (i.op != old.op || i.len + 1 != old.len)
+            return false;
+        fix_rip(m, q, at, 1);
+        if (diff_find_rows(m->decoder, q) && q->count == k->seq.count && accept(m, k, &c))
+            return true;
+    }
+    return false;
+}
+
+static bool fewer_prefixes(const struct minimise *m, struct diff_case *k)
+{
+    bool any = false;
+
+    for (unsigned at = 0; at < k->seq.len; at += decode_at(m, &k->seq, at).len)
+        while (without_prefix(m, k, at))
+            any = true;
+    return any;
+}
+
 /* -- Registers -----------------------------------------------------------------------------------
  */
 
@@ -170,6 +223,9 @@ void diff_minimise(const struct minimise *m, struct diff_case *k)
 
     for (unsigned pass = 0; pass < MAX_PASSES && any; pass++) {
         any = fewer_instructions(m, k);
+        while (later_start(m, k))
+            any = true;
+        any |= fewer_prefixes(m, k);
         any |= plainer_registers(m, k);
         any |= fewer_flags(m, k);
         any |= emptier_memory(m, k, 0, RW_PAGES * PAGE);

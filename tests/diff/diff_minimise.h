@@ -8,6 +8,7 @@
 /* Does this simpler case fail in the same way? */
 struct minimise {
     struct cpu *decoder;
+    struct machine *machines; /* of each system, to see how a case goes on */
     bool (*fails)(void *self, const struct diff_case *k);
     void *self;
 };

@@ -58,12 +58,12 @@ static void save(const struct driver *d, const char *from, uint64_t n, unsigned 
 }
 
 void report_failure(struct driver *d, const char *from, uint64_t n, unsigned side,
-                    enum verdict verdict, const struct diff_case *case_)
+                    enum verdict verdict, bool others, const struct diff_case *case_)
 {
     static const char *const words[] = {
         [SIDE_DIFFERS] = "differs", [SIDE_CRASHED] = "crashes", [SIDE_HUNG] = "does not end"};
     struct failure f = {d, side, verdict};
-    struct minimise m = {d->maker.decoder, fails, &f};
+    struct minimise m = {d->maker.decoder, d->reference, fails, &f};
     struct diff_case k = *case_;
     char *text = NULL;
     size_t size = 0;
@@ -74,11 +74,12 @@ void report_failure(struct driver *d, const char *from, uint64_t n, unsigned sid
     FILE *out = open_memstream(&text, &size);
     if (out == NULL)
         abort();
-    fprintf(out, "# %s, case %llu: the side \"%s\" %s\n", from, (unsigned long long)n,
-            sides[side]->name, words[verdict]);
-    if (!alone)
+    fprintf(out, "# %s, case %llu: the side \"%s\" %s%s\n", from, (unsigned long long)n,
+            sides[side]->name, words[verdict], others ? ", and others do" : "");
+    if (alone)
+        write_failure(out, &f, &k);
+    else
         fprintf(out, "# not when it is alone\n");
-    write_failure(out, &f, &k);
     fclose(out);
     printf("%s", text);
     if (d->o.files)
