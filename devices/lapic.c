@@ -59,6 +59,7 @@ enum reg {
 enum lvt { LVT_TIMER, LVT_THERMAL, LVT_PERF, LVT_LINT0, LVT_LINT1, LVT_ERROR, LVTS };
 
 #define LVT_MODE_SHIFT 8
+#define LVT_STATUS     0x1000u
 #define LVT_REMOTE_IRR 0x4000u
 #define LVT_LEVEL      0x8000u
 #define LVT_MASKED     0x10000u
@@ -78,6 +79,8 @@ static const uint32_t lvt_writable[LVTS] = {0x700ff, 0x107ff, 0x107ff, 0x1a7ff, 
 #define ICR_ASSERT   0x4000u
 #define ICR_LEVEL    0x8000u
 #define ICR_WRITABLE UINT32_C(0xccfff)
+
+#define DIVIDE_WRITABLE 0xbu
 
 struct lapic {
     struct device dev;
@@ -558,7 +561,7 @@ static void write_divide(struct lapic *s, uint32_t val)
     uint64_t now = clock_now(s->dev.vm);
 
     timer_catch_up(s, now);
-    s->divide = val & 0xb;
+    s->divide = val & DIVIDE_WRITABLE;
     timer_update(s, now);
 }
 
@@ -745,23 +748,34 @@ static bool intc_read_msr(void *dev, uint32_t msr, uint64_t *val)
     return true;
 }
 
+/* The bits that WRMSR may set, those that are only read among them; the others are reserved, and
+ * cause #GP (SDM 3A 10.12.1.3). The memory-mapped registers ignore theirs. */
+static uint64_t x2_bits(unsigned reg)
+{
+    static const uint64_t bits[] = {[REG_TPR] = 0xff,
+                                    [REG_SVR] = SVR_WRITABLE,
+                                    [REG_ICR] = UINT64_C(0xffffffff00000000) | ICR_WRITABLE,
+                                    [REG_INITIAL] = UINT32_MAX,
+                                    [REG_DIVIDE] = DIVIDE_WRITABLE,
+                                    [REG_SELF_IPI] = 0xff};
+    unsigned n = reg - REG_LVT;
+
+    if (n < LVTS)
+        return lvt_writable[n] | LVT_STATUS |
+               (n == LVT_LINT0 || n == LVT_LINT1 ? LVT_REMOTE_IRR : 0);
+    return reg < sizeof(bits) / sizeof(bits[0]) ? bits[reg] : 0;
+}
+
 static bool intc_write_msr(void *dev, uint32_t msr, uint64_t val)
 {
     struct lapic *s = dev;
     unsigned reg = msr - 0x800;
 
-    if (!is_x2(s) || (reg != REG_ICR && val >> 32 != 0))
+    if (!is_x2(s) || (val & ~x2_bits(reg)) != 0)
         return false;
     switch (reg) {
-    case REG_EOI:
-    case REG_ESR:
-        if (val != 0)
-            return false;
-        break;
     case REG_ICR: s->icr = val & ~UINT64_C(0xffffffff); break;
     case REG_SELF_IPI:
-        if (val > 0xff)
-            return false;
         if (val < 16)
             error(s, ESR_SEND_VECTOR);
         else
@@ -813,7 +827,7 @@ static void loaded(struct device *d)
 
     for (unsigned n = 0; n < LVTS; n++) /* a file may hold anything */
         s->lvt[n] &= lvt_writable[n] | LVT_REMOTE_IRR;
-    s->divide &= 0xb;
+    s->divide &= DIVIDE_WRITABLE;
     s->tpr &= 0xff;
     if (s->start_ns > clock_now(d->vm))
         s->start_ns = clock_now(d->vm);

@@ -648,6 +648,48 @@ START_TEST(x2apic)
 }
 END_TEST
 
+/* Registers and all the bits of them that WRMSR may set: one more is #GP, and changes nothing. */
+START_TEST(x2apic_reserved_bits)
+{
+    static const struct {
+        uint32_t msr;
+        uint64_t bits;
+    } rows[] = {
+        {0x808, 0xff},                                    /* TPR */
+        {0x80b, 0},                                       /* EOI */
+        {0x80f, 0x3ff},                                   /* SVR */
+        {0x828, 0},                                       /* ESR */
+        {0x832, 0x710ff},                                 /* timer */
+        {0x833, 0x117ff},                                 /* thermal */
+        {0x834, 0x117ff},                                 /* performance counters */
+        {0x835, 0x1f7ff},                                 /* LINT0 */
+        {0x836, 0x1f7ff},                                 /* LINT1 */
+        {0x837, 0x110ff},                                 /* error */
+        {0x838, 0xffffffff}, {0x83e, 0xb}, {0x83f, 0xff}, /* self IPI */
+    };
+    uint64_t before, after, icr = UINT64_C(0xffffffff000c0000);
+
+    ck_assert(apic_base_write(c, LAPIC_BASE | 0xd00));
+    ck_assert(apic_msr_write(c, 0x80f, 0x1ff));
+    for (size_t k = 0; k < sizeof(rows) / sizeof(rows[0]); k++) {
+        bool readable = apic_msr_read(c, rows[k].msr, &before);
+
+        for (unsigned bit = 0; bit < 64; bit++)
+            if (!(rows[k].bits >> bit & 1))
+                ck_assert_msg(!apic_msr_write(c, rows[k].msr, UINT64_C(1) << bit), "MSR %x, bit %u",
+                              rows[k].msr, bit);
+        if (readable) {
+            ck_assert(apic_msr_read(c, rows[k].msr, &after));
+            ck_assert_uint_eq(after, before);
+        }
+        ck_assert_msg(apic_msr_write(c, rows[k].msr, rows[k].bits), "MSR %x", rows[k].msr);
+    }
+    for (unsigned bit = 12; bit < 32; bit++)
+        if (UINT32_C(0xfff33000) >> bit & 1)
+            ck_assert_msg(!apic_msr_write(c, 0x830, icr | UINT64_C(1) << bit), "ICR, bit %u", bit);
+}
+END_TEST
+
 START_TEST(relocation)
 {
     ck_assert(apic_base_write(c, UINT64_C(0xd0000900)));
@@ -707,6 +749,7 @@ int main(void)
     tcase_add_test(t, a_period_may_be_longer_than_what_is_owed);
     tcase_add_test(t, a_fast_timer_is_held_back);
     tcase_add_test(t, x2apic);
+    tcase_add_test(t, x2apic_reserved_bits);
     tcase_add_test(t, relocation);
     tcase_add_test(t, any_traffic_is_harmless);
     suite_add_tcase(s, t);
