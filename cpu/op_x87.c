@@ -334,8 +334,24 @@ UNARY(fabs, do_fabs)
 UNARY(fsqrt, f80_sqrt)
 UNARY(frndint, f80_rndint)
 UNARY(f2xm1, f80_2xm1)
-UNARY(fsin, f80_sin)
-UNARY(fcos, f80_cos)
+
+/* C2 tells of an operand out of range, so that it is clear after a stack fault. */
+static bool circular(struct cpu *c, const struct insn *i, unary_fn fn)
+{
+    if (!x87_begin(c))
+        return false;
+    c->fpu.sw &= (uint16_t)~FSW_C2;
+    return unary(c, i, fn);
+}
+
+OP_NONE(fsin)
+{
+    return circular(c, i, f80_sin);
+}
+OP_NONE(fcos)
+{
+    return circular(c, i, f80_cos);
+}
 
 /* -- Two stack operands, result in ST(0) or in ST(1) with a pop -------------------------------- */
 
@@ -427,6 +443,8 @@ static bool pair(struct cpu *c, const struct insn *i, pair_fn fn, bool may_be_pa
 {
     if (!x87_begin(c))
         return false;
+    if (may_be_partial)
+        c->fpu.sw &= (uint16_t)~FSW_C2;
     struct f80_env e = x87_env(c);
     x87_note(c, i);
     struct f80 first = f80_indefinite(), second = first;
@@ -434,8 +452,6 @@ static bool pair(struct cpu *c, const struct insn *i, pair_fn fn, bool may_be_pa
     if (under || !x87_empty(c, 7)) {
         if (!x87_stack_fault(c, !under))
             return true;
-        if (may_be_partial)
-            c->fpu.sw &= (uint16_t)~FSW_C2;
     } else {
         second = fn(&e, x87_get(c, 0), &first);
         x87_done(c, &e);

@@ -239,6 +239,19 @@ OP_NONE(fstp_st)
     return store_st(c, i, true);
 }
 
+/* An alias that does not report an empty register: nothing is stored then. */
+OP_NONE(fstpnce)
+{
+    if (!x87_begin(c))
+        return false;
+    if (!x87_empty(c, 0))
+        return store_st(c, i, true);
+    x87_note(c, i);
+    c->fpu.sw &= (uint16_t)~FSW_C1;
+    x87_pop(c);
+    return true;
+}
+
 /* -- Registers --------------------------------------------------------------------------------- */
 
 OP_NONE(fxch)
@@ -301,6 +314,7 @@ OP_NONE(ffreep)
         return false;
     c->fpu.valid &= (uint8_t) ~(1u << x87_phys(c, x87_sti(i)));
     x87_pop(c);
+    c->fpu.sw &= (uint16_t)~FSW_C1;
     return true;
 }
 OP_NONE(fincstp)
@@ -325,6 +339,13 @@ OP_NONE(fnop)
 }
 
 /* -- Control ----------------------------------------------------------------------------------- */
+
+/* FNENI, FNDISI, FNSETPM: as the others here they do not report pending exceptions. */
+OP_NONE(fneni)
+{
+    (void)i;
+    return x87_available(c);
+}
 
 OP_NONE(fwait)
 {
