@@ -9,8 +9,8 @@
 /* At CPL 0 some instructions take away what the test stands on. */
 static bool is_destructive(const struct gen_choice *choice)
 {
-    static const char *const names[] = {"HLT",  "LLDT", "LTR",   "LGDT",
-                                        "LIDT", "LMSW", "WRMSR", "RDMSR"};
+    static const char *const names[] = {"HLT",   "LLDT",  "LTR",    "LGDT",   "LIDT", "LMSW",
+                                        "WRMSR", "RDMSR", "XSETBV", "WRPKRU", "MWAIT"};
     const struct op_row *row = choice->row;
 
     for (unsigned k = 0; k < sizeof(names) / sizeof(names[0]); k++)
@@ -57,11 +57,12 @@ static bool gen_insn(const struct diff_maker *m, struct rng *r, uint64_t n, stru
     uint64_t turn = n / PLACES / optab_count;
     enum code_size size = places[place].size;
     gen_avoid avoid = places[place].host && m->host == MAKER_AMD ? maker_avoids
+                      : places[place].host                       ? host_avoids
                       : machine_is_level0(places[place].system)  ? is_destructive
                                                                  : NULL;
 
-    if (turn % places[place].every != 0 || (m->host_only && !places[place].host) ||
-        !gen_has_row(m->gen, size, row) ||
+    if (turn % places[place].every != 0 || !gen_has_row(m->gen, size, row) ||
+        (places[place].host && gen_left_out(&optab[row]) != NULL) ||
         (m->only != NULL && strcmp(m->only, optab[row].name) != 0))
         return false;
     out->system = places[place].system;

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "tests/diff/diff.h"
+#include "tests/diff/insn_agree.h"
 #include "tests/diff/insn_guest.h"
 #include "tests/diff/insn_maker.h"
 
@@ -19,6 +20,7 @@
 #endif
 
 struct host {
+    struct cpu *decoder;
     bool amd;
     bool has[ISA_COUNT];
 };
@@ -50,7 +52,8 @@ static void *host_open(char why[256])
     for (unsigned k = 0; k < ISA_COUNT; k++)
         h->has[k] = host_has((enum isa)k);
     gen_first_memory(mem);
-    return host_init(mem) ? h : NULL;
+    h->decoder = guest_create(host_has, GUEST_LONG);
+    return h->decoder != NULL && host_init(mem) ? h : NULL;
 }
 
 static bool host_can(const struct host *h, const struct diff_case *k)
@@ -72,7 +75,10 @@ static bool host_can(const struct host *h, const struct diff_case *k)
 static bool fault_is_unspecified(const struct diff_case *c, const struct state *h,
                                  const struct state *g)
 {
-    static const char *const wide[] = {"FRSTOR", "FLDENV", "FBSTP", "PUSHA", "PUSHAD"};
+    static const char *const wide[] = {"FRSTOR",    "FLDENV",  "FBSTP",   "PUSHA",    "PUSHAD",
+                                       "FNSTENV",   "FNSAVE",  "FXSAVE",  "FXSAVE64", "FXRSTOR",
+                                       "FXRSTOR64", "XSAVE",   "XSAVE64", "XSAVEOPT", "XSAVEOPT64",
+                                       "XRSTOR",    "XRSTOR64"};
     const struct sequence *q = &c->seq;
     unsigned k = 0;
 
@@ -114,6 +120,7 @@ static enum verdict host_compare(const struct host *h, const struct diff_case *k
 {
     struct sequence q = k->seq;
     struct state ours = want->s, theirs = got->s;
+    uint8_t our_mem[DATA_SIZE], their_mem[DATA_SIZE];
 
     if (theirs.vec == VEC_PF && theirs.cr2 - SYSTEM_LA < (SYSTEM_PAGES + 1) * PAGE)
         return SIDE_LEFT_OUT; /* the guest has something there */
@@ -121,9 +128,12 @@ static enum verdict host_compare(const struct host *h, const struct diff_case *k
         return SIDE_LEFT_OUT;
     if (h->amd && maker_mask(&q, &theirs, &ours) != NULL)
         return SIDE_LEFT_OUT;
+    memcpy(our_mem, want->mem, DATA_SIZE);
+    memcpy(their_mem, got->mem, DATA_SIZE);
+    agree(h->decoder, &q, &theirs, &ours, their_mem, our_mem);
     normalise(&q, &theirs);
     normalise(&q, &ours);
-    if (memcmp(&ours, &theirs, sizeof(ours)) == 0 && memcmp(want->mem, got->mem, DATA_SIZE) == 0 &&
+    if (memcmp(&ours, &theirs, sizeof(ours)) == 0 && memcmp(our_mem, their_mem, DATA_SIZE) == 0 &&
         memcmp(want->code, got->code, CODE_SIZE) == 0)
         return SIDE_SAME;
     return fault_is_unspecified(k, &theirs, &ours) ? SIDE_SAME : SIDE_DIFFERS;

@@ -42,9 +42,9 @@ struct special;
 const struct special *special_find(const struct op_row *row);
 
 /* Emit what comes before the instruction, but for the address of an operand in memory, which is
- * `target` in the test's data. False: this encoding does not do. */
+ * *target in the test's data and may be moved. False: this encoding does not do. */
 bool special_prepare(struct builder *b, const struct special *p, const struct op_row *row,
-                     const struct insn *i, struct encoding *e, uint64_t target);
+                     const struct insn *i, struct encoding *e, uint64_t *target);
 
 /* All that stands before the instruction of i->len bytes has been emitted. */
 void special_finish(struct builder *b, const struct insn *i, struct encoding *e);

@@ -45,7 +45,7 @@ static const struct {
 #define GDT_SIZE    (GDT_COUNT * 8)
 #define LDT_SIZE    ((ldt_count + 1) * 8)
 
-#define CR4_ALWAYS (CR4_OSFXSR | CR4_OSXMMEXCPT | CR4_UMIP)
+#define CR4_ALWAYS (CR4_OSFXSR | CR4_OSXMMEXCPT | CR4_UMIP | CR4_OSXSAVE)
 
 /* ORDER guest_system */
 static const struct {
@@ -229,6 +229,7 @@ struct cpu *guest_create(bool (*has)(enum isa isa), enum guest_system system)
     c->cr0 = systems[system].cr0 | CR0_WP | CR0_NE | CR0_MP | CR0_ET | CR0_AM;
     c->cr4 = systems[system].cr4;
     c->efer = systems[system].efer;
+    c->xcr0 = XCR0_X87 | XCR0_SSE;
     c->eflags = EFL_FIXED | EFL_IF;
     c->tr.limit = 0; /* no I/O permission bitmap */
     guest_set_mode(c, system == GUEST_LONG ? CODE_64 : CODE_16);

@@ -74,6 +74,11 @@ static bool is_pointer80(const struct gen_choice *o)
     return strstr(o->row->operands, "Mp") != NULL && o->insn->prefix & INSN_REXW;
 }
 
+static bool is_prefetch_of_register(const struct gen_choice *o)
+{
+    return (o->row->map & 3) == 1 && o->row->opcode == 0x0d && !o->insn->mem;
+}
+
 static bool is_string32(const struct op_row *row, const uint8_t *code, enum code_size size)
 {
     return size == CODE_64 && (row->attr & ATTR_STR) && has_prefix(code, 0x67) &&
@@ -204,12 +209,14 @@ static bool ended_in_int1(const struct sequence *q, const struct state *host,
     return is_last(q, "INT1") && host->vec == VEC_DB && guest->vec == VEC_DB;
 }
 
-/* MOVs of 16 bytes that need not be aligned. */
+/* Of 16 bytes that need not be aligned, and of those that must be. */
 static bool ended_in_unaligned(const struct sequence *q, const struct state *host,
                                const struct state *guest)
 {
-    static const char *const names[] = {"MOVUPS",    "MOVUPD",    "MOVDQU",    "LDDQU",
-                                        "PCMPESTRM", "PCMPESTRI", "PCMPISTRM", "PCMPISTRI"};
+    static const char *const names[] = {
+        "MOVUPS",    "MOVUPD",     "MOVDQU",  "LDDQU",     "PCMPESTRM", "PCMPESTRI",
+        "PCMPISTRM", "PCMPISTRI",  "FXSAVE",  "XSAVE",     "FXSAVE64",  "XSAVE64",
+        "XSAVEOPT",  "XSAVEOPT64", "FXRSTOR", "FXRSTOR64", "XRSTOR",    "XRSTOR64"};
     int k = ended_at(q, host);
     (void)guest;
     return k >= 0 && host->vec == VEC_AC && IS_ONE_OF(&optab[q->insn[k].row], names);
@@ -252,11 +259,15 @@ const struct maker_rule maker_rules[] = {
     {"PAUSE with REX.B", "is PAUSE (found)", "is XCHG r8,rAX (APM 3, XCHG)", is_pause_r8, NULL, 0},
     {"JMP, CALL, LSS, LFS, LGS with REX.W", "take an offset of 64 bits (SDM 2A JMP, CALL, LDS)",
      "ignore REX.W (APM 3, JMP (Far), CALL (Far), LFS)", is_pointer80, NULL, 0},
+    {"0F0D with a register", "does nothing (SDM 2D A.3, PREFETCHW's space)",
+     "#UD (APM 3, PREFETCH)", is_prefetch_of_register, NULL, 0},
     {"LOOPE, LOOPNE with REPE or REPNE", "ignore the prefix (found; reserved, SDM 2A 2.1.1)",
      "the prefix says which flag ends the loop (found; reserved, APM 3 1.2.6)", is_loop_rep, NULL,
      0},
     {"PUSH of a segment register, 32 bits", "writes 16 bits (SDM 2B PUSH)",
      "zero-extends to 32 bits (found; SDM 2B PUSH has both)", is_push_sreg32, NULL, 0},
+    {"FXSAVE, FXRSTOR, XSAVE, XRSTOR unaligned, with alignment checks",
+     "#GP (#AC may come instead, SDM 2A FXSAVE)", "#AC (found)", NULL, ended_in_unaligned, 0},
     {"MOVUPS, MOVUPD, MOVDQU, LDDQU, PCMPxSTRx with alignment checks",
      "no #AC (varies, SDM 2A table 2-21)", "#AC (found)", NULL, ended_in_unaligned, 0},
     {"far RET to an inner level, its stack pointer faults", "#GP (SDM 2B RET)",
@@ -294,8 +305,15 @@ const struct maker_rule maker_rules[] = {
 };
 const unsigned maker_rule_count = sizeof(maker_rules) / sizeof(maker_rules[0]);
 
+bool host_avoids(const struct gen_choice *choice)
+{
+    return gen_left_out(choice->row) != NULL;
+}
+
 bool maker_avoids(const struct gen_choice *choice)
 {
+    if (host_avoids(choice))
+        return true;
     for (unsigned k = 0; k < maker_rule_count; k++)
         if (maker_rules[k].avoid != NULL && maker_rules[k].avoid(choice))
             return true;

@@ -18,7 +18,8 @@ struct maker_rule {
 extern const struct maker_rule maker_rules[];
 extern const unsigned maker_rule_count;
 
-/* For gen_create() on AMD's hosts. */
+/* For gen_set(): what can't be compared with hosts, and with those of AMD's. */
+bool host_avoids(const struct gen_choice *choice);
 bool maker_avoids(const struct gen_choice *choice);
 
 /* Clear in both states what differs by a rule. The rule that says not to count the case, or NULL.

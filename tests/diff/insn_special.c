@@ -16,6 +16,9 @@ enum special_kind {
     RETURN_FAR,
     RETURN_INTERRUPT,
     INTERRUPT,
+    IMAGE,          /* of 512 bytes and more */
+    EXTENDED_IMAGE, /* EDX:EAX says of what */
+    CONTROL_REGISTER,
 };
 
 /* names: NULL: any. operands: how they begin. */
@@ -35,6 +38,9 @@ static const struct special specials[] = {
     {RETURN_INTERRUPT, " IRET IRETD IRETQ ", "", false},
     {INTERRUPT, " INT ", "", false},
     {RETURN_FAR, " RET ", "", false},
+    {IMAGE, " FXSAVE FXSAVE64 FXRSTOR FXRSTOR64 ", "", false},
+    {EXTENDED_IMAGE, " XSAVE XSAVE64 XSAVEOPT XSAVEOPT64 XRSTOR XRSTOR64 ", "", false},
+    {CONTROL_REGISTER, " XGETBV ", "", false},
 };
 
 const struct special *special_find(const struct op_row *row)
@@ -288,10 +294,75 @@ static bool prepare_interrupt(struct builder *b, const struct insn *i, struct en
     return true;
 }
 
-bool special_prepare(struct builder *b, const struct special *p, const struct op_row *row,
-                     const struct insn *i, struct encoding *e, uint64_t target)
+/* All of it where it may be written, and aligned, as a rule. */
+static uint64_t move_image(struct rng *r, uint64_t target, unsigned size, unsigned alignment)
 {
-    (void)row;
+    uint64_t off = (target + r->data_base - DATA_LA) % (RW_PAGES * PAGE - size);
+    return DATA_LA - r->data_base + (chance(r, 16) ? off : off & ~(uint64_t)(alignment - 1));
+}
+
+#define IMAGE_MXCSR  24
+#define IMAGE_HEADER 512
+#define MXCSR_MM     0x20000u /* valid on AMD's */
+
+static void put_mxcsr(struct builder *b, const struct op_row *row, uint64_t target)
+{
+    uint32_t v = (uint32_t)rng_next(b->r) & (chance(b->r, 8) ? ~MXCSR_MM : 0xffff);
+    if (strstr(row->name, "RSTOR") != NULL)
+        emit_data(b, target + IMAGE_MXCSR, v);
+}
+
+static void prepare_image(struct builder *b, const struct op_row *row, uint64_t *target)
+{
+    *target = move_image(b->r, *target, 512, 16);
+    put_mxcsr(b, row, *target);
+}
+
+/* MOV EDI, header; MOV ECX, 16; XOR EAX, EAX; CLD; REP STOSD */
+static void clear_header(struct builder *b, uint64_t header)
+{
+    static const uint8_t code[] = {0x31, 0xc0, 0xfc, 0xf3, 0xab};
+    static const uint8_t code16[] = {0x66, 0x31, 0xc0, 0xfc, 0xf3, 0x66, 0xab};
+    emit_mov(b, RDI, header);
+    emit_mov(b, RCX, 16);
+    if (b->q->size == CODE_16)
+        emit(b, code16, sizeof(code16));
+    else
+        emit(b, code, sizeof(code));
+}
+
+/* Of x87 and SSE state, which all processors have, and of states that nobody has. */
+static bool prepare_extended(struct builder *b, const struct op_row *row, const struct insn *i,
+                             uint64_t *target)
+{
+    uint32_t bits = (uint32_t)rng_next(b->r) & 3;
+    if (i->base == RAX || i->base == RDX || i->idx == RAX || i->idx == RDX)
+        return false;
+    *target = move_image(b->r, *target, 640, 64);
+    put_mxcsr(b, row, *target);
+    if (strstr(row->name, "RSTOR") != NULL) {
+        clear_header(b, *target + IMAGE_HEADER);
+        emit_data(b, *target + IMAGE_HEADER, bits | (chance(b->r, 8) ? 1u << 30 : 0));
+        if (chance(b->r, 16))
+            emit_data(b, *target + IMAGE_HEADER + 8 + (unsigned)rng_below(b->r, 12), 1);
+    }
+    bits = chance(b->r, 2) ? 3 : (uint32_t)rng_next(b->r) & 3;
+    emit_mov(b, RAX, bits | (chance(b->r, 2) ? 0xfff00000u : 0));
+    emit_mov(b, RDX, chance(b->r, 2) ? rng_next(b->r) & 0x3fffffff : 0);
+    return true;
+}
+
+/* 1 names a register that not all processors have. */
+static void prepare_control(struct builder *b)
+{
+    uint32_t n = chance(b->r, 3) ? (uint32_t)rng_next(b->r) >> rng_below(b->r, 30) : 0;
+    emit_mov(b, RCX, n == 1 ? 0 : n);
+}
+
+bool special_prepare(struct builder *b, const struct special *p, const struct op_row *row,
+                     const struct insn *i, struct encoding *e, uint64_t *at)
+{
+    uint64_t target = *at;
     b->fix_len = 0;
     if (p->kind >= JUMP_DIRECT && p->kind <= RETURN_INTERRUPT)
         b->skip = (unsigned)rng_below(b->r, 4);
@@ -304,6 +375,9 @@ bool special_prepare(struct builder *b, const struct special *p, const struct op
     case RETURN_FAR: return prepare_return(b, i);
     case RETURN_INTERRUPT: return prepare_iret(b, i);
     case INTERRUPT: return prepare_interrupt(b, i, e);
+    case IMAGE: prepare_image(b, row, at); return true;
+    case EXTENDED_IMAGE: return prepare_extended(b, row, i, at);
+    case CONTROL_REGISTER: prepare_control(b); return true;
     }
     return false;
 }
