@@ -125,8 +125,8 @@ static bool machine_same(const struct diff_case *k, const struct outcome *a,
     normalise(&q, &t);
     return same_pointers(a, b) && memcmp(&s, &t, sizeof(s)) == 0 &&
            memcmp(a->seg, b->seg, sizeof(a->seg)) == 0 &&
-           (!is_memory_defined(k, &q, &s) || memcmp(a->mem, b->mem, DATA_SIZE) == 0) &&
-           memcmp(a->code, b->code, CODE_SIZE) == 0;
+           (!is_memory_defined(k, &q, &s) ||
+            (memcmp(a->mem, b->mem, DATA_SIZE) == 0 && memcmp(a->code, b->code, CODE_SIZE) == 0));
 }
 
 /* Nearly always all is the same, and need not be copied. */
