@@ -36,6 +36,12 @@ static bool host_has(enum isa isa)
     }
 }
 
+/* MONITOR and MWAIT are #UD at CPL 3 with the feature and without. */
+static bool host_knows(enum isa isa)
+{
+    return isa == ISA_MONITOR || host_has(isa);
+}
+
 static void *host_open(char why[256])
 {
     static uint8_t mem[DATA_SIZE];
@@ -50,7 +56,7 @@ static void *host_open(char why[256])
     snprintf(why, 256, "its memory can't be mapped");
     h->amd = host_maker() == MAKER_AMD;
     for (unsigned k = 0; k < ISA_COUNT; k++)
-        h->has[k] = host_has((enum isa)k);
+        h->has[k] = host_knows((enum isa)k);
     gen_first_memory(mem);
     h->decoder = guest_create(host_has, GUEST_LONG);
     return h->decoder != NULL && host_init(mem) ? h : NULL;

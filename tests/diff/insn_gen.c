@@ -35,9 +35,11 @@ uint64_t rng_next(struct rng *r)
 static const struct {
     const char *why, *names;
 } left_out[] = {
-    {"enters the kernel", " SYSCALL SYSENTER SYSRET SYSEXIT "},
-    {"the host's kernel answers in the processor's place (UMIP)", " SLDT STR SGDT SIDT SMSW "},
-    {"the host's kernel chooses the protection keys", " RDPKRU WRPKRU "},
+    {"enters the host's kernel; `system_diff` compares it with the manual", " SYSCALL SYSENTER "},
+    {"the host's kernel answers in the processor's place (UMIP), the guest's leaves it at #GP",
+     " SLDT STR SGDT SIDT SMSW "},
+    {"the host's kernel chooses the protection keys; `pkey_test` and `system_diff` test them",
+     " RDPKRU WRPKRU "},
 };
 
 const char *gen_left_out(const struct op_row *row)

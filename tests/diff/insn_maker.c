@@ -239,6 +239,28 @@ static bool ended_in_iret(const struct sequence *q, const struct state *host,
            host->err == 0;
 }
 
+/* Is what ended both by a fault this instruction? */
+static bool both_refused(const struct sequence *q, const struct state *host,
+                         const struct state *guest, const char *name)
+{
+    int k = ended_at(q, host);
+    return k >= 0 && k == ended_at(q, guest) && strcmp(optab[q->insn[k].row].name, name) == 0;
+}
+
+static bool ended_in_sysret(const struct sequence *q, const struct state *host,
+                            const struct state *guest)
+{
+    return q->size != CODE_64 && host->vec == VEC_GP && host->err == 0 && guest->vec == VEC_UD &&
+           both_refused(q, host, guest, "SYSRET");
+}
+
+static bool ended_in_sysexit(const struct sequence *q, const struct state *host,
+                             const struct state *guest)
+{
+    return host->vec == VEC_UD && guest->vec == VEC_GP && guest->err == 0 &&
+           both_refused(q, host, guest, "SYSEXIT");
+}
+
 static bool ended_in_dpps(const struct sequence *q, const struct state *host,
                           const struct state *guest)
 {
@@ -276,6 +298,10 @@ const struct maker_rule maker_rules[] = {
      "#GP(0) (found)", NULL, ended_in_iret, MASK_FAULT},
     {"INT1 in a virtual machine", "leads behind it (SDM 2A INT n)", "leads to it (found)", NULL,
      ended_in_int1, MASK_RIP},
+    {"SYSRET at CPL 3 outside of 64-bit code", "#UD (SDM 2B SYSRET)", "#GP(0) (APM 3 SYSRET)", NULL,
+     ended_in_sysret, MASK_FAULT},
+    {"SYSEXIT at CPL 3 in long mode", "#GP(0) (SDM 2B SYSEXIT)", "#UD (APM 3 SYSEXIT)", NULL,
+     ended_in_sysexit, MASK_FAULT},
     {"DPPS of several NaNs", "elements differ in which NaN they get (found)",
      "all elements get the same one (found; SDM 2A and APM 4, DPPS, do not say)",
      is_early_dot_product, ended_in_dpps, MASK_NAN32},
@@ -304,6 +330,13 @@ const struct maker_rule maker_rules[] = {
      "the operand (found)", "also underflow, where that is unmasked (found)", NULL, NULL, 0},
 };
 const unsigned maker_rule_count = sizeof(maker_rules) / sizeof(maker_rules[0]);
+
+const char *maker_left_out(const struct op_row *row)
+{
+    bool hint = (row->map & 3) == 1 && row->opcode == 0x0d && strcmp(row->name, "NOP") == 0;
+    return hint ? "0F0D with a register: #UD on AMD's processors, compared on those of Intel's only"
+                : NULL;
+}
 
 bool host_avoids(const struct gen_choice *choice)
 {

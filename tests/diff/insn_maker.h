@@ -18,6 +18,9 @@ struct maker_rule {
 extern const struct maker_rule maker_rules[];
 extern const unsigned maker_rule_count;
 
+/* Why the row can be compared on hosts of Intel's only, or NULL. */
+const char *maker_left_out(const struct op_row *row);
+
 /* For gen_set(): what can't be compared with hosts, and with those of AMD's. */
 bool host_avoids(const struct gen_choice *choice);
 bool maker_avoids(const struct gen_choice *choice);
