@@ -117,7 +117,7 @@ bool seg_limit_allows(const struct seg *s, uint64_t off, unsigned n)
         uint64_t top = s->attr & SEG_DB ? UINT64_C(0xffffffff) : UINT64_C(0xffff);
         return off > s->limit && off <= top && n - 1 <= top - off;
     }
-    return off <= s->limit && n - 1 <= s->limit - off;
+    return s->limit == UINT32_MAX || (off <= s->limit && n - 1 <= s->limit - off);
 }
 
 static bool type_allows(const struct cpu *c, const struct seg *s, bool write)

@@ -13,7 +13,8 @@
  * business. */
 bool seg_check(struct cpu *c, unsigned sreg, uint64_t off, unsigned n, bool write);
 
-/* Are n bytes at off inside the limit? */
+/* Are n bytes at off inside the limit? With one of 4 GiB they wrap, as translated code's do and
+ * processors' may (SDM 3A 5.3). */
 bool seg_limit_allows(const struct seg *s, uint64_t off, unsigned n);
 
 /* Recompute base, rd_end and wr_end from the descriptor and the mode. */

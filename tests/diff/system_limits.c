@@ -18,7 +18,7 @@ static const struct {
     {"push-imm", 2, {0x6a, 0x85}, 0, 1},
     {"pushf", 1, {0x9c}, 0, 1},
     {"popf", 1, {0x9d}, 0, -1},
-    {"push-es", 1, {0x06}, 0, 1},
+    {"push-es", 1, {0x06}, 0, 0},
     {"pusha", 1, {0x60}, 0, 0},
     {"popa", 1, {0x61}, 0, 0},
     {"call", 3, {0xe8, 0, 0}, 0, 1},

@@ -79,7 +79,7 @@ static bool is_inside(const struct slot *x, uint64_t off, unsigned n)
 
     if (is_data(x) && x->type & 4)
         return off > x->limit && last <= (x->big ? 0xffffffff : 0xffff);
-    return last <= x->limit;
+    return last <= x->limit || x->limit == 0xffffffff;
 }
 
 struct verdict model_access(const struct sys *s, unsigned sreg, const struct slot *x, uint32_t off,
