@@ -85,6 +85,9 @@ static void tally_row(struct page *p, unsigned row, struct tally *t)
 {
     t->rows++;
     t->compared += why_left_out(row) == NULL;
+    if (gen_left_out(&optab[row]) != NULL)
+        for (unsigned size = 0; size < CODE_SIZES; size++)
+            t->other += row_count(p, row, (enum code_size)size, false);
     for (unsigned size = 0; size < CODE_SIZES; size++) {
         if (!gen_has_row(p->gen, (enum code_size)size, row))
             continue;
@@ -247,6 +250,46 @@ static void print_topics(const struct page *p, const char *area, const char *tit
     }
 }
 
+/* -- System programming ---------------------------------------------------------------------------
+ */
+
+/* Topics "AREA: WORDS" with a column for each side. */
+static void print_area(const struct page *p, const char *area, const char *what)
+{
+    static const char *const sides[] = {"manual", "jit", "checks", "kvm"};
+    const char *topic;
+    size_t length = strlen(area);
+
+    printf("\n| %s | the manual | the translator | with checks in its code | KVM |\n"
+           "|---|---|---|---|---|\n",
+           what);
+    for (unsigned n = 0; (topic = record_topic_name(p->record, n)) != NULL; n++) {
+        if (strncmp(topic, area, length) != 0 || topic[length] != ':')
+            continue;
+        printf("| %s |", topic + length + 2);
+        for (unsigned k = 0; k < COUNT(sides); k++) {
+            printf(" ");
+            print_count(record_of_topic(p->record, topic, sides[k]));
+            printf(" |");
+        }
+        printf("\n");
+    }
+}
+
+static void print_system(const struct page *p)
+{
+    printf(
+        "\n## System programming\n\n"
+        "Machines made from choices (modes, tables, descriptors, pages, code), each run by the "
+        "interpreter and by others, which\nmust come to the same registers with their hidden parts, "
+        "and memory: frames, descriptors, tables. Where the manual\ndecides a case by itself, what it "
+        "says is written down once more in the tests and counts as a side\n"
+        "(`tests/diff/system_diff.c`). KVM is a side on demand.\n");
+    print_area(p, "system", "cases about");
+    printf("\nOf the instructions that these cases executed, at all levels, those of systems:\n");
+    print_area(p, "instruction", "instruction");
+}
+
 /* -- Public suites
  * ---------------------------------------------------------------------------------- */
 
@@ -310,10 +353,7 @@ static bool print_page(struct page *p, const char *suites)
         "precision controls, masked and\nunmasked: results, exception flags and condition codes "
         "are those of the processor (`tests/diff/fp_diff.c`; transcendental\nx87 operations "
         "within one unit in the last place).");
-    print_topics(
-        p, "system", "System programming",
-        "Machines made from choices, each run by the interpreter and by the translator and "
-        "compared with what the manual says\n(`tests/diff/system_diff.c`).");
+    print_system(p);
     bool ok = print_suites(suites);
     print_left_out();
     print_makers();

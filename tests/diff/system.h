@@ -198,8 +198,8 @@ void sys_clear(struct sys *s, struct choices *ch);
 struct scenario {
     const char *name;
     void (*build)(struct sys *s);
-    unsigned weight;  /* of the cases: so many in proportion */
-    const char *rows; /* mnemonics that it tests */
+    unsigned weight;   /* of the cases: so many in proportion */
+    const char *topic; /* what it is about, for the record */
 };
 extern const struct scenario segment_scenarios[], gate_scenarios[], page_scenarios[],
     event_scenarios[], task_scenarios[], call_scenarios[], v86_scenarios[], limit_scenarios[];

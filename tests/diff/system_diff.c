@@ -2,13 +2,14 @@
 /* Privileged behaviour: segments, gates, tasks, paging, debugging... on machines made from choices
  * (system.h), each run by the interpreter and by what is to do the same.
  *
- *     system_diff [-s seed] [-n cases] [-m reports] [-k] [SCENARIO...]      # cases at random
+ *     system_diff [-s seed] [-n cases] [-m reports] [-k] [-r] [SCENARIO...] # cases at random
  *     system_diff -a SCENARIO...                               # all cases, in order
  *     system_diff -f FILE                                      # the cases of a file
  *     system_diff -c "SCENARIO what=value ..."                 # one case
  *
- * -k: with KVM; -l: list the scenarios. Status 1: something differed; each difference is printed as
- * a case that -c takes, without what is not needed for it. 77: no other side runs here. */
+ * -k: with KVM; -r: add to tests/diff/record.txt if nothing differed; -l: list the scenarios.
+ * Status 1: something differed; each difference is printed as a case that -c takes, without what is
+ * not needed for it. 77: no other side runs here. */
 #include <getopt.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -27,6 +28,7 @@ struct driver {
     struct side *side[MAX_SIDES];
     unsigned sides;
     const struct scenario *what;
+    struct tally *tally;
     unsigned long cases, expected, failed, endless, reports;
 };
 
@@ -59,7 +61,8 @@ static bool side_fails(struct driver *t, struct side *d, int why, FILE *out)
     for (unsigned round = 0; round < d->rounds && !fails; round++) {
         side_load(d, t->s);
         int got = d->run(d, t->s);
-        if (got == SYS_NOT_RUN)
+        d->ran = got != SYS_NOT_RUN;
+        if (!d->ran)
             break;
         fails = got != why || sides_differ(&system_reference, d, t->s, NULL);
         if (fails && out != NULL) {
@@ -121,12 +124,27 @@ static void minimise(struct driver *t)
     build(t);
 }
 
+static void count_case(struct driver *t)
+{
+    bool decided = t->s->want.end != END_ANYHOW || t->s->want.words != 0;
+
+    t->cases++;
+    t->expected += decided;
+    if (decided)
+        tally_case(t->tally, t->what->topic, SIDE_MANUAL, NULL);
+    for (unsigned k = 0; k < t->sides; k++)
+        if (t->side[k]->ran)
+            tally_case(t->tally, t->what->topic, t->side[k]->record, &system_reference.trail);
+}
+
 static void do_case(struct driver *t)
 {
     build(t);
-    t->cases++;
-    t->expected += t->s->want.end != END_ANYHOW;
-    if (!fails(t, NULL))
+    for (unsigned k = 0; k < t->sides; k++)
+        t->side[k]->ran = false;
+    bool failed = fails(t, NULL);
+    count_case(t);
+    if (!failed)
         return;
     if (t->failed++ >= t->reports)
         return;
@@ -238,7 +256,7 @@ static void list(void)
 {
     for (unsigned f = 0; f < ROWS(families); f++)
         for (const struct scenario *w = families[f]; w->name != NULL; w++)
-            printf("%-16s %s\n", w->name, w->rows);
+            printf("%-16s %s\n", w->name, w->topic);
 }
 
 static void open_sides(struct driver *t, bool kvm)
@@ -248,13 +266,14 @@ static void open_sides(struct driver *t, bool kvm)
         if ((kvm || !system_others[k].optional) && system_others[k].open(&system_others[k]))
             t->side[t->sides++] = &system_others[k];
     t->s = sys_create();
+    t->tally = tally_create();
 }
 
 struct options {
     const char *file, *text;
     uint64_t seed;
     unsigned long cases, reports;
-    bool all, kvm;
+    bool all, kvm, record;
 };
 
 static void do_named(struct driver *t, const struct options *o, char **names)
@@ -286,9 +305,10 @@ static bool is_translated(const struct driver *t)
 
 static int usage(void)
 {
-    fprintf(stderr, "usage: system_diff [-s seed] [-n cases] [-m reports] [-k] [-a] [SCENARIO...]\n"
-                    "       system_diff -f FILE | -c CASE\n"
-                    "       system_diff -l\n");
+    fprintf(stderr,
+            "usage: system_diff [-s seed] [-n cases] [-m reports] [-kr] [-a] [SCENARIO...]\n"
+            "       system_diff -f FILE | -c CASE\n"
+            "       system_diff -l\n");
     return 2;
 }
 
@@ -298,12 +318,13 @@ int main(int argc, char **argv)
     struct options o = {.seed = 1, .cases = CASES, .reports = REPORTS};
     int opt;
 
-    while ((opt = getopt(argc, argv, "s:n:m:kac:f:l")) != -1) {
+    while ((opt = getopt(argc, argv, "s:n:m:krac:f:l")) != -1) {
         switch (opt) {
         case 's': o.seed = strtoull(optarg, NULL, 0); break;
         case 'n': o.cases = strtoul(optarg, NULL, 0); break;
         case 'm': o.reports = strtoul(optarg, NULL, 0); break;
         case 'k': o.kvm = true; break;
+        case 'r': o.record = true; break;
         case 'a': o.all = true; break;
         case 'c': o.text = optarg; break;
         case 'f': o.file = optarg; break;
@@ -326,5 +347,7 @@ int main(int argc, char **argv)
            t->expected, t->endless, t->failed);
     if (t->failed != 0 || !is_translated(t))
         return 1;
+    if (o.record && !tally_merge(t->tally))
+        return 2;
     return t->sides == 0 ? 77 : 0;
 }

@@ -265,8 +265,9 @@ static void shadow(struct sys *s)
 }
 
 const struct scenario event_scenarios[] = {
-    {"events", events, 8, "STI CLI POPF INT3 INT1 HLT"},
-    {"breakpoint", breakpoint, 3, "MOV"},
-    {"shadow", shadow, 2, "STI POPF"},
+    {"events", events, 8,
+     "interrupts, NMIs, single steps and breakpoints around instructions that hold them off"},
+    {"breakpoint", breakpoint, 3, "debug registers: one access and one breakpoint"},
+    {"shadow", shadow, 2, "interrupt shadows"},
     {NULL, NULL, 0, NULL},
 };

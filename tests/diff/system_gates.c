@@ -334,11 +334,11 @@ static void interrupt(struct sys *s)
 }
 
 const struct scenario gate_scenarios[] = {
-    {"far-jump", far_jump, 3, "JMP"},
-    {"far-call", far_call, 4, "CALL"},
-    {"far-return", return_far, 3, "RETF"},
-    {"iret", return_from_interrupt, 4, "IRET"},
-    {"iret-v86", return_to_v86, 1, "IRET"},
-    {"interrupt", interrupt, 5, "INT INT3 INTO INT1 BOUND"},
+    {"far-jump", far_jump, 3, "far JMP to code and through call gates"},
+    {"far-call", far_call, 4, "far CALL to code and through call gates, and returns"},
+    {"far-return", return_far, 3, "far RET to the same and outer levels"},
+    {"iret", return_from_interrupt, 4, "IRET to the same and outer levels"},
+    {"iret-v86", return_to_v86, 1, "IRET to virtual-8086 mode"},
+    {"interrupt", interrupt, 5, "interrupts and exceptions through gates and stack switches"},
     {NULL, NULL, 0, NULL},
 };

@@ -271,8 +271,8 @@ static void double_fault(struct sys *s)
 }
 
 const struct scenario limit_scenarios[] = {
-    {"stack", stack, 4, "PUSH POP PUSHA POPA ENTER LEAVE CALL RET"},
-    {"code-end", code_end, 2, "JMP CALL RET LOOP"},
-    {"double-fault", double_fault, 2, ""},
+    {"stack", stack, 4, "stacks at the ends of their segments"},
+    {"code-end", code_end, 2, "code at the end of its segment"},
+    {"double-fault", double_fault, 2, "exceptions while one is delivered"},
     {NULL, NULL, 0, NULL},
 };

@@ -458,6 +458,6 @@ static void page(struct sys *s)
 }
 
 const struct scenario page_scenarios[] = {
-    {"page", page, 8, "MOV INVLPG INVPCID WRPKRU"},
+    {"page", page, 8, "paging: rights, formats, accessed and dirty bits, invalidations"},
     {NULL, NULL, 0, NULL},
 };

@@ -119,6 +119,6 @@ static void load_segment(struct sys *s)
 }
 
 const struct scenario segment_scenarios[] = {
-    {"load-segment", load_segment, 4, "MOV POP LDS LES LSS LFS LGS"},
+    {"load-segment", load_segment, 4, "loads of segment registers, and accesses through them"},
     {NULL, NULL, 0, NULL},
 };

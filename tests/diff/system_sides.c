@@ -8,8 +8,6 @@
 #include "cpu/mem.h"
 #include "cpu/segment.h"
 
-#define MAX_STEPS 300
-
 /* -- Running ----------------------------------------------------------------------------------- */
 
 void side_load(struct side *d, const struct sys *s)
@@ -49,7 +47,9 @@ void side_load(struct side *d, const struct sys *s)
 static int run_steps(struct side *d, const struct sys *s)
 {
     (void)s;
-    for (unsigned n = 0; n < MAX_STEPS; n++) {
+    d->trail.count = 0;
+    for (unsigned n = 0; n < TRAIL_STEPS; n++) {
+        trail_note(&d->trail, &d->m->cpu, d->m->ram);
         enum cpu_exit why = cpu_step(&d->m->cpu);
         if (why != CPU_EXIT_ATTENTION)
             return (int)why;
@@ -85,13 +85,19 @@ static bool open_translator(struct side *d)
 struct side system_reference = {.name = "interpreter", .open = open_reference, .run = run_steps};
 
 struct side system_others[] = {
-    {.name = "translator", .rounds = 7, .open = open_translator, .run = run_translated},
+    {.name = "translator",
+     .record = "jit",
+     .rounds = 7,
+     .open = open_translator,
+     .run = run_translated},
     {.name = "translator, checks by the code",
+     .record = "checks",
      .rounds = 7,
      .open = open_translator,
      .run = run_translated,
      .cfg = {.checks = JIT_CHECKS_CODE}},
     {.name = "KVM",
+     .record = "kvm",
      .rounds = 1,
      .open = kvm_open,
      .run = kvm_run,

@@ -5,13 +5,13 @@
 #define TESTS_SYSTEM_SIDES_H
 
 #include "jit/jit.h"
-#include "tests/diff/system.h"
+#include "tests/diff/system_record.h"
 
 #define SYS_ENDLESS 100 /* as enum cpu_exit: it goes on and on */
 #define SYS_NOT_RUN 101 /* the side cannot be in this state */
 
 struct side {
-    const char *name;
+    const char *name, *record; /* record: its name in the record */
     unsigned rounds; /* runs of each case: what is translated is that in the last ones only */
     /* False: not on this host; it has said why. */
     bool (*open)(struct side *d);
@@ -23,6 +23,8 @@ struct side {
     struct fake_machine *m;
     struct jit *jit;
     struct kvm *kvm;
+    bool ran;           /* the last case, to its end */
+    struct trail trail; /* of the reference */
 };
 
 extern struct side system_reference;

@@ -318,8 +318,8 @@ static void load_system(struct sys *s)
 }
 
 const struct scenario task_scenarios[] = {
-    {"task", switch_task, 5, "JMP CALL INT"},
-    {"task-return", return_to_task, 2, "IRET"},
-    {"load-system", load_system, 2, "LLDT LTR STR SLDT"},
+    {"task", switch_task, 5, "task switches by JMP, CALL, INT and exceptions"},
+    {"task-return", return_to_task, 2, "task switches by IRET"},
+    {"load-system", load_system, 2, "LLDT, LTR"},
     {NULL, NULL, 0, NULL},
 };

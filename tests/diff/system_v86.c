@@ -167,6 +167,6 @@ static void v86(struct sys *s)
 }
 
 const struct scenario v86_scenarios[] = {
-    {"v86", v86, 3, "CLI STI PUSHF POPF IRET INT INT3 HLT CLTS LGDT LIDT LMSW ARPL"},
+    {"v86", v86, 3, "virtual-8086 mode: IOPL, VME, interrupt redirection"},
     {NULL, NULL, 0, NULL},
 };
