@@ -22,7 +22,8 @@
 #define ROUNDS   7 /* the last ones are translated */
 #define CODE_MAX 1024u
 #define BLOCKS   500 /* the interpreter's; more: a loop */
-#define SECONDS  20  /* the translator's */
+#define STRAYS   0x10000u
+#define SECONDS  20 /* the translator's */
 #define PAGE     4096u
 #define PAGES    (FAKE_RAM_BYTES / PAGE)
 
@@ -340,6 +341,7 @@ static bool run_interpreter(const struct world *w, enum cpu_exit *why)
 
     m->cpu.log_items = LOG_EXEC;
     m->blocks_left = BLOCKS;
+    m->strays_left = STRAYS;
     m->may_go_on = is_defined;
     *why = cpu_run(&m->cpu);
     cpu_attend(&m->cpu, 0, ATT_EXIT);

@@ -134,11 +134,20 @@ uint8_t *phys_page(struct cpu *c, uint64_t pa, bool write)
                                          : machine_of(c)->ram + page;
 }
 
+/* An access where there is nothing. */
+static void count_stray(struct cpu *c)
+{
+    if (c->log_items & LOG_EXEC && machine_of(c)->strays_left-- == 0)
+        cpu_attend(c, ATT_EXIT, 0);
+}
+
 uint64_t phys_read(struct cpu *c, uint64_t pa, unsigned n)
 {
     uint64_t v = 0;
-    if (pa + n > FAKE_RAM_BYTES)
+    if (pa + n > FAKE_RAM_BYTES) {
+        count_stray(c);
         return ~UINT64_C(0) >> (64 - 8 * n);
+    }
     memcpy(&v, machine_of(c)->ram + pa, n);
     return v;
 }
@@ -148,6 +157,8 @@ void phys_write(struct cpu *c, uint64_t pa, unsigned n, uint64_t val)
     if (pa + n <= FAKE_RAM_BYTES) {
         set_dirty(c, pa);
         memcpy(machine_of(c)->ram + pa, &val, n);
+    } else {
+        count_stray(c);
     }
     cpu_code_written(c, pa, n);
 }

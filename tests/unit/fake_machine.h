@@ -26,9 +26,10 @@ struct fake_machine {
     int pending_vector; /* what intr_ack() gives, once; -1: none */
     uint64_t tsc;
     uint64_t apic_base; /* IA32_APIC_BASE */
-    /* With LOG_EXEC in cpu.log_items cpu_run() returns after so many blocks, and after one of which
-     * this says no when it begins; NULL: yes. */
-    unsigned blocks_left;
+    /* With LOG_EXEC in cpu.log_items cpu_run() returns after so many blocks, after so many accesses
+     * outside of RAM (a repeated instruction may have very many), and after a block of which this
+     * says no when it begins; NULL: yes. */
+    unsigned blocks_left, strays_left;
     bool (*may_go_on)(struct fake_machine *m);
 };
 
