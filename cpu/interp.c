@@ -114,27 +114,44 @@ static bool took_branch(const struct cpu *c, uint64_t rip, uint64_t next)
     return c->branched || (c->r[RIP] != rip && c->r[RIP] != next);
 }
 
+/* What matters of the next instruction to debug events. Unknown if it cannot be fetched. */
+struct debugged {
+    unsigned len;
+    bool repeats;
+};
+
+static struct debugged debugged_insn(struct cpu *c)
+{
+    const struct block *b = c->single ? block_lookup(c) : NULL;
+
+    if (b == NULL)
+        return (struct debugged){0};
+    return (struct debugged){.len = b->insn->len,
+                             .repeats = optab[b->insn->op].attr & ATTR_STR &&
+                                        b->insn->prefix & (INSN_REP | INSN_REPNE)};
+}
+
 /* One instruction with debug events: a code breakpoint before it, the single-step trap after it;
- * and the shadow after STI and MOV SS. */
+ * and the shadow after STI and MOV SS. A repeated instruction that is not done goes on with RF set
+ * (SDM 3B 17.3.1.1). */
 static bool run_single(struct cpu *c)
 {
     bool debug_shadow = c->shadow_ss;
     c->shadow = c->shadow_ss = c->no_step = false;
     if (!debug_shadow && debug_code_breakpoint(c))
         return exception_deliver(c);
-    bool trap = c->eflags & EFL_TF;
+    bool trap = c->eflags & EFL_TF, branches_only = trap && c->msr.debugctl & DEBUGCTL_BTF;
     c->eflags &= ~EFL_RF;
-    uint64_t before = c->icount, rip = c->r[RIP], next = rip;
-    if (trap && c->msr.debugctl & DEBUGCTL_BTF) {
-        const struct block *b = block_lookup(c);
-        next = (next + (b != NULL ? b->insn->len : 0)) & c->la_mask;
-        c->branched = false;
-    }
+    uint64_t before = c->icount, rip = c->r[RIP];
+    struct debugged i = debugged_insn(c);
+    c->branched = false;
     if (!run_some(c, 1))
         return false;
     bool retired = c->icount != before;
-    if (next != rip)
-        trap = took_branch(c, rip, next);
+    if (retired && i.repeats && c->r[RIP] == rip)
+        c->eflags |= EFL_RF;
+    if (branches_only && i.len != 0)
+        trap = took_branch(c, rip, (rip + i.len) & c->la_mask);
     if (retired && trap && !c->shadow_ss && !c->no_step)
         c->db_pending |= DR6_BS;
     return true;

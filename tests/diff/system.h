@@ -80,6 +80,9 @@ struct sys_want {
     uint64_t cr2;
     bool has_dr6;
     uint64_t dr6;
+    bool has_cs; /* at that instruction; where HLT faults, in the frame of that fault */
+    uint16_t cs;
+    uint32_t flags_mask, flags;
     unsigned words; /* of memory that must be so in the end */
     struct sys_word {
         uint64_t pa, value;
@@ -129,6 +132,10 @@ static inline bool is_lma(const struct sys *s)
 /* An operand-size prefix where one is needed for 16 << k bits, k < 2. */
 void emit_size(struct sys *s, unsigned k);
 
+/* MOV of a constant to a register, or, through RAX, to a control register. */
+void emit_mov(struct sys *s, unsigned reg, uint64_t v);
+void emit_set_cr(struct sys *s, unsigned n, uint64_t v);
+
 /* ModR/M of [bx], [ebx] or [rbx], with this register: AT_DATA + 0x100. */
 static inline uint8_t rm_data(const struct sys *s, unsigned reg)
 {
@@ -145,6 +152,17 @@ void sys_test_here(struct sys *s);
 void want_vector(struct sys *s, unsigned vector, int64_t err);
 /* HLT must be reached here. */
 void want_halt(struct sys *s, uint64_t la);
+/* CS there, and these bits of EFLAGS. */
+static inline void want_cs(struct sys *s, uint16_t cs)
+{
+    s->want.has_cs = true;
+    s->want.cs = cs;
+}
+static inline void want_flags(struct sys *s, uint32_t mask, uint32_t flags)
+{
+    s->want.flags_mask = mask;
+    s->want.flags = flags;
+}
 /* Memory must be so in the end, too. */
 void want_memory(struct sys *s, uint64_t pa, unsigned n, uint64_t value);
 
@@ -202,6 +220,7 @@ struct scenario {
     const char *topic; /* what it is about, for the record */
 };
 extern const struct scenario segment_scenarios[], gate_scenarios[], page_scenarios[],
-    event_scenarios[], task_scenarios[], call_scenarios[], v86_scenarios[], limit_scenarios[];
+    event_scenarios[], task_scenarios[], call_scenarios[], v86_scenarios[], limit_scenarios[],
+    tlb_scenarios[], debug_scenarios[];
 
 #endif

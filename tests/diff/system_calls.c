@@ -98,6 +98,29 @@ static struct verdict check_call(const struct sys *s, enum call call)
     }
 }
 
+/* What CS, RIP and EFLAGS (but for the arithmetic ones, which code before has set) come from. */
+static void want_after_call(struct sys *s, enum call call)
+{
+    const struct cpu *c = s->cpu;
+    uint32_t flags = c->eflags, mask = EFL_DEFINED & ~(EFL_RF | EFL_ARITH | EFL_FIXED);
+    uint32_t sysret = (uint32_t)(c->msr.star >> 48), sysexit = (uint32_t)c->msr.sysenter_cs;
+    const struct {
+        uint64_t rip;
+        uint32_t cs, flags;
+    } after[] = {[SYSCALL] = {AT_TARGET, c->msr.star >> 32 & 0xfffc, flags & ~c->msr.fmask},
+                 [SYSRET] = {(uint32_t)c->r[RCX], sysret | 3, c->r[R11] & 0x3c7fd7},
+                 [SYSRETQ] = {c->r[RCX], (sysret + 16) | 3, c->r[R11] & 0x3c7fd7},
+                 [SYSENTER] = {AT_TARGET, sysexit & 0xfffc, flags & ~(EFL_IF | EFL_VM)},
+                 [SYSEXIT] = {(uint32_t)c->r[RDX], (sysexit + 16) | 3, flags},
+                 [SYSEXITQ] = {c->r[RDX], (sysexit + 32) | 3, flags}};
+
+    if (after[call].rip != AT_TARGET || after[call].flags & EFL_TF)
+        return;
+    want_halt(s, AT_TARGET);
+    want_cs(s, (uint16_t)after[call].cs);
+    want_flags(s, mask, after[call].flags);
+}
+
 static void system_call(struct sys *s)
 {
     sys_begin(s, (1u << SYS_MODES) - 1);
@@ -123,9 +146,8 @@ static void system_call(struct sys *s)
     sys_end(s);
     bool known = s->mode != SYS_REAL && s->mode != SYS_V86;
     struct verdict v = check_call(s, call);
-    if (known && !want_verdict(s, v) && (call == SYSCALL || call == SYSENTER) &&
-        !(c->eflags & EFL_TF))
-        want_halt(s, AT_TARGET);
+    if (known && !want_verdict(s, v) && !(c->eflags & EFL_TF))
+        want_after_call(s, call);
 }
 
 /* -- MSRs -------------------------------------------------------------------------------------- */
@@ -370,7 +392,13 @@ enum who {
     USER_UMIP,
     PROTECTED_UMIP,
     UD_ABOVE0,
-    LONG_LEVEL0
+    LONG_LEVEL0,
+    NOT_TSD,     /* CR4.TSD keeps it from levels above 0 */
+    OSXSAVE,     /* #UD without CR4.OSXSAVE */
+    OSXSAVE0,    /* so, and level 0 only */
+    KEYS,        /* #UD without CR4.PKE */
+    LONG_GSBASE, /* 64-bit code, with CR4.FSGSBASE */
+    PROTECTED_ONLY
 };
 
 static const struct {
@@ -410,7 +438,19 @@ static const struct {
     {"pushf", ANYBODY, 1, {0x9c}, 0},
     {"lldt", PROTECTED0, 3, {0x0f, 0x00, 2}, 2},
     {"ltr", PROTECTED0, 3, {0x0f, 0x00, 3}, 2},
-    {"fsgsbase", ANYBODY, 3, {0x66, 0x90, 0x90}, 0},
+    {"rdfsbase", LONG_GSBASE, 4, {0xf3, 0x0f, 0xae, 0xc0}, 0},
+    {"rdgsbase", LONG_GSBASE, 4, {0xf3, 0x0f, 0xae, 0xc8}, 0},
+    {"wrfsbase", LONG_GSBASE, 4, {0xf3, 0x0f, 0xae, 0xd0}, 0},
+    {"wrgsbase", LONG_GSBASE, 4, {0xf3, 0x0f, 0xae, 0xd8}, 0},
+    {"rdtsc", NOT_TSD, 2, {0x0f, 0x31}, 0},
+    {"rdtscp", NOT_TSD, 3, {0x0f, 0x01, 0xf9}, 0},
+    {"xgetbv", OSXSAVE, 3, {0x0f, 0x01, 0xd0}, 0},
+    {"xsetbv", OSXSAVE0, 3, {0x0f, 0x01, 0xd1}, 0},
+    {"rdpkru", KEYS, 3, {0x0f, 0x01, 0xee}, 0},
+    {"wrpkru", KEYS, 3, {0x0f, 0x01, 0xef}, 0},
+    {"rdpmc", LEVEL0, 2, {0x0f, 0x33}, 0},
+    {"arpl", PROTECTED_ONLY, 2, {0x63, 0xc0}, 0},
+    {"invpcid", LEVEL0, 5, {0x66, 0x0f, 0x38, 0x82, 0}, 4},
     {"monitor", UD_ABOVE0, 3, {0x0f, 0x01, 0xc8}, 0},
     {"mwait", UD_ABOVE0, 3, {0x0f, 0x01, 0xc9}, 0},
 };
@@ -430,6 +470,12 @@ static struct verdict check_who(const struct sys *s, enum who who)
     case USER_UMIP: return prevented ? gp : ALLOWED;
     case PROTECTED_UMIP: return is8086 ? ud : prevented ? gp : ALLOWED;
     case UD_ABOVE0: return above0 ? ud : ALLOWED;
+    case NOT_TSD: return s->cpu->cr4 & CR4_TSD && above0 ? gp : ALLOWED;
+    case OSXSAVE: return s->cpu->cr4 & CR4_OSXSAVE ? ALLOWED : ud;
+    case OSXSAVE0: return !(s->cpu->cr4 & CR4_OSXSAVE) ? ud : above0 ? gp : ALLOWED;
+    case KEYS: return s->cpu->cr4 & CR4_PKE ? ALLOWED : ud;
+    case LONG_GSBASE: return s->mode == SYS_LONG && s->cpu->cr4 & CR4_FSGSBASE ? ALLOWED : ud;
+    case PROTECTED_ONLY: return is8086 ? ud : ALLOWED;
     case LONG_LEVEL0: return s->mode != SYS_LONG ? ud : above0 ? gp : ALLOWED;
     default: return ALLOWED;
     }
@@ -444,7 +490,12 @@ static void privilege(struct sys *s)
 
     memcpy(bytes, insns[n].bytes, sizeof(bytes));
     c->cr4 |= choose_yes(s->ch, "umip") ? CR4_UMIP : 0;
-    c->r[RCX] = 0x174;
+    c->cr4 |= choose_yes(s->ch, "tsd") ? CR4_TSD : 0;
+    c->cr4 |= choose_yes(s->ch, "osxsave") ? CR4_OSXSAVE : 0;
+    c->cr4 |= choose_yes(s->ch, "pke") ? CR4_PKE : 0;
+    c->cr4 |= choose_yes(s->ch, "fsgsbase") ? CR4_FSGSBASE : 0;
+    c->r[RCX] =
+        insns[n].who == KEYS || insns[n].who == OSXSAVE || insns[n].who == OSXSAVE0 ? 0 : 0x174;
     c->r[RAX] = c->r[RDX] = 0;
     if (insns[n].modrm_at != 0)
         bytes[insns[n].modrm_at] = rm_data(s, bytes[insns[n].modrm_at]);

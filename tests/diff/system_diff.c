@@ -33,8 +33,8 @@ struct driver {
 };
 
 static const struct scenario *const families[] = {
-    segment_scenarios, gate_scenarios, page_scenarios, event_scenarios,
-    task_scenarios,    call_scenarios, v86_scenarios,  limit_scenarios,
+    segment_scenarios, gate_scenarios, page_scenarios,  event_scenarios, task_scenarios,
+    call_scenarios,    v86_scenarios,  limit_scenarios, tlb_scenarios,   debug_scenarios,
 };
 
 /* -- One case ---------------------------------------------------------------------------------- */

@@ -144,23 +144,35 @@ static void events(struct sys *s)
 
 /* -- One access and one breakpoint: DR6 is known before ---------------------------------------- */
 
+#define NATURAL 0xff /* 2 or 4 bytes */
 static const struct {
     const char *name;
     uint8_t n, bytes[4];
     uint8_t modrm_at, size; /* 0: no access */
     bool write, port;
+    uint8_t reg; /* of the ModR/M byte */
 } accesses[] = {
-    {"nop", 1, {0x90}, 0, 0, false, false},
-    {"read-byte", 2, {0x8a, 0}, 1, 1, false, false},
-    {"write-byte", 2, {0x88, 0}, 1, 1, true, false},
-    {"read-word", 3, {0x0f, 0xb6, 0}, 2, 1, false, false},
-    {"rmw-byte", 2, {0x00, 0}, 1, 1, true, false},
-    {"cmp-byte", 2, {0x38, 0}, 1, 1, false, false},
-    {"lods", 1, {0xac}, 0, 1, false, false},
-    {"in", 1, {0xec}, 0, 1, false, true},
-    {"out", 1, {0xee}, 0, 1, true, true},
-    {"lea", 2, {0x8d, 0}, 1, 0, false, false},
-    {"setcc", 3, {0x0f, 0x94, 0}, 2, 1, true, false},
+    {"nop", 1, {0x90}, 0, 0, false, false, 0},
+    {"read-byte", 2, {0x8a, 0}, 1, 1, false, false, 0},
+    {"write-byte", 2, {0x88, 0}, 1, 1, true, false, 0},
+    {"read-word", 3, {0x0f, 0xb6, 0}, 2, 1, false, false, 0},
+    {"rmw-byte", 2, {0x00, 0}, 1, 1, true, false, 0},
+    {"cmp-byte", 2, {0x38, 0}, 1, 1, false, false, 0},
+    {"lods", 1, {0xac}, 0, 1, false, false, 0},
+    {"in", 1, {0xec}, 0, 1, false, true, 0},
+    {"out", 1, {0xee}, 0, 1, true, true, 0},
+    {"lea", 2, {0x8d, 0}, 1, 0, false, false, 0},
+    {"setcc", 3, {0x0f, 0x94, 0}, 2, 1, true, false, 0},
+    {"read", 2, {0x8b, 0}, 1, NATURAL, false, false, 0},
+    {"write", 2, {0x89, 0}, 1, NATURAL, true, false, 0},
+    {"xchg", 2, {0x87, 0}, 1, NATURAL, true, false, 0},
+    {"in-eax", 1, {0xed}, 0, NATURAL, false, true, 0},
+    {"out-eax", 1, {0xef}, 0, NATURAL, true, true, 0},
+    {"movq", 3, {0x0f, 0x6f, 0}, 2, 8, false, false, 0},
+    {"movq-to", 3, {0x0f, 0x7f, 0}, 2, 8, true, false, 0},
+    {"fld-tbyte", 2, {0xdb, 0}, 1, 10, false, false, 5},
+    {"movups", 3, {0x0f, 0x10, 0}, 2, 16, false, false, 0},
+    {"movups-to", 3, {0x0f, 0x11, 0}, 2, 16, true, false, 0},
 };
 
 /* SDM 3B 17.2.4, table 17-2: is this access one that the breakpoint waits for? */
@@ -188,7 +200,7 @@ static void breakpoint(struct sys *s)
     unsigned length = kind == 0 ? 0 : CHOOSE(s->ch, "length", lengths);
     unsigned n = CHOOSE(s->ch, "register", numbers), enable = CHOOSE(s->ch, "enable", enables);
     bool de = choose_yes(s->ch, "de");
-    uint64_t at = AT_DATA + 0x100 - 9 + choose_number(s->ch, "distance", 18);
+    uint64_t at = AT_DATA + 0x100 - 9 + choose_number(s->ch, "distance", 28);
     uint64_t la = accesses[a].port ? INTR_PORT : AT_DATA + 0x100;
     uint8_t bytes[4];
 
@@ -203,7 +215,8 @@ static void breakpoint(struct sys *s)
                                                                    << (16 + 4 * n);
     memcpy(bytes, accesses[a].bytes, sizeof(bytes));
     if (accesses[a].modrm_at != 0)
-        bytes[accesses[a].modrm_at] = rm_data(s, RAX);
+        bytes[accesses[a].modrm_at] = rm_data(s, accesses[a].reg);
+    unsigned size = accesses[a].size == NATURAL ? (is_code16(s) ? 2 : 4) : accesses[a].size;
     sys_test_here(s);
     sys_code(s, bytes, accesses[a].n);
     bool code_hit = kind == 0;
@@ -212,8 +225,8 @@ static void breakpoint(struct sys *s)
     if (!code_hit)
         s->tested = s->at;
     sys_end(s);
-    if (enable != 3 && (code_hit || hits(kind, length, at, la, accesses[a].size, accesses[a].write,
-                                         accesses[a].port, de))) {
+    if (enable != 3 &&
+        (code_hit || hits(kind, length, at, la, size, accesses[a].write, accesses[a].port, de))) {
         want_vector(s, VEC_DB, -1);
         s->want.has_dr6 = true;
         s->want.dr6 = DR6_FIXED | 1u << n;

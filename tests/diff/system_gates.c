@@ -80,10 +80,13 @@ static bool is_at_target(const struct sys *s, const struct slot *code, uint64_t 
 }
 
 /* The transfer succeeds: HLT at the target. */
-static void want_target(struct sys *s, const struct slot *code, uint64_t off, bool halts)
+static void want_target(struct sys *s, const struct slot *code, unsigned level, uint64_t off,
+                        bool halts)
 {
-    if (is_at_target(s, code, off) && halts)
-        want_halt(s, off);
+    if (!is_at_target(s, code, off) || !halts)
+        return;
+    want_halt(s, off);
+    want_cs(s, (uint16_t)((code->sel & 0xfffc) | level));
 }
 
 /* -- JMP, CALL --------------------------------------------------------------------------------- */
@@ -128,7 +131,7 @@ static void far_transfer(struct sys *s, bool call)
     if (is8086 || (f.x == &code && code.type < 0x10 && slot_is_there(s, &code)))
         return; /* gates and tasks made of a segment's bits */
     if (!want_verdict(s, model_far(s, &f, &level)))
-        want_target(s, &code, f.off, halts);
+        want_target(s, &code, level, f.off, halts);
 }
 
 static void far_jump(struct sys *s)
@@ -187,7 +190,20 @@ static void return_far(struct sys *s)
     sys_end(s);
     if (in_modes(s, MODES_PROTECTED) &&
         !want_verdict(s, model_return(s, false, &code, &stack, off)))
-        want_target(s, &code, off, halts);
+        want_target(s, &code, code.rpl, off, halts);
+}
+
+/* SDM 2A "IRET": which flags it pops, of those that are the same when HLT comes to a fault. */
+static void want_flags_of_iret(struct sys *s, unsigned size, uint32_t image)
+{
+    uint32_t old = s->cpu->eflags, all = EFL_DEFINED & ~EFL_RF;
+    uint32_t popped = EFL_ARITH | EFL_TF | EFL_DF | EFL_NT | (size > 0 ? EFL_AC | EFL_ID : 0);
+
+    if (s->level <= (old >> EFL_IOPL_SHIFT & 3))
+        popped |= EFL_IF;
+    if (s->level == 0)
+        popped |= EFL_IOPL | (size > 0 ? EFL_VIF | EFL_VIP : 0);
+    want_flags(s, all, (old & ~popped) | (image & popped));
 }
 
 static void return_from_interrupt(struct sys *s)
@@ -217,8 +233,11 @@ static void return_from_interrupt(struct sys *s)
         return;
     if (nt)
         want_vector(s, VEC_GP, 0);
-    else if (!want_verdict(s, model_return(s, true, &code, &stack, off)) && !(flags & EFL_TF))
-        want_target(s, &code, off, halts && !(flags & EFL_AC));
+    else if (!want_verdict(s, model_return(s, true, &code, &stack, off)) && !(flags & EFL_TF)) {
+        want_target(s, &code, code.rpl, off, halts && !(flags & EFL_AC));
+        if (s->want.end == END_HALT)
+            want_flags_of_iret(s, size, flags);
+    }
 }
 
 /* IRET from level 0 to virtual-8086 mode, and there. */
@@ -329,8 +348,12 @@ static void interrupt(struct sys *s)
     bool iopl3 = (s->cpu->eflags & EFL_IOPL) == EFL_IOPL;
     if (!vectored || (s->mode == SYS_V86 && by == BY_INT && !iopl3) || gate.type == T_TASK)
         return;
-    if (!want_verdict(s, model_interrupt(s, &g, &level)))
-        want_target(s, &code, g.off, halts);
+    if (want_verdict(s, model_interrupt(s, &g, &level)))
+        return;
+    want_target(s, &code, level, g.off, halts);
+    bool clears = gate.type == T_INT32 || gate.type == T_INT16;
+    if (s->want.end == END_HALT)
+        want_flags(s, EFL_IF | EFL_TF | EFL_NT | EFL_VM, clears ? 0 : s->cpu->eflags & EFL_IF);
 }
 
 const struct scenario gate_scenarios[] = {

@@ -42,6 +42,22 @@ void emit_size(struct sys *s, unsigned k)
         EMIT(s, 0x66);
 }
 
+void emit_mov(struct sys *s, unsigned reg, uint64_t v)
+{
+    if (s->mode == SYS_LONG)
+        EMIT(s, 0x48);
+    else
+        emit_size(s, 1);
+    EMIT(s, (uint8_t)(0xb8 + reg));
+    sys_code_int(s, s->mode == SYS_LONG ? 8 : 4, v);
+}
+
+void emit_set_cr(struct sys *s, unsigned n, uint64_t v)
+{
+    emit_mov(s, RAX, v);
+    EMIT(s, 0x0f, 0x22, (uint8_t)(0xc0 | n << 3));
+}
+
 void emit_filler(struct sys *s, unsigned n)
 {
     for (unsigned k = 0; k < n; k++) {

@@ -274,36 +274,22 @@ static bool next_access(struct sys *s, struct tables *t, const struct access *a)
 
 /* -- Changes between accesses ------------------------------------------------------------------ */
 
-static void emit_mov(struct sys *s, unsigned reg, uint64_t v)
-{
-    if (s->mode == SYS_LONG)
-        EMIT(s, 0x48);
-    EMIT(s, (uint8_t)(0xb8 + reg));
-    sys_code_int(s, s->mode == SYS_LONG ? 8 : 4, v);
-}
-
-static void set_cr(struct sys *s, unsigned n, uint64_t v)
-{
-    emit_mov(s, RAX, v);
-    EMIT(s, 0x0f, 0x22, (uint8_t)(0xc0 | n << 3));
-}
-
 static void toggle_wp(struct sys *s, struct tables *t)
 {
     t->p.wp = !t->p.wp;
-    set_cr(s, 0, s->cpu->cr0 ^ CR0_WP);
+    emit_set_cr(s, 0, s->cpu->cr0 ^ CR0_WP);
 }
 
 static void toggle_smep(struct sys *s, struct tables *t)
 {
     t->p.smep = !t->p.smep;
-    set_cr(s, 4, s->cpu->cr4 ^ CR4_SMEP);
+    emit_set_cr(s, 4, s->cpu->cr4 ^ CR4_SMEP);
 }
 
 static void toggle_smap(struct sys *s, struct tables *t)
 {
     t->p.smap = !t->p.smap;
-    set_cr(s, 4, s->cpu->cr4 ^ CR4_SMAP);
+    emit_set_cr(s, 4, s->cpu->cr4 ^ CR4_SMAP);
 }
 
 static void toggle_ac(struct sys *s, struct tables *t)
@@ -373,11 +359,11 @@ static void flip_entry(struct sys *s, struct tables *t)
         emit_mov(s, RAX, 2);
         EMIT(s, 0x66, 0x0f, 0x38, 0x82, 0x03); /* invpcid rax, [rbx] */
     } else if (way == 3) {
-        set_cr(s, 4, s->cpu->cr4 ^ CR4_PGE);
-        set_cr(s, 4, s->cpu->cr4);
+        emit_set_cr(s, 4, s->cpu->cr4 ^ CR4_PGE);
+        emit_set_cr(s, 4, s->cpu->cr4);
     } else if (s->mode == SYS_PM32) {
-        set_cr(s, 0, s->cpu->cr0 & ~(uint64_t)CR0_PG);
-        set_cr(s, 0, s->cpu->cr0);
+        emit_set_cr(s, 0, s->cpu->cr0 & ~(uint64_t)CR0_PG);
+        emit_set_cr(s, 0, s->cpu->cr0);
     } else {
         EMIT(s, 0x0f, 0x01, 0x3f);
     }

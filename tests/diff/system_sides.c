@@ -290,6 +290,8 @@ struct outcome {
     int vector;
     int64_t err;
     uint64_t rip;
+    uint16_t cs;
+    uint32_t flags;
 };
 
 static struct outcome outcome_of(const struct side *d, const struct sys *s)
@@ -298,18 +300,24 @@ static struct outcome outcome_of(const struct side *d, const struct sys *s)
         1u << 8 | 1u << 10 | 1u << 11 | 1u << 12 | 1u << 13 | 1u << 14 | 1u << 17 | 1u << 21;
     const struct cpu *c = &d->m->cpu;
     bool is8086 = s->mode == SYS_REAL || s->mode == SYS_V86;
-    struct outcome o = {.vector = vector_of(c), .err = -1, .rip = c->r[RIP]};
+    struct outcome o = {.vector = vector_of(c),
+                        .err = -1,
+                        .rip = c->r[RIP],
+                        .cs = c->seg[SEG_CS].sel,
+                        .flags = eflags_get(c)};
     unsigned width = s->mode == SYS_REAL ? 2 : is_lma(s) ? 8 : 4, n = 0;
 
-    if (is8086)
+    if (s->mode == SYS_REAL || c->eflags & EFL_VM)
         o.rip += c->seg[SEG_CS].base;
     if (o.vector < 0)
         return o;
     if (s->mode != SYS_REAL && o.vector < 32 && with_error >> o.vector & 1)
         o.err = (int64_t)stack_slot(d, n++, width);
     o.rip = stack_slot(d, n, width);
+    o.cs = (uint16_t)stack_slot(d, n + 1, width);
+    o.flags = (uint32_t)stack_slot(d, n + 2, width);
     if (is8086)
-        o.rip += 16 * (stack_slot(d, n + 1, width) & 0xffff);
+        o.rip += 16 * o.cs;
     return o;
 }
 
@@ -339,7 +347,10 @@ bool side_breaks_want(const struct side *d, const struct sys *s, int why, FILE *
                   o.rip == w->rip && (!w->has_cr2 || d->m->cpu.cr2 == w->cr2) &&
                   (!w->has_dr6 || d->m->cpu.dr[6] == w->dr6);
 
-    if (w->end == END_ANYHOW || (why == CPU_EXIT_HALT && (halts_at_0 || halts || raises)))
+    bool state_fits = (!w->has_cs || o.cs == w->cs) && ((o.flags ^ w->flags) & w->flags_mask) == 0;
+
+    if (w->end == END_ANYHOW ||
+        (state_fits && why == CPU_EXIT_HALT && (halts_at_0 || halts || raises)))
         return breaks_memory(d, s, out);
     if (out == NULL)
         return true;
@@ -349,6 +360,9 @@ bool side_breaks_want(const struct side *d, const struct sys *s, int why, FILE *
                 (unsigned long long)(w->has_cr2 ? w->cr2 : 0));
     else
         fprintf(out, "  wanted: HLT at %llx\n", (unsigned long long)w->rip);
+    if (w->has_cs || w->flags_mask != 0)
+        fprintf(out, "  with CS %x EFLAGS %x of %x; got CS %x EFLAGS %x\n", w->cs, w->flags,
+                w->flags_mask, o.cs, o.flags);
     fprintf(out, "  got: exit %d vector %d error %llx at %llx cr2 %llx dr6 %llx\n", why, o.vector,
             (unsigned long long)o.err, (unsigned long long)o.rip, (unsigned long long)d->m->cpu.cr2,
             (unsigned long long)d->m->cpu.dr[6]);

@@ -207,6 +207,10 @@ static void want_in_task(struct sys *s, const struct new_task *t)
             want_verdict(s, v);
     } else if (eip > code.limit) {
         want_vector(s, VEC_GP, 0);
+    } else if (t->trap && !(t->flags & EFL_TF)) {
+        want_vector(s, VEC_DB, -1);
+        s->want.has_dr6 = true;
+        s->want.dr6 = DR6_FIXED | DR6_BT;
     } else if ((uint32_t)(code.base + eip) == AT_TARGET && t->halts && !t->trap &&
                !(t->flags & EFL_TF)) {
         want_halt(s, eip);
