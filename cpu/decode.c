@@ -3,12 +3,15 @@
  * mnemonic; the instruction table says what the operands are. Nothing else in cpu/ knows that Zydis
  * exists, but the table, whose rows carry its mnemonics. */
 #include "cpu/known.h"
+#include "cpu/length.h"
 #include "cpu/operands.h"
 
 #include <Zydis/Zydis.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+
+#define LENGTH_MAX 15u
 
 #define NO_ROW   0xffff
 #define MAP_MASK 7
@@ -476,13 +479,26 @@ static op_fn pick_handler(const struct op_row *row, const struct insn *i, enum f
     }
 }
 
-static enum decode_status status_of(ZyanStatus st)
+/* Of n bytes; the disassembler knows that some are too many before it has them. */
+static enum decode_status status_of(ZyanStatus st, size_t n)
 {
+    if (ZYAN_SUCCESS(st))
+        return DECODE_OK;
     if (st == ZYDIS_STATUS_NO_MORE_DATA)
         return DECODE_SHORT;
     if (st == ZYDIS_STATUS_INSTRUCTION_TOO_LONG)
-        return DECODE_LONG;
+        return n < LENGTH_MAX ? DECODE_SHORT : DECODE_LONG;
     return DECODE_INVALID;
+}
+
+/* What is no instruction is fetched in whole all the same: where bytes are missing or there are
+ * more than 15, that comes first. */
+static enum decode_status status_of_invalid(unsigned m, const uint8_t *p, size_t n)
+{
+    n = n < LENGTH_MAX ? n : LENGTH_MAX;
+    return undefined_length(m, p, n) <= n ? DECODE_INVALID
+           : n < LENGTH_MAX               ? DECODE_SHORT
+                                          : DECODE_LONG;
 }
 
 /* MOV to and from control and debug registers takes any ModRM.mod for "register" (SDM 2B MOV). */
@@ -510,8 +526,10 @@ static enum decode_status decode_anew(const struct cpu *c, unsigned m, struct in
 {
     struct decoding x;
     ZyanStatus st = ZydisDecoderDecodeInstruction(&c->decoder->z[m], &x.ctx, p, n, &x.z);
+    if (status_of(st, n) == DECODE_INVALID)
+        return status_of_invalid(m, p, n);
     if (!ZYAN_SUCCESS(st))
-        return status_of(st);
+        return status_of(st, n);
     x.long_mode = m == 2;
     if (!x.long_mode) { /* VEX bits that would name the others are ignored (SDM 2A 2.3.5) */
         x.ctx.vector_unified.B = 0;

@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "cpu/insn.h"
+#include "cpu/length.h"
 
 #define CASES 600000
 
@@ -185,6 +186,8 @@ static bool compare(struct fake_machine *fm, const ZydisDecoder *zd, unsigned m,
         return false;
     if (!valid || z->length != i->len)
         complain(b, m, i, "length differs");
+    if (undefined_length(m, b, 15) != i->len)
+        complain(b, m, i, "has another length than if it were undefined");
     if (!valid || z->mnemonic == ZYDIS_MNEMONIC_NOP)
         return true; /* operands that mean nothing */
     compare_operands(b, m, i, z, o);
@@ -381,6 +384,71 @@ START_TEST(vex_names_eight_registers)
 }
 END_TEST
 
+/* What is undefined has a length too: with less than that it is not known yet. */
+START_TEST(undefined_instructions_have_lengths)
+{
+    static const struct {
+        uint8_t mode, len, code[15];
+    } cases[] = {
+        {2, 1, {0x06}},
+        {2, 7, {0xea}},
+        {2, 2, {0xd4}},
+        {0, 4, {0xfe, 0xb8}},                   /* FE /7 with disp16: 16-bit addresses */
+        {1, 6, {0xff, 0xb8}},                   /* disp32 */
+        {1, 7, {0xff, 0xbc}},                   /* SIB and disp32 */
+        {1, 7, {0xff, 0x3c, 0x25}},             /* SIB without base */
+        {1, 3, {0xff, 0x3c, 0x24}},             /* SIB with base */
+        {1, 5, {0x67, 0xff, 0x3e}},             /* [disp16] */
+        {2, 6, {0xff, 0x3d}},                   /* RIP-relative */
+        {0, 6, {0xc7, 0x8b}},                   /* C7 /1 has an immediate as /0 has */
+        {2, 7, {0xf0, 0x81, 0xd8}},             /* LOCK SBB EAX, imm32 */
+        {2, 6, {0xf0, 0x66, 0x81, 0xd8}},       /* LOCK SBB AX, imm16 */
+        {2, 9, {0xf0, 0x66, 0x48, 0x81, 0xd8}}, /* REX.W counts for more */
+        {2, 11, {0xf0, 0x48, 0xb8}},            /* MOV RAX, imm64 */
+        {2, 6, {0xf0, 0x48, 0x66, 0xb8}},       /* not REX.W */
+        {1, 3, {0xf0, 0xf7, 0xd8}},             /* F7 /3 has none */
+        {1, 7, {0xf0, 0xf7, 0xc0}},             /* LOCK TEST EAX, imm32 */
+        {1, 4, {0xf0, 0x0f, 0x20, 0x04}},       /* LOCK MOV ESP, CR0: mod is ignored */
+        {1, 4, {0x0f, 0x73, 0xc8}},             /* 0F 73 /1 */
+        {0, 6, {0x0f, 0x73, 0x8b}},             /* and with memory */
+        {2, 5, {0x0f, 0x38, 0xff, 0x40}},       /* all of 0F 38 have ModRM */
+        {2, 5, {0x0f, 0x3a, 0xff, 0xc0}},       /* all of 0F 3A an immediate too */
+        {1, 2, {0x0f, 0x7a}},                   /* nothing */
+        {2, 11, {0x2e, 0x2e, 0x2e, 0x2e, 0x2e, 0xf0, 0x05}}, /* LOCK ADD EAX, imm32 and more */
+    };
+    struct fake_machine *fm = fake_machine_create("max");
+    for (unsigned k = 0; k < sizeof(cases) / sizeof(cases[0]); k++) {
+        struct insn i;
+        fm->cpu.mode = modes[cases[k].mode].mode;
+        for (unsigned n = 1; n <= 15; n++)
+            ck_assert_msg(decode(&fm->cpu, &i, cases[k].code, n) ==
+                              (n < cases[k].len ? DECODE_SHORT : DECODE_INVALID),
+                          "case %u, %u bytes", k, n);
+    }
+    fake_machine_free(fm);
+}
+END_TEST
+
+/* Over 15 bytes it is no matter what they would be. */
+START_TEST(no_instruction_is_longer_than_15_bytes)
+{
+    struct fake_machine *fm = fake_machine_create("max");
+    for (unsigned prefixes = 8; prefixes < 15; prefixes++)
+        for (unsigned locked = 0; locked < 2; locked++) {
+            uint8_t b[15]; /* ADD EAX, imm32, which can't be locked */
+            struct insn i;
+            memset(b, 0x2e, sizeof(b));
+            b[0] = locked ? 0xf0 : 0x2e;
+            b[prefixes] = 0x05;
+            fm->cpu.mode = modes[1].mode;
+            enum decode_status fits = locked ? DECODE_INVALID : DECODE_OK;
+            ck_assert_int_eq(decode(&fm->cpu, &i, b, 15), prefixes <= 10 ? fits : DECODE_LONG);
+            ck_assert_int_eq(decode(&fm->cpu, &i, b, 14), prefixes <= 9 ? fits : DECODE_SHORT);
+        }
+    fake_machine_free(fm);
+}
+END_TEST
+
 int main(void)
 {
     Suite *s = suite_create("decode");
@@ -391,6 +459,8 @@ int main(void)
     tcase_add_loop_test(t, rows_need_their_extension, 0, 7);
     tcase_add_test(t, vex_names_eight_registers);
     tcase_add_test(t, moves_of_control_and_debug_registers_ignore_mod);
+    tcase_add_test(t, undefined_instructions_have_lengths);
+    tcase_add_test(t, no_instruction_is_longer_than_15_bytes);
     suite_add_tcase(s, t);
     SRunner *r = srunner_create(s);
     srunner_run_all(r, CK_ENV);
