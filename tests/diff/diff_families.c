@@ -7,7 +7,7 @@
 #include "tests/diff/insn_maker.h"
 
 /* At CPL 0 some instructions take away what the test stands on. */
-static bool is_destructive(const struct gen_choice *choice)
+bool gen_is_destructive(const struct gen_choice *choice)
 {
     static const char *const names[] = {"HLT",   "LLDT",  "LTR",    "LGDT",   "LIDT", "LMSW",
                                         "WRMSR", "RDMSR", "XSETBV", "WRPKRU", "MWAIT"};
@@ -58,7 +58,7 @@ static bool gen_insn(const struct diff_maker *m, struct rng *r, uint64_t n, stru
     enum code_size size = places[place].size;
     gen_avoid avoid = places[place].host && m->host == MAKER_AMD ? maker_avoids
                       : places[place].host                       ? host_avoids
-                      : machine_is_level0(places[place].system)  ? is_destructive
+                      : machine_is_level0(places[place].system)  ? gen_is_destructive
                                                                  : NULL;
 
     if (turn % places[place].every != 0 || !gen_has_row(m->gen, size, row) ||
@@ -79,5 +79,7 @@ static bool gen_insn(const struct diff_maker *m, struct rng *r, uint64_t n, stru
 const struct family families[] = {
     {"insn", "random sequences of the instruction table's rows", 10, true, gen_insn},
     {"smc", "code that changes itself", 3, false, gen_smc},
+    {"prefix", "prefixes in any order and number, undefined opcodes, ends of pages", 4, false,
+     gen_prefix},
 };
 const unsigned family_count = sizeof(families) / sizeof(families[0]);

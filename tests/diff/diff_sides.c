@@ -109,6 +109,17 @@ static bool fault_is_unspecified(const struct diff_case *c, const struct state *
            (g->vec == VEC_GP || g->vec == VEC_SS);
 }
 
+/* IRET reads what it pops in any order: of its page faults, CR2 is not compared. */
+static void forget_order(const struct diff_case *c, struct state *h, struct state *g)
+{
+    const struct sequence *q = &c->seq;
+
+    for (unsigned k = 0; k < q->count; k++)
+        if (h->vec == VEC_PF && g->vec == VEC_PF &&
+            strncmp(optab[q->insn[k].row].name, "IRET", 4) == 0)
+            h->cr2 = g->cr2;
+}
+
 /* Whether a repeated instruction that overwrites itself goes on is nowhere said. */
 static bool is_overwritten(const struct diff_case *c, const struct outcome *want)
 {
@@ -139,6 +150,7 @@ static enum verdict host_compare(const struct host *h, const struct diff_case *k
     agree(h->decoder, &q, &theirs, &ours, their_mem, our_mem);
     normalise(&q, &theirs);
     normalise(&q, &ours);
+    forget_order(k, &theirs, &ours);
     if (memcmp(&ours, &theirs, sizeof(ours)) == 0 && memcmp(our_mem, their_mem, DATA_SIZE) == 0 &&
         memcmp(want->code, got->code, CODE_SIZE) == 0)
         return SIDE_SAME;

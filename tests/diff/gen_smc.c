@@ -844,7 +844,7 @@ bool gen_smc(const struct diff_maker *m, struct rng *r, uint64_t n, struct diff_
     struct sequence *q = &out->seq;
     struct smc b = {.r = r, .q = q, .s = &out->before, .mem = out->mem};
 
-    gen_mode(n, &out->system, &q->size);
+    gen_mode(n, out);
     b.size = q->size;
     r->data_base = data_base(q->size);
     gen_state(r, q->size, b.s);

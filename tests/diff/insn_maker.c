@@ -35,12 +35,13 @@ static bool is_one_of(const struct op_row *row, const char *const *names, unsign
 }
 #define IS_ONE_OF(row, names) is_one_of(row, names, sizeof(names) / sizeof((names)[0]))
 
-/* Does a legacy prefix stand in front of the instruction? */
-static bool has_prefix(const uint8_t *code, unsigned byte)
+/* Does a legacy prefix stand in front of the instruction, among REX prefixes too? */
+static bool has_prefix(const uint8_t *code, enum code_size size, unsigned byte)
 {
     static const uint8_t prefixes[] = {0x26, 0x2e, 0x36, 0x3e, 0x64, 0x65,
                                        0x66, 0x67, 0xf0, 0xf2, 0xf3};
-    while (memchr(prefixes, *code, sizeof(prefixes)) != NULL)
+    while (memchr(prefixes, *code, sizeof(prefixes)) != NULL ||
+           (size == CODE_64 && *code >> 4 == 4))
         if (*code++ == byte)
             return true;
     return false;
@@ -50,7 +51,7 @@ static bool is_branch16(const struct gen_choice *o)
 {
     static const char *const names[] = {"CALL", "RET", "JMP"};
     return o->size == CODE_64 && (o->row->operands[0] == 'J' || IS_ONE_OF(o->row, names)) &&
-           has_prefix(o->code, 0x66);
+           has_prefix(o->code, o->size, 0x66);
 }
 
 static bool is_pause_r8(const struct gen_choice *o)
@@ -66,7 +67,8 @@ static bool is_push_sreg32(const struct gen_choice *o)
 static bool is_loop_rep(const struct gen_choice *o)
 {
     static const char *const names[] = {"LOOPE", "LOOPNE"};
-    return IS_ONE_OF(o->row, names) && (has_prefix(o->code, 0xf2) || has_prefix(o->code, 0xf3));
+    return IS_ONE_OF(o->row, names) &&
+           (has_prefix(o->code, o->size, 0xf2) || has_prefix(o->code, o->size, 0xf3));
 }
 
 static bool is_pointer80(const struct gen_choice *o)
@@ -81,8 +83,8 @@ static bool is_prefetch_of_register(const struct gen_choice *o)
 
 static bool is_string32(const struct op_row *row, const uint8_t *code, enum code_size size)
 {
-    return size == CODE_64 && (row->attr & ATTR_STR) && has_prefix(code, 0x67) &&
-           (has_prefix(code, 0xf2) || has_prefix(code, 0xf3));
+    return size == CODE_64 && (row->attr & ATTR_STR) && has_prefix(code, size, 0x67) &&
+           (has_prefix(code, size, 0xf2) || has_prefix(code, size, 0xf3));
 }
 
 static bool is_early_string32(const struct gen_choice *o)
