@@ -61,7 +61,8 @@ static bool gen_insn(const struct diff_maker *m, struct rng *r, uint64_t n, stru
                       : machine_is_level0(places[place].system)  ? gen_is_destructive
                                                                  : NULL;
 
-    if (turn % places[place].every != 0 || !gen_has_row(m->gen, size, row) ||
+    if (turn % places[place].every != 0 || (m->host_only && !places[place].host) ||
+        !gen_has_row(m->gen, size, row) ||
         (places[place].host && gen_left_out(&optab[row]) != NULL) ||
         (m->only != NULL && strcmp(m->only, optab[row].name) != 0))
         return false;
