@@ -143,6 +143,10 @@ void machine_load(struct machine *m, const struct diff_case *k);
 /* machine_load(), up to DIFF_MAX_STEPS instructions one by one; *out gets what there is then. */
 void machine_run(struct machine *m, const struct diff_case *k, struct outcome *out);
 
+/* The first instruction alone: *next gets the registers and the writable memory behind it. False:
+ * an exception. */
+bool machine_step(struct machine *m, const struct diff_case *k, struct diff_case *next);
+
 /* The processor has stopped so: is all as `want` has it, but for what the manuals leave undefined?
  * *got: where it is not. */
 bool machine_ended_as(struct machine *m, enum cpu_exit end, const struct diff_case *k,
