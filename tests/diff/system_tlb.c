@@ -273,42 +273,43 @@ static void not_by_invlpg(struct sys *s)
     EMIT(s, 0x0f, 0x01, 0x3b);
 }
 
+static const struct {
+    const char *name;
+    void (*emit)(struct sys *s);
+    bool loads;
+} pdpte_loads[] = {{"cr3", load_by_cr3, true}, {"pge", load_by_pge, true},
+                   {"pse", load_by_pse, true}, {"smep", load_by_smep, true},
+                   {"cd", load_by_cd, true},   {"ts", not_by_ts, false},
+                   {"tsd", not_by_tsd, false}, {"invlpg", not_by_invlpg, false}};
+
+static const struct {
+    const char *name;
+    uint64_t entry;
+    bool bad;
+} pdpte_entries[] = {{"same", 0, false},
+                     {"1", 3, true},
+                     {"2", 5, true},
+                     {"pwt-pcd", 0x19, false},
+                     {"5", 0x21, true},
+                     {"6", 0x41, true},
+                     {"7", 0x81, true},
+                     {"8", 0x101, true},
+                     {"ignored", 0xe01, false},
+                     {"40", 1ull << 40 | 1, true},
+                     {"51", 1ull << 51 | 1, true},
+                     {"63", 1ull << 63 | 1, true},
+                     {"absent", 1ull << 63 | 0x1e6, false}};
+
 /* Entries that are in memory go into the registers when one of these bits changes. */
 static void pdptes(struct sys *s)
 {
-    static const struct {
-        const char *name;
-        void (*emit)(struct sys *s);
-        bool loads;
-    } by[] = {{"cr3", load_by_cr3, true}, {"pge", load_by_pge, true},
-              {"pse", load_by_pse, true}, {"smep", load_by_smep, true},
-              {"cd", load_by_cd, true},   {"ts", not_by_ts, false},
-              {"tsd", not_by_tsd, false}, {"invlpg", not_by_invlpg, false}};
-    static const struct {
-        const char *name;
-        uint64_t entry;
-        bool bad;
-    } entries[] = {{"same", 0, false},
-                   {"1", 3, true},
-                   {"2", 5, true},
-                   {"pwt-pcd", 0x19, false},
-                   {"5", 0x21, true},
-                   {"6", 0x41, true},
-                   {"7", 0x81, true},
-                   {"8", 0x101, true},
-                   {"ignored", 0xe01, false},
-                   {"40", 1ull << 40 | 1, true},
-                   {"51", 1ull << 51 | 1, true},
-                   {"63", 1ull << 63 | 1, true},
-                   {"absent", 1ull << 63 | 0x1e6, false}};
-
     s->own_paging = true;
     sys_begin_at(s, MODES_LEGACY, 0);
-    unsigned how = CHOOSE(s->ch, "by", by), e = CHOOSE(s->ch, "entry", entries);
+    unsigned how = CHOOSE(s->ch, "by", pdpte_loads), e = CHOOSE(s->ch, "entry", pdpte_entries);
     unsigned n = 3 - choose_number(s->ch, "index", 3);
     struct cpu *c = s->cpu;
     uint64_t good = (AT_TABLES + 0x1000) | 1,
-             now = entries[e].entry | (e != 0 ? good & ~1ull : good);
+             now = pdpte_entries[e].entry | (e != 0 ? good & ~1ull : good);
 
     for (unsigned k = 0; k < 2; k++)
         sys_put(s, AT_TABLES + 0x1000 + 8 * k, 8, k << 21 | 0xe3);
@@ -324,16 +325,16 @@ static void pdptes(struct sys *s)
         c->r[RBX] = 0x100; /* for INVLPG */
     }
     sys_test_here(s);
-    by[how].emit(s);
-    s->tested = by[how].emit == not_by_invlpg ? s->tested : s->at - 3;
+    pdpte_loads[how].emit(s);
+    s->tested = pdpte_loads[how].emit == not_by_invlpg ? s->tested : s->at - 3;
     emit_mov(s, RCX, ((uint32_t)n << 30) + AT_DATA + 0x300 - (s->mode == SYS_PM16 ? AT_DATA : 0));
     uint64_t access = s->at;
     if (s->mode == SYS_PM16)
         EMIT(s, 0x67);
     EMIT(s, 0xc6, 0x01, 0x77); /* mov byte [ecx], 77h */
     sys_end(s);
-    bool absent = by[how].loads && !(now & 1);
-    if (by[how].loads && entries[e].bad) {
+    bool absent = pdpte_loads[how].loads && !(now & 1);
+    if (pdpte_loads[how].loads && pdpte_entries[e].bad) {
         want_vector(s, VEC_GP, 0);
     } else if (s->mode == SYS_PM32 && absent) {
         s->tested = access;
