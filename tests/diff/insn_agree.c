@@ -192,12 +192,13 @@ static void agree_sse(const struct insn *i, const struct state *host, struct sta
 
 /* -- All --------------------------------------------------------------------------------------- */
 
-/* Did it run to the end? A trap of single-stepping comes there, the breakpoint behind. */
+/* Did it run to the end? A trap of single-stepping or a fault of what follows comes there, the
+ * breakpoint behind. */
 static bool completed(const struct sequence *q, const struct state *s)
 {
     unsigned last = q->count - 1;
     uint64_t end = sequence_start(q) + q->insn[last].at + q->insn[last].len;
-    return (s->vec == VEC_DB && s->rip == end) || (s->vec == VEC_BP && s->rip == end + 1);
+    return s->rip == end || (s->vec == VEC_BP && s->rip == end + 1);
 }
 
 void agree(struct cpu *decoder, const struct sequence *q, struct state *host, struct state *guest,
