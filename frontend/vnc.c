@@ -92,11 +92,14 @@ static rfbBool check_password(rfbClientPtr client, const char *response, int len
     return set && len == CHALLENGESIZE && memcmp(expected, response, CHALLENGESIZE) == 0;
 }
 
-/* A client that goes leaves no key pressed. */
+/* A client that goes leaves no key pressed, nor what libvncserver 0.9.14 forgets of one that came
+ * by a WebSocket: 45 KiB. */
 static void client_gone(rfbClientPtr client)
 {
     struct screen *s = screen_of(client);
 
+    free(client->wsctx);
+    client->wsctx = NULL;
     s->keyboard = (struct keysym_keyboard){0};
     input_release_keys(s->vm);
 }

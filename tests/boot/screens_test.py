@@ -238,6 +238,34 @@ def test_vnc_stalled(emulator, scale):
             machine.close()
 
 
+# What browsers say before they talk VNC.
+WEB = (b"GET / HTTP/1.1\r\nUpgrade: websocket\r\nHost: a\r\nOrigin: a\r\nSec-WebSocket-Key: a\r\n"
+       b"Sec-WebSocket-Version: 13\r\n\r\n")
+
+
+def test_vnc_web(emulator, scale):
+    """Clients that come and go leave nothing behind."""
+    port = until(lambda: (p := free_port()) > 5900 and p, 5, "no port")
+    machine = Demo(emulator, ["-vnc", f"127.0.0.1:{port - 5900}"], scale)
+
+    def come_and_go(times):
+        for _ in range(times):
+            with socket.create_connection(("127.0.0.1", port), 10 * scale) as client:
+                client.sendall(WEB)
+                client.shutdown(socket.SHUT_WR)
+                while client.recv(4096):
+                    pass
+        with open(f"/proc/{machine.process.pid}/status", encoding="ascii") as status:
+            return int(re.search(r"VmData:\s*(\d+)", status.read()).group(1))
+
+    try:
+        first = come_and_go(20)
+        grown = come_and_go(100) - first
+        require(grown < 2048, f"100 clients leave {grown} KiB")
+    finally:
+        machine.close()
+
+
 # -- The terminal --------------------------------------------------------------------------------
 
 
@@ -349,7 +377,7 @@ def test_complaint(emulator, scale):
         terminal.close()
 
 
-TESTS = {"vnc": (test_vnc, test_vnc_gallery, test_vnc_stalled),
+TESTS = {"vnc": (test_vnc, test_vnc_gallery, test_vnc_stalled, test_vnc_web),
          "curses": (test_curses, test_small_terminal, test_complaint)}
 
 
