@@ -84,9 +84,12 @@ static bool is_of_systems(const struct op_row *row)
     snprintf(name, sizeof(name), " %s ", row->name);
     if (strstr(names, name) != NULL)
         return true;
-    /* MOV to and from CRn, DRn and segment registers, far pointers, pushed segment registers */
-    return strpbrk(row->operands, "CDS") != NULL || strstr(row->operands, "Ap") != NULL ||
-           strstr(row->operands, "Mp") != NULL;
+    /* MOV to and from CRn, DRn and segment registers, far pointers; PUSH and POP of S0 to S5 */
+    static const char *const operands[] = {"Cy", "Dy", "Sw", "Ap", "Mp"};
+    for (unsigned k = 0; k < sizeof(operands) / sizeof(operands[0]); k++)
+        if (strstr(row->operands, operands[k]) != NULL)
+            return true;
+    return row->operands[0] == 'S';
 }
 
 static void record_row(const struct tally *t, struct record *r, unsigned row, unsigned s)
