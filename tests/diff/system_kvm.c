@@ -381,7 +381,8 @@ static bool has_emulated(const struct sys *s)
 {
     static const char names[] =
         " INT INT1 INT3 INTO BOUND IRET IRETD IRETQ LLDT LTR SYSCALL SYSRET SYSENTER SYSEXIT "
-        "SWAPGS CPUID RDTSC RDTSCP RDFSBASE RDGSBASE WRFSBASE WRGSBASE RDMSR WRMSR INVPCID LAR LSL VERR VERW ARPL ";
+        "SWAPGS CPUID RDTSC RDTSCP RDFSBASE RDGSBASE WRFSBASE WRGSBASE RDMSR WRMSR INVPCID LAR "
+        "LSL VERR VERW ARPL ";
     const struct trail *t = &system_reference.trail;
     char name[32];
 
