@@ -177,12 +177,29 @@ enum { CANONICAL_MSRS = 7 };
 static const uint32_t canonical_msrs[CANONICAL_MSRS] = {
     0xc0000082, 0xc0000083, 0xc0000100, 0xc0000101, 0xc0000102, 0x175, 0x176};
 
+/* SDM 3A 2.2.1, 12.12.2; SDM 4 for IA32_TSC_AUX: values that WRMSR refuses. LMA is not written. */
+static bool is_msr_value_bad(const struct sys *s, uint32_t msr, uint64_t v)
+{
+    const uint64_t efer = EFER_SCE | EFER_LME | EFER_LMA | EFER_NXE;
+    bool bad = false;
+
+    for (unsigned k = 0; k < CANONICAL_MSRS; k++)
+        bad |= canonical_msrs[k] == msr && !is_canonical48(v);
+    for (unsigned k = 0; k < 8 && msr == 0x277; k++) {
+        unsigned type = v >> (8 * k) & 0xff;
+        bad |= type > 7 || type == 2 || type == 3;
+    }
+    if (msr == 0xc0000080)
+        bad = v & ~efer || (s->cpu->cr0 & CR0_PG && (v ^ s->cpu->efer) & EFER_LME);
+    return bad || (msr == 0xc0000103 && v >> 32);
+}
+
 static void msr(struct sys *s)
 {
     sys_begin(s, (1u << SYS_MODES) - 1);
     uint32_t n = msrs[CHOOSE(s->ch, "msr", msrs)].msr;
     uint64_t v = choose_value(s, "value");
-    bool write = !choose_yes(s->ch, "read"), must_be_canonical = false;
+    bool write = !choose_yes(s->ch, "read");
     struct cpu *c = s->cpu;
 
     c->r[RCX] = n;
@@ -195,9 +212,7 @@ static void msr(struct sys *s)
     if (choose_yes(s->ch, "then-read"))
         EMIT(s, 0x0f, 0x32);
     sys_end(s);
-    for (unsigned k = 0; k < CANONICAL_MSRS; k++)
-        must_be_canonical |= canonical_msrs[k] == n;
-    if (s->mode == SYS_V86 || s->level != 0 || (must_be_canonical && write && !is_canonical48(v)))
+    if (s->mode == SYS_V86 || s->level != 0 || (write && is_msr_value_bad(s, n, v)))
         want_vector(s, VEC_GP, s->mode == SYS_REAL ? -1 : 0);
 }
 
@@ -253,6 +268,8 @@ static bool is_cr0_bad(const struct sys *s, uint64_t v)
     const struct cpu *c = s->cpu;
 
     if (v >> 32 || (v & CR0_PG && !(v & CR0_PE)) || (v & CR0_NW && !(v & CR0_CD)))
+        return true;
+    if (v & ~c->cr0 & CR0_PG && c->efer & EFER_LME && !(c->cr4 & CR4_PAE))
         return true;
     return !(v & CR0_PG) && (s->mode == SYS_LONG || (c->cr0 & CR0_PG && c->cr4 & CR4_PCIDE));
 }

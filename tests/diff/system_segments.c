@@ -70,6 +70,15 @@ static const struct {
                {"beyond", 1, 1},    {"top16", 0, 0xfffc},      {"over16", 0, 0xfffe},
                {"400k", 0, 0x64000}};
 
+/* Does a doubleword there lie in the page tables? What a change of them comes to, nobody says
+ * before what is cached is invalidated. */
+static bool is_in_tables(const struct sys *s, const struct slot *x, uint32_t off)
+{
+    uint32_t la = (s->mode == SYS_LONG ? 0 : x->base) + off;
+
+    return s->cpu->cr0 & CR0_PG && la > AT_TABLES - 4 && la < AT_PAGES;
+}
+
 /* A doubleword at an offset from RDI, or that plus something beyond the limit. */
 static void access_through(struct sys *s, unsigned n, const struct slot *x)
 {
@@ -79,6 +88,8 @@ static void access_through(struct sys *s, unsigned n, const struct slot *x)
     uint32_t off = offsets[o].from_limit * x->limit + offsets[o].off;
     unsigned sreg = sregs[n].sreg;
 
+    if (is_in_tables(s, x, off))
+        kind = 0;
     s->cpu->r[RDI] = off;
     sys_test_here(s);
     if (is_code16(s))
