@@ -182,6 +182,7 @@ static bool load_rest(struct kvm *v, struct cpu *c)
     struct kvm_vcpu_events e = {.flags =
                                     KVM_VCPUEVENT_VALID_NMI_PENDING | KVM_VCPUEVENT_VALID_SHADOW,
                                 .nmi.masked = c->nmi_blocked};
+    struct kvm_fpu f = {.fcw = c->fpu.cw, .mxcsr = c->fpu.mxcsr}; /* registers: zero */
     struct msr_list m = {.head.nmsrs = MSRS};
     uint64_t *at[16], *value[MSRS];
     uint32_t number[MSRS];
@@ -194,7 +195,8 @@ static bool load_rest(struct kvm *v, struct cpu *c)
     msrs(c, number, value);
     for (unsigned k = 0; k < MSRS; k++)
         m.entry[k] = (struct kvm_msr_entry){.index = number[k], .data = *value[k]};
-    return ioctl(v->vcpu, KVM_SET_REGS, &r) == 0 && ioctl(v->vcpu, KVM_SET_DEBUGREGS, &d) == 0 &&
+    return ioctl(v->vcpu, KVM_SET_REGS, &r) == 0 && ioctl(v->vcpu, KVM_SET_FPU, &f) == 0 &&
+           ioctl(v->vcpu, KVM_SET_DEBUGREGS, &d) == 0 &&
            ioctl(v->vcpu, KVM_SET_VCPU_EVENTS, &e) == 0 && ioctl(v->vcpu, KVM_SET_MSRS, &m) == MSRS;
 }
 
