@@ -230,7 +230,7 @@ START_TEST(some_runs_are_left_out)
     unsigned found = 0;
 
     c->log_items = LOG_LOCKSTEP_SOME;
-    for (unsigned n = 0; n < 1000; n++)
+    for (unsigned n = 0; n < 65536; n++)
         lockstep_begin(&j, &code, 0, true);
     ck_assert(!lockstep_check(&j, &code, 1)); /* nothing has been executed */
     for (unsigned n = 0; n < 610; n++) {
