@@ -4,7 +4,8 @@
  * and what the delivery then does for good, by what the translation caches hold, must be the same:
  * the frame, all registers, hidden parts of segments, the shutdown.
  *
- * Left out is what cannot be taken back: tasks are switched, or a stack is no RAM. */
+ * Left out is what cannot be taken back: tasks are switched, or the stack is no RAM or holds code.
+ */
 #include "jit/witness.h"
 
 #include <errno.h>
