@@ -402,6 +402,12 @@ static void put_stos(struct smc *b, unsigned arg)
     put_string_size(b, b->n, 0xaa);
 }
 
+static void put_ins(struct smc *b, unsigned arg)
+{
+    (void)arg;
+    put_string_size(b, b->n, 0x6c);
+}
+
 static void put_rep(struct smc *b, unsigned opcode)
 {
     mark(b);
@@ -545,6 +551,7 @@ static const struct smc_writer writers[] = {
     {.widths = 4, .put = put_pop, .legacy_only = true},
     {.widths = 8, .put = put_pop, .long_only = true},
     {.widths = 15, .put = put_stos, .by_ds = true},
+    {.widths = 7, .put = put_ins, .any = true, .by_ds = true}, /* #GP at CPL 3 */
     {.widths = 64, .put = put_rep_stos, .by_ds = true},
     {.widths = 64, .put = put_rep_movs, .arg = 0, .by_ds = true},
     {.widths = 64, .put = put_rep_movs, .arg = 1, .by_ds = true},
@@ -782,10 +789,10 @@ static void pick_rounds(struct smc *b)
         b->when = 1;
     if (b->when != 0 && chance(b->r, 2))
         b->beside = 1;
-    b->gap = (unsigned)rng_below(b->r, chance(b->r, 2) ? 8 : 65);
+    b->gap = (unsigned)rng_below(b->r, chance(b->r, 2) ? 8 : chance(b->r, 2) ? 65 : 130);
     if (b->writer->put == put_fxsave && b->how != BEHIND)
         b->gap = 160 - (unsigned)rng_below(b->r, 20);
-    b->jump_gap = chance(b->r, 2) || b->gap > 64;
+    b->jump_gap = chance(b->r, 2) || b->gap > 128;
     b->indirect = b->how == AHEAD && chance(b->r, 5);
 }
 
