@@ -122,8 +122,12 @@ struct side {
     bool (*note)(void *self, char text[256]);
 };
 
-#define SIDE_COUNT 5u
+#define SIDE_COUNT 6u
 extern const struct side *const sides[SIDE_COUNT];
+extern const struct side side_restart; /* diff_restart.c */
+
+/* May a repeated instruction overwrite itself? Whether it goes on is nowhere said. */
+bool side_overwrites_itself(const struct diff_case *k, const struct outcome *want);
 
 /* The side whose word counts for more than the reference's. */
 extern const struct side side_host;

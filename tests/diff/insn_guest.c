@@ -137,6 +137,14 @@ void guest_map_system(struct cpu *c)
 
 /* -- Descriptor tables ------------------------------------------------------------------------- */
 
+#define DESCRIPTOR_DB (UINT64_C(1) << 54)
+
+/* Without long mode, 16-bit code has a 16-bit stack if there is paging. */
+static bool has_wide_stack(enum guest_system system)
+{
+    return system == GUEST_LONG || system == GUEST_UNPAGED;
+}
+
 /* As they were: without paging anyone may write to them. */
 static void write_descriptors(struct guest *g)
 {
@@ -147,6 +155,8 @@ static void write_descriptors(struct guest *g)
     }
     for (unsigned k = 0; k < ldt_count; k++) {
         uint64_t d = ldt_descriptor(k, systems[g->system].cpl);
+        if (k == LDT_DATA >> 3 && !has_wide_stack(g->system))
+            d &= ~DESCRIPTOR_DB;
         memcpy(p + GDT_SIZE + 8 * k, &d, 8);
     }
     memset(p + GDT_SIZE + 8 * ldt_count, 0, 8);
@@ -255,6 +265,11 @@ uint8_t *guest_system_page(struct cpu *c, unsigned n)
     return ram_page((struct guest *)c, PG_SYSTEM + n);
 }
 
+uint8_t *guest_page_table(struct cpu *c)
+{
+    return ram_page((struct guest *)c, PG_PT);
+}
+
 static struct seg segment(const struct cpu *c, uint16_t sel, uint64_t base, uint32_t limit,
                           unsigned attr)
 {
@@ -274,14 +289,13 @@ static struct seg paragraph(const struct cpu *c, uint64_t base)
     return segment(c, (uint16_t)(base >> 4), base, 0xffff, 0);
 }
 
-/* The selectors are those of a Linux process. Without long mode, 16-bit code has a 16-bit stack if
- * there is paging. */
+/* The selectors are those of a Linux process. */
 void guest_set_mode(struct cpu *c, enum code_size size)
 {
     enum guest_system system = ((const struct guest *)c)->system;
     struct seg *cs = &c->seg[SEG_CS];
     struct seg data = segment(c, 0x2b, 0, UINT32_MAX, SEG_G | SEG_DB);
-    unsigned stack = system == GUEST_LONG || system == GUEST_UNPAGED ? SEG_DB : 0;
+    unsigned stack = has_wide_stack(system) ? SEG_DB : 0;
 
     if (systems[system].low) {
         *cs = paragraph(c, code_base(size) - LOW);
@@ -295,7 +309,8 @@ void guest_set_mode(struct cpu *c, enum code_size size)
         data = segment(c, LDT_DATA, data_base(size), 0xffff, stack);
     }
     c->seg[SEG_SS] = c->seg[SEG_DS] = c->seg[SEG_ES] = data;
-    c->seg[SEG_FS] = c->seg[SEG_GS] = (struct seg){.sel = 0};
+    c->seg[SEG_FS] = c->seg[SEG_GS] =
+        systems[system].low ? paragraph(c, 0) : (struct seg){.sel = 0};
     c->eflags = (c->eflags & ~EFL_VM) | (systems[system].vm ? EFL_VM : 0);
     cpu_update_mode(c);
     for (unsigned sreg = 0; sreg < SEG_COUNT; sreg++)

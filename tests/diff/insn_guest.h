@@ -22,6 +22,9 @@ void guest_map_more(struct cpu *c);
 void guest_map_system(struct cpu *c);
 uint8_t *guest_system_page(struct cpu *c, unsigned n);
 
+/* The table of all pages, 8 bytes each, by bits 12 to 20 of the linear address. */
+uint8_t *guest_page_table(struct cpu *c);
+
 const struct jit_ram *guest_ram(const struct cpu *c);
 
 /* Unless it is there already. */

@@ -6,7 +6,7 @@
 #include "tests/diff/jit_system.h"
 
 /* The first system page; the second one is the stack of handlers that have their own. */
-enum { AT_IDT = 0, AT_TSS = 0x500, AT_HLT = 0x800 };
+enum { AT_IDT = 0, AT_TSS = 0x500, AT_HLT = 0x800, AT_IRET = AT_HLT + VECTORS };
 #define STACK_TOP (SYSTEM_LA + 2 * PAGE)
 
 static uint64_t system_la(const struct cpu *c)
@@ -52,6 +52,7 @@ void system_create(struct cpu *c, enum guest_system system)
         put_vector(c, p + AT_IDT, system, vec);
     put_tss(c, p + AT_TSS, system);
     memset(p + AT_HLT, 0xf4, VECTORS);
+    memcpy(p + AT_IRET, system == GUEST_LONG ? "\x48\xcf" : "\xcf", 2);
     c->idt.base = system_la(c) + AT_IDT;
     c->idt.limit = 16 * VECTORS - 1;
     c->tr.base = system_la(c) + AT_TSS;
@@ -94,13 +95,42 @@ static uint64_t read_slot(struct cpu *c, unsigned n, unsigned width)
     return v;
 }
 
-static void clear_slot(struct cpu *c, unsigned n, unsigned width)
+static void write_slot(struct cpu *c, unsigned n, unsigned width, uint64_t v)
 {
     for (unsigned k = 0; k < width; k++) {
         uint8_t *p = stack_byte(c, n * width + k);
         if (p != NULL)
-            *p = 0;
+            *p = (uint8_t)(v >> (8 * k));
     }
+}
+
+static unsigned frame_width(const struct cpu *c)
+{
+    return c->mode & MODE_LMA ? 8 : c->mode & MODE_PE ? 4 : 2;
+}
+
+unsigned system_vector(const struct cpu *c)
+{
+    return (unsigned)(c->seg[SEG_CS].base + c->r[RIP] - 1 - system_la(c) - AT_HLT);
+}
+
+uint32_t system_error(struct cpu *c)
+{
+    return (uint32_t)read_slot(c, 0, frame_width(c));
+}
+
+void system_return(struct cpu *c, bool keep_rf)
+{
+    unsigned width = frame_width(c);
+    uint64_t flags = read_slot(c, 3, width), sp = read_slot(c, 4, width);
+
+    if (!keep_rf)
+        write_slot(c, 3, width, flags & ~(uint64_t)EFL_RF);
+    c->r[RSP] += width;
+    c->r[RIP] = system_la(c) + AT_IRET;
+    c->halted = false;
+    cpu_step(c);
+    c->r[RSP] = sp; /* to a stack of 16 bits IRET restores no more than that */
 }
 
 void system_read_frame(struct cpu *c, struct state *s)
@@ -109,16 +139,16 @@ void system_read_frame(struct cpu *c, struct state *s)
     static const uint8_t pushed[] = {SEG_ES, SEG_DS, SEG_FS, SEG_GS};
     static const uint32_t with_error =
         1u << 8 | 1u << 10 | 1u << 11 | 1u << 12 | 1u << 13 | 1u << 14 | 1u << 17 | 1u << 21;
-    unsigned width = c->mode & MODE_LMA ? 8 : c->mode & MODE_PE ? 4 : 2, n = 0;
+    unsigned width = frame_width(c), n = 0;
 
-    s->vec = (unsigned)(c->seg[SEG_CS].base + c->r[RIP] - 1 - system_la(c) - AT_HLT);
+    s->vec = system_vector(c);
     s->err = 0;
     if (width > 2 && s->vec < VECTORS && with_error >> s->vec & 1)
         s->err = (uint32_t)read_slot(c, n++, width);
     s->rip = read_slot(c, n, width);
     s->seg.sel[SEG_CS] = (uint16_t)read_slot(c, n + 1, width);
     s->eflags = (uint32_t)read_slot(c, n + 2, width);
-    clear_slot(c, n + 2, width);
+    write_slot(c, n + 2, width, 0);
     if (c->seg[SEG_SS].sel == KERNEL_DS || c->mode & MODE_LMA) {
         s->r[RSP] = read_slot(c, n + 3, width);
         s->seg.sel[SEG_SS] = (uint16_t)read_slot(c, n + 4, width);

@@ -17,4 +17,12 @@ void system_restore(struct cpu *c, const uint8_t *page);
  * Flags that are undefined must not show in memory: those in the frame are cleared. */
 void system_read_frame(struct cpu *c, struct state *s);
 
+/* The vector of the exception that led to the HLT, and its error code if it has one. */
+unsigned system_vector(const struct cpu *c);
+uint32_t system_error(struct cpu *c);
+
+/* Go back to where a page fault came from, with IRET; not at CPL 0. RF: as the frame has it, or
+ * clear. */
+void system_return(struct cpu *c, bool keep_rf);
+
 #endif
