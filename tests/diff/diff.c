@@ -43,7 +43,7 @@ static double now(void)
 static struct rng case_rng(const struct driver *d, const struct family *f, uint64_t n,
                            unsigned state)
 {
-    struct rng r = {d->o.seed + ((uint64_t)state << 32), 0};
+    struct rng r = {.s = d->o.seed + ((uint64_t)state << 32)};
 
     for (const char *p = f->name; *p != '\0'; p++)
         r.s = rng_next(&r) ^ (uint8_t)*p;
@@ -176,7 +176,7 @@ static bool has_all(enum isa isa)
 static const uint8_t *make_words(void)
 {
     uint8_t *words = malloc(MEMORY_WORDS * 8);
-    struct rng r = {1, 0};
+    struct rng r = {.s = 1};
 
     if (words != NULL)
         gen_memory(&r, words, MEMORY_WORDS * 8);

@@ -82,5 +82,7 @@ const struct family families[] = {
     {"smc", "code that changes itself", 3, false, gen_smc},
     {"prefix", "prefixes in any order and number, undefined opcodes, ends of pages", 4, false,
      gen_prefix},
+    {"fault", "accesses about the ends of pages, segments and the address space", 5, false,
+     gen_fault},
 };
 const unsigned family_count = sizeof(families) / sizeof(families[0]);

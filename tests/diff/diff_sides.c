@@ -77,13 +77,23 @@ static bool is_access_fault(unsigned vec)
     return vec == VEC_PF || vec == VEC_GP || vec == VEC_SS || vec == VEC_AC;
 }
 
+/* One wraps, and has no page there, or finds that it is not aligned: the first byte is one of the
+ * segment's last ones, whose base is that of a page. The other one has found the limit violated. */
+static bool wraps_or_faults(const struct state *a, const struct state *b)
+{
+    bool end = a->cr2 >= UINT32_MAX - PAGE || a->cr2 % PAGE > PAGE - 32;
+
+    return ((a->vec == VEC_PF && end) || a->vec == VEC_AC) &&
+           (b->vec == VEC_GP || b->vec == VEC_SS);
+}
+
 /* Faults whose details processors do not agree on, or which depend on what the host's kernel maps.
  *   - CALL to a non-canonical address: the return address may be stored first.
  *   - Flags of a repeated comparison: restored to the start of the instruction, which for the
  * interpreter is where it last looked for interrupts.
  *   - The order in which the parts of a long operand are accessed, and what POPA has loaded by
  * then.
- *   - An access that wraps at 4 GiB in 32-bit code: limit violation or not. */
+ *   - An access that wraps at 4 GiB outside 64-bit code: limit violation or not. */
 static bool fault_is_unspecified(const struct diff_case *c, const struct state *h,
                                  const struct state *g)
 {
@@ -94,6 +104,8 @@ static bool fault_is_unspecified(const struct diff_case *c, const struct state *
     const struct sequence *q = &c->seq;
     unsigned k = 0;
 
+    if (q->size != CODE_64 && (wraps_or_faults(h, g) || wraps_or_faults(g, h)))
+        return true;
     while (k < q->count && sequence_start(q) + q->insn[k].at != h->rip)
         k++;
     if (h->vec == VEC_BP || k == q->count)
@@ -111,19 +123,23 @@ static bool fault_is_unspecified(const struct diff_case *c, const struct state *
         if (strcmp(row->operands, "Mt") == 0)
             return true;
     }
-    return q->size == CODE_32 && h->vec == VEC_PF && h->cr2 >= UINT32_MAX - 4096 &&
-           (g->vec == VEC_GP || g->vec == VEC_SS);
+    return false;
 }
 
-/* IRET reads what it pops in any order: of its page faults, CR2 is not compared. */
-static void forget_order(const struct diff_case *c, struct state *h, struct state *g)
+/* When IRET reads what it pops, and how much of it before it looks at CS, varies: where the host
+ * had a page fault, another one of the guest's will do. */
+static void forget_order(const struct diff_case *c, const struct state *h, struct state *g)
 {
     const struct sequence *q = &c->seq;
 
-    for (unsigned k = 0; k < q->count; k++)
-        if (h->vec == VEC_PF && g->vec == VEC_PF &&
-            strncmp(optab[q->insn[k].row].name, "IRET", 4) == 0)
-            h->cr2 = g->cr2;
+    for (unsigned k = 0; k < q->count; k++) {
+        if (h->vec != VEC_PF || !is_access_fault(g->vec) ||
+            strncmp(optab[q->insn[k].row].name, "IRET", 4) != 0)
+            continue;
+        g->vec = h->vec;
+        g->err = h->err;
+        g->cr2 = h->cr2;
+    }
 }
 
 bool side_overwrites_itself(const struct diff_case *c, const struct outcome *want)

@@ -6,6 +6,7 @@
 #include "tests/diff/diff.h"
 
 bool gen_smc(const struct diff_maker *m, struct rng *r, uint64_t n, struct diff_case *out);
+bool gen_fault(const struct diff_maker *m, struct rng *r, uint64_t n, struct diff_case *out);
 bool gen_prefix(const struct diff_maker *m, struct rng *r, uint64_t n, struct diff_case *out);
 
 /* The system and code size of case n: in half of the cases those that processors can be asked

@@ -58,7 +58,8 @@ uint64_t golden_hash(struct gen *g, struct cpu *c, unsigned row, golden_check ch
         return 0;
     gen_narrow(g);
     for (unsigned size = 0; size < CODE_SIZES; size++) {
-        struct rng r = {mix(size + 1, key, sizeof(key)), data_base((enum code_size)size)};
+        struct rng r = {.s = mix(size + 1, key, sizeof(key)),
+                        .data_base = data_base((enum code_size)size)};
         if (!gen_has_row(g, (enum code_size)size, row))
             continue;
         for (unsigned k = 0; k < GOLDEN_CASES; k++) {

@@ -19,6 +19,8 @@
 struct rng {
     uint64_t s;
     uint64_t data_base; /* what addresses of data are relative to */
+    bool at_edge;       /* all addresses are just below or at this one, which is relative too */
+    uint64_t edge;
 };
 uint64_t rng_next(struct rng *r);
 static inline uint64_t rng_below(struct rng *r, uint64_t n)

@@ -160,7 +160,7 @@ static void probe_rows(struct gen *g, enum code_size size)
     guest_set_mode(g->c, size);
     for (unsigned k = 0; k < optab_count; k++) {
         bool any = false;
-        struct rng r = {row_seed(&optab[k]), 0};
+        struct rng r = {.s = row_seed(&optab[k])};
         if (!CPU_HAS(g->c, optab[k].isa))
             continue;
         for (unsigned m = 0; m < 256; m++) {
@@ -245,8 +245,16 @@ static uint64_t data_linear(struct rng *r)
     return DATA_LA + off;
 }
 
+static uint64_t edge_address(struct rng *r)
+{
+    uint64_t a = r->edge - rng_below(r, chance(r, 3) ? 600 : chance(r, 2) ? 40 : 17);
+    return chance(r, 3) ? a & ~UINT64_C(15) : chance(r, 4) ? r->edge : a;
+}
+
 static uint64_t data_address(struct rng *r)
 {
+    if (r->at_edge)
+        return edge_address(r);
     return data_linear(r) - r->data_base;
 }
 
@@ -365,7 +373,7 @@ void gen_memory(struct rng *r, uint8_t *mem, size_t n)
 
 void gen_first_memory(uint8_t *mem)
 {
-    struct rng fixed = {7, 0};
+    struct rng fixed = {.s = 7};
     gen_memory(&fixed, mem, DATA_SIZE);
 }
 
@@ -381,7 +389,7 @@ void gen_state(struct rng *r, enum code_size size, struct state *s)
 {
     memset(s, 0, sizeof(*s));
     gen_segments(size, &s->seg);
-    struct rng other = {r->s ^ UINT64_C(0x5851f42d4c957f2d), 0};
+    struct rng other = {.s = r->s ^ UINT64_C(0x5851f42d4c957f2d)};
     if (chance(&other, 2))
         special_segments(&other, size, &s->seg);
     for (unsigned k = 0; k < (size == CODE_64 ? 16u : 8u); k++)
@@ -537,13 +545,14 @@ static void point_implicit(struct builder *b, const struct op_row *row, const st
         emit_mov(b, RBX, data_address(b->r));
     if ((is_named(row, "DIV") || is_named(row, "IDIV")) && chance(b->r, 2))
         emit_mov(b, RDX, chance(b->r, 2) ? 0 : UINT64_MAX);
-    if (is_named(row, "POPF")) {
+    if (is_named(row, "POPF") && !b->r->at_edge) {
         /* Without TF, NT, AC; without ID, which the next sequence would inherit. */
         uint32_t fl = (uint32_t)rng_next(b->r) & (EFL_ARITH | EFL_DF | EFL_IF | EFL_IOPL);
         emit(b, store[b->q->size], store_length[b->q->size]);
         emit(b, &fl, 4);
     }
-    if (is_near_return(row) && !b->narrow && (b->q->size == CODE_16 || chance(b->r, 2))) {
+    if (is_near_return(row) && !b->narrow && !b->r->at_edge &&
+        (b->q->size == CODE_16 || chance(b->r, 2))) {
         /* To the next instruction. */
         uint32_t to = (uint32_t)sequence_start(b->q) + b->q->len + store_length[b->q->size] + 4;
         to += i->len;

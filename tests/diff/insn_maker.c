@@ -200,6 +200,16 @@ static bool ended_in_string32(const struct sequence *q, const struct state *host
     return is_string32(&optab[q->insn[last].row], q->code + q->insn[last].at, q->size);
 }
 
+static bool ended_at_base(const struct sequence *q, const struct state *host,
+                          const struct state *guest)
+{
+    int k = ended_at(q, host);
+    if (k < 0 || host->vec != VEC_GP || guest->vec == VEC_GP || q->size != CODE_64)
+        return false;
+    const uint8_t *code = q->code + q->insn[k].at;
+    return has_prefix(code, q->size, 0x64) || has_prefix(code, q->size, 0x65);
+}
+
 static bool is_last(const struct sequence *q, const char *name)
 {
     return strcmp(optab[q->insn[q->count - 1].row].name, name) == 0;
@@ -294,6 +304,8 @@ const struct maker_rule maker_rules[] = {
      "#GP (#AC may come instead, SDM 2A FXSAVE)", "#AC (found)", NULL, ended_in_unaligned, 0},
     {"MOVUPS, MOVUPD, MOVDQU, LDDQU, PCMPxSTRx with alignment checks",
      "no #AC (varies, SDM 2A table 2-21)", "#AC (found)", NULL, ended_in_unaligned, 0},
+    {"accesses by FS and GS whose offset is not canonical, but with the base it is",
+     "no #GP (SDM 1 3.3.7.1)", "#GP (found)", NULL, ended_at_base, 0},
     {"far RET to an inner level, its stack pointer faults", "#GP (SDM 2B RET)",
      "the fault of the access (found)", NULL, ended_in_far_return, MASK_FAULT},
     {"IRET in 64-bit code, neither SS nor RIP is allowed", "#GP(SS) (SDM 2A IRET)",

@@ -32,7 +32,7 @@ static void setup(void)
 static void make_case(struct diff_case *k, enum guest_system system, enum code_size size,
                       const void *code, unsigned len)
 {
-    struct rng r = {1, data_base(size)};
+    struct rng r = {.s = 1, .data_base = data_base(size)};
 
     memset(k, 0, sizeof(*k));
     k->system = system;
