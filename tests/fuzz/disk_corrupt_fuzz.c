@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* A qcow2 image with a few numbers changed, then requests of all kinds: an error at worst, and
  * never a change of the header's cluster size or of the places that it names. Input: changes
- * (offset, size, value) up to one of no bytes, then requests. */
+ * (offset, size, value) up to one of no bytes, how it is opened, then requests. */
 #include <fcntl.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -79,13 +79,16 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     char path[64], err[DISK_ERR_LEN] = "";
     int fd = memfd_create("image", MFD_CLOEXEC);
     struct disk *d;
+    unsigned how;
 
     make_image(image);
     change(&in, image);
     REQUIRE(fd >= 0 && write(fd, image, sizeof(image)) == (ssize_t)sizeof(image));
     snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
     o.file = path;
-    o.readonly = input_u8(&in) % 8 == 0;
+    how = input_u8(&in);
+    o.readonly = how % 8 == 0;
+    o.snapshot = how & 0x80;
     d = disk_open(&o, err);
     if (d == NULL)
         REQUIRE(err[0] != '\0' && strchr(err, '\n') == NULL);
