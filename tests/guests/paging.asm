@@ -62,6 +62,7 @@ test_main:
         call    both_modes
         call    four_mib
         call    recursive
+        call    over_4_gib
         mov     eax, 1
         cpuid
         test    edx, 1 << 6
@@ -961,6 +962,45 @@ RECURSIVE       equ 0xffc00000
         loop    .sum
         CHECK   "64 entries by rep stosd", ebx, 64
         mov     dword [page_directory + 0xffc], 0
+        mov     eax, cr3
+        mov     cr3, eax
+        ret
+
+; Code that ends at the last byte of 4 GiB goes on at 0: EIP wraps.
+over_4_gib:
+TOP_PAGE        equ 0xfffff000
+TOP_FRAME       equ FRAMES + 16 * PAGE_SIZE
+        push    dword [table3 + 0xffc]
+        push    dword [0]
+        mov     dword [page_directory + 0xffc], table3 + PTE_ALL
+        mov     dword [table3 + 0xffc], TOP_FRAME | PTE_ALL
+        mov     eax, cr3
+        mov     cr3, eax
+        mov     word [TOP_PAGE + 0xffe], 0x07b0 ; mov al, 7
+        mov     dword [0], 0xc3c30104           ; add al, 1; ret
+        mov     edx, 0xfffffffe
+        mov     ecx, HOT
+        xor     ebx, ebx
+.loop:  xor     eax, eax
+        call    edx
+        add     ebx, eax
+        dec     ecx
+        jnz     .loop
+        CHECK   "from the end of 4 GiB to 0", ebx, HOT * 8
+        mov     word [TOP_PAGE + 0xffe], 0xaaf3 ; rep stosb
+        mov     byte [0], 0xc3
+        mov     ebx, 200
+        mov     al, 3
+.round: mov     edi, TOP_FRAME + PAGE_SIZE
+        mov     ecx, 5000
+        call    edx
+        dec     ebx
+        jnz     .round
+        CHECK   "repetition at the end of 4 GiB", edi, TOP_FRAME + PAGE_SIZE + 5000
+        CHECK   "all of it", ecx, 0
+        mov     dword [page_directory + 0xffc], 0
+        pop     dword [0]
+        pop     dword [table3 + 0xffc]
         mov     eax, cr3
         mov     cr3, eax
         ret
