@@ -445,10 +445,14 @@ void special_flags(struct builder *b)
     static const uint8_t pop[CODE_SIZES][2] = {{0x9d}, {0x9d}, {0x66, 0x9d}};
     enum code_size size = b->q->size;
     uint32_t mask = masks[rng_below(b->r, sizeof(masks) / sizeof(masks[0]))];
+    unsigned before = b->q->len;
+    bool in_insn = b->fix_at >= before; /* the instruction moves on */
     emit(b, push[size], size == CODE_16 ? 2 : 1);
     emit(b, or [size], size == CODE_16 ? 5 : 3);
     emit(b, &mask, 4);
     emit(b, pop[size], size == CODE_16 ? 2 : 1);
+    if (in_insn)
+        b->fix_at += b->q->len - before;
 }
 
 /* Does it hold all that 16-bit code's data segment does? */
