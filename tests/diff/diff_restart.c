@@ -37,6 +37,16 @@ static bool can_restart(enum guest_system system)
     return system == GUEST_LONG || system == GUEST_PAGED || system == GUEST_V86;
 }
 
+/* These enter the kernel on the stack that there is. */
+static bool has_syscall(const struct sequence *q)
+{
+    for (unsigned k = 0; k < q->count; k++)
+        if (strcmp(optab[q->insn[k].row].name, "SYSCALL") == 0 ||
+            strcmp(optab[q->insn[k].row].name, "SYSENTER") == 0)
+            return true;
+    return false;
+}
+
 static void *restart_open(char why[256])
 {
     struct restart *r = calloc(1, sizeof(*r));
@@ -126,7 +136,7 @@ static enum verdict restart_run(void *self, const struct diff_case *k, const str
 {
     struct restart *r = self;
 
-    if (!can_restart(k->system) || side_overwrites_itself(k, want))
+    if (!can_restart(k->system) || has_syscall(&k->seq) || side_overwrites_itself(k, want))
         return SIDE_LEFT_OUT;
     if (r->entered != r->j[k->system]) {
         jit_thread_leave(r->entered);

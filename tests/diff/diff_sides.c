@@ -7,6 +7,8 @@
 #include "tests/diff/insn_agree.h"
 #include "tests/diff/insn_guest.h"
 #include "tests/diff/insn_maker.h"
+#include "tests/diff/insn_segs.h"
+#include "tests/diff/insn_undefined.h"
 
 /* -- This host's processor ----------------------------------------------------------------------
  */
@@ -62,9 +64,12 @@ static void *host_open(char why[256])
     return h->decoder != NULL && host_init(mem) ? h : NULL;
 }
 
+/* What a return from a signal does not load. */
+#define NOT_LOADED (EFL_ID | EFL_NT)
+
 static bool host_can(const struct host *h, const struct diff_case *k)
 {
-    if (k->system != GUEST_LONG || k->not_on_host)
+    if (k->system != GUEST_LONG || k->not_on_host || k->before.eflags & NOT_LOADED)
         return false;
     for (unsigned n = 0; n < k->seq.count; n++)
         if (!h->has[optab[k->seq.insn[n].row].isa])
@@ -72,58 +77,116 @@ static bool host_can(const struct host *h, const struct diff_case *k)
     return true;
 }
 
-static bool is_access_fault(unsigned vec)
+/* What is not the same everywhere where an instruction faults. */
+enum {
+    LOOSE_VECTOR = 1,
+    LOOSE_ADDRESS = 2,
+    LOOSE_MEMORY = 4,
+    LOOSE_FLAGS = 8,
+    LOOSE_X87 = 16,
+    LOOSE_REGISTERS = 32
+};
+
+/* Instructions whose operand is more than one access, in an order of the processor's own. */
+static const struct {
+    const char *names, *operands;
+    unsigned loose;
+} wide[] = {
+    {" FNSTENV FNSAVE FBSTP ", "", LOOSE_VECTOR | LOOSE_ADDRESS | LOOSE_MEMORY},
+    {" FSTP ", "Mt", LOOSE_VECTOR | LOOSE_ADDRESS | LOOSE_MEMORY},
+    {" FBLD ", "", LOOSE_VECTOR | LOOSE_ADDRESS},
+    {" FLD ", "Mt", LOOSE_VECTOR | LOOSE_ADDRESS},
+    {" PUSHA PUSHAD ", "", LOOSE_ADDRESS | LOOSE_MEMORY},
+    {" FXSAVE FXSAVE64 XSAVE XSAVE64 XSAVEOPT XSAVEOPT64 ", "",
+     LOOSE_VECTOR | LOOSE_ADDRESS | LOOSE_MEMORY},
+    {" POPA POPAD ", "", LOOSE_VECTOR | LOOSE_ADDRESS | LOOSE_REGISTERS},
+    {" FLDENV FRSTOR ", "", LOOSE_VECTOR | LOOSE_ADDRESS | LOOSE_X87},
+    {" FXRSTOR FXRSTOR64 XRSTOR XRSTOR64 ", "", LOOSE_VECTOR | LOOSE_ADDRESS | LOOSE_X87},
+};
+
+static unsigned loose_of_row(const struct op_row *row)
 {
-    return vec == VEC_PF || vec == VEC_GP || vec == VEC_SS || vec == VEC_AC;
+    char name[32];
+
+    snprintf(name, sizeof(name), " %s ", row->name);
+    for (unsigned k = 0; k < sizeof(wide) / sizeof(wide[0]); k++)
+        if (strstr(wide[k].names, name) != NULL &&
+            (wide[k].operands[0] == '\0' || strcmp(wide[k].operands, row->operands) == 0))
+            return wide[k].loose;
+    return 0;
 }
 
-/* One wraps, and has no page there, or finds that it is not aligned: the first byte is one of the
- * segment's last ones, whose base is that of a page. The other one has found the limit violated. */
-static bool wraps_or_faults(const struct state *a, const struct state *b)
+static bool is_far_return(const struct op_row *row)
 {
-    bool end = a->cr2 >= UINT32_MAX - PAGE || a->cr2 % PAGE > PAGE - 32;
+    return strcmp(row->name, "RET") == 0 && (row->opcode | 1) == 0xcb;
+}
+
+static bool is_access_fault(const struct state *s)
+{
+    return s->vec == VEC_PF || s->vec == VEC_GP || s->vec == VEC_SS || s->vec == VEC_AC;
+}
+
+/* An access across 4 GiB: beyond the segment's limit or not. One wraps, and has no page there, or
+ * finds that it is not aligned: the first byte is one of the segment's last ones, whose base is
+ * that of a page. The other one has found the limit violated. */
+static bool is_wrapped(const struct state *a, const struct state *b)
+{
+    bool end = a->cr2 >= UINT32_MAX - PAGE || a->cr2 < PAGE || a->cr2 % PAGE > PAGE - 32;
 
     return ((a->vec == VEC_PF && end) || a->vec == VEC_AC) &&
-           (b->vec == VEC_GP || b->vec == VEC_SS);
+           (b->vec == VEC_GP || b->vec == VEC_SS) && b->err == 0;
 }
 
-/* Faults whose details processors do not agree on, or which depend on what the host's kernel maps.
+/* Did a string instruction get on? What comes before it may load one of these with what it was. */
+static bool has_moved(const struct state *before, const struct state *after)
+{
+    return before->r[RCX] != after->r[RCX] || before->r[RDI] != after->r[RDI] ||
+           before->r[RSI] != after->r[RSI];
+}
+
+/* Faults whose details processors do not agree on, or which depend on what the host's kernel maps:
+ * LOOSE_*.
  *   - CALL to a non-canonical address: the return address may be stored first.
  *   - Flags of a repeated comparison: restored to the start of the instruction, which for the
  * interpreter is where it last looked for interrupts.
- *   - The order in which the parts of a long operand are accessed, and what POPA has loaded by
- * then.
+ *   - The order in which the parts of a long operand are accessed, and whether the segment's limit
+ * is looked at before the first or before each, and what POPA has loaded by then.
  *   - An access that wraps at 4 GiB outside 64-bit code: limit violation or not. */
-static bool fault_is_unspecified(const struct diff_case *c, const struct state *h,
-                                 const struct state *g)
+static unsigned loose_parts(const struct diff_case *c, const struct state *h, const struct state *g)
 {
-    static const char *const wide[] = {
-        "FRSTOR", "FLDENV",  "FBSTP",    "FBLD",       "PUSHA",    "PUSHAD",  "POPA",
-        "POPAD",  "FNSTENV", "FNSAVE",   "FXSAVE",     "FXSAVE64", "FXRSTOR", "FXRSTOR64",
-        "XSAVE",  "XSAVE64", "XSAVEOPT", "XSAVEOPT64", "XRSTOR",   "XRSTOR64"};
     const struct sequence *q = &c->seq;
-    unsigned k = 0;
+    /* Far transfers may have led into the code by another segment. */
+    uint64_t la = h->rip + (q->size == CODE_64 ? 0 : segment_base(h->seg.sel[SEG_CS]));
+    unsigned k = 0, loose = 0;
 
-    if (q->size != CODE_64 && (wraps_or_faults(h, g) || wraps_or_faults(g, h)))
-        return true;
-    while (k < q->count && sequence_start(q) + q->insn[k].at != h->rip)
+    while (k < q->count && CODE_LA + q->start + q->insn[k].at != la)
         k++;
+    if (q->size != CODE_64 && (is_wrapped(h, g) || is_wrapped(g, h)))
+        loose |= LOOSE_VECTOR | LOOSE_ADDRESS;
     if (h->vec == VEC_BP || k == q->count)
-        return false;
+        return loose;
     const struct op_row *row = &optab[q->insn[k].row];
     if (strcmp(row->name, "CALL") == 0 && (h->vec == VEC_GP || g->vec == VEC_GP))
-        return true;
-    if ((row->attr & ATTR_STR) && c->before.r[RCX] != h->r[RCX] && h->r[RCX] == g->r[RCX] &&
-        h->eflags != g->eflags)
-        return true;
-    if (is_access_fault(h->vec) && is_access_fault(g->vec)) {
-        for (unsigned j = 0; j < sizeof(wide) / sizeof(wide[0]); j++)
-            if (strcmp(row->name, wide[j]) == 0)
-                return true;
-        if (strcmp(row->operands, "Mt") == 0)
-            return true;
-    }
-    return false;
+        loose |= LOOSE_VECTOR | LOOSE_ADDRESS | LOOSE_MEMORY;
+    if ((row->attr & ATTR_STR) && has_moved(&c->before, h) && h->r[RCX] == g->r[RCX])
+        loose |= LOOSE_FLAGS;
+    if (h->vec == g->vec || (is_access_fault(h) && is_access_fault(g)))
+        loose |= loose_of_row(row) | (is_far_return(row) ? LOOSE_ADDRESS : 0);
+    return loose;
+}
+
+static void clear_loose(unsigned loose, struct state *s)
+{
+    if (loose & LOOSE_VECTOR)
+        s->vec = 0;
+    if (loose & LOOSE_ADDRESS)
+        s->err = 0, s->cr2 = 0;
+    if (loose & LOOSE_FLAGS)
+        s->eflags &= ~EFL_ARITH;
+    if (loose & LOOSE_REGISTERS)
+        memset(s->r, 0, sizeof(s->r));
+    if (loose & LOOSE_X87)
+        memset(&s->fx, 0, sizeof(s->fx));
 }
 
 /* When IRET reads what it pops, and how much of it before it looks at CS, varies: where the host
@@ -133,7 +196,7 @@ static void forget_order(const struct diff_case *c, const struct state *h, struc
     const struct sequence *q = &c->seq;
 
     for (unsigned k = 0; k < q->count; k++) {
-        if (h->vec != VEC_PF || !is_access_fault(g->vec) ||
+        if (h->vec != VEC_PF || !is_access_fault(g) ||
             strncmp(optab[q->insn[k].row].name, "IRET", 4) != 0)
             continue;
         g->vec = h->vec;
@@ -169,13 +232,19 @@ static enum verdict host_compare(const struct host *h, const struct diff_case *k
     memcpy(our_mem, want->mem, DATA_SIZE);
     memcpy(their_mem, got->mem, DATA_SIZE);
     agree(h->decoder, &q, &theirs, &ours, their_mem, our_mem);
+    if (h->amd)
+        q.undefined = undefined_on_amd(&q);
     normalise(&q, &theirs);
     normalise(&q, &ours);
     forget_order(k, &theirs, &ours);
-    if (memcmp(&ours, &theirs, sizeof(ours)) == 0 && memcmp(our_mem, their_mem, DATA_SIZE) == 0 &&
-        memcmp(want->code, got->code, CODE_SIZE) == 0)
-        return SIDE_SAME;
-    return fault_is_unspecified(k, &theirs, &ours) ? SIDE_SAME : SIDE_DIFFERS;
+    unsigned loose = loose_parts(k, &theirs, &ours);
+    clear_loose(loose, &theirs);
+    clear_loose(loose, &ours);
+    bool same_memory =
+        memcmp(our_mem, their_mem, DATA_SIZE) == 0 && memcmp(want->code, got->code, CODE_SIZE) == 0;
+    return memcmp(&ours, &theirs, sizeof(ours)) == 0 && (same_memory || loose & LOOSE_MEMORY)
+               ? SIDE_SAME
+               : SIDE_DIFFERS;
 }
 
 static enum verdict host_side_run(void *self, const struct diff_case *k, const struct outcome *want,

@@ -11,6 +11,7 @@
  * add the numbers of cases to tests/diff/record.txt. */
 #include "tests/diff/fp_diff.h"
 
+#include <ctype.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -163,13 +164,49 @@ bool diff_leave_out(struct diff *d, bool differs)
     return d->amd && differs;
 }
 
+static bool is_mnemonic(const char *name)
+{
+    for (unsigned k = 0; k < optab_count; k++)
+        if (strcmp(optab[k].name, name) == 0)
+            return true;
+    return false;
+}
+
+/* The instruction that an operation is of: "fild_m16" of FILD, "cmpsd7" of CMPSD, "cvtsi2sdq" of
+ * CVTSI2SD, "adds" of ADDSS. False: there is none. */
+static bool find_mnemonic(const char *op, char name[32])
+{
+    unsigned n = 0;
+
+    for (; op[n] != '\0' && op[n] != '_' && n < 30; n++)
+        name[n] = (char)toupper((unsigned char)op[n]);
+    name[n] = '\0';
+    if (strncmp(name, "CMP", 3) == 0) { /* VCMP has more than eight predicates */
+        char *digits = name + strcspn(name, "0123456789");
+        bool few = strtoul(digits, NULL, 10) < 8;
+        *digits = '\0';
+        return few && is_mnemonic(name);
+    }
+    if (is_mnemonic(name))
+        return true;
+    if (name[n - 1] == 'Q') {
+        name[n - 1] = '\0';
+    } else {
+        name[n] = name[n - 1];
+        name[n - 1] = 'S';
+        name[n + 1] = '\0';
+    }
+    return is_mnemonic(name);
+}
+
 void diff_counted(struct diff *d, const char *op, uint64_t cases)
 {
-    char topic[64];
+    char name[32], topic[64];
 
-    snprintf(topic, sizeof(topic), "fp: %s", op);
-    if (d->record != NULL)
-        record_topic(d->record, topic, record_maker(), cases);
+    if (d->record == NULL || !find_mnemonic(op, name))
+        return;
+    snprintf(topic, sizeof(topic), "fp: %s", name);
+    record_topic(d->record, topic, record_maker(), cases);
 }
 
 int main(int argc, char **argv)

@@ -186,6 +186,7 @@ static bool may_run(const struct diff_maker *m, struct prefixed *p, unsigned was
  *   - Near branches with 66h in 64-bit code: see insn_maker.c.
  *   - VEX and EVEX behind REX: to some byte of the prefix.
  *   - 8Fh with ModRM.reg other than 0, which is XOP on AMD's processors.
+ *   - 62h, which may be an EVEX instruction that the disassembler does not know.
  * LOCK in front of MOV to and from control registers and of VERR and VERW goes with them: AMD's
  * processors do more before they find it. */
 static bool is_fetched_differently(const struct prefixed *p)
@@ -196,9 +197,18 @@ static bool is_fetched_differently(const struct prefixed *p)
     bool branch = opcode[0] == 0x0f ? opcode[1] >> 4 == 8 : (opcode[0] & 0xfe) == 0xe8;
     bool late = opcode[0] == 0x0f && ((opcode[1] & 0xfd) == 0x20 || opcode[1] == 0);
 
-    return (rex && vex) || opcode[0] == 0x8f ||
+    return (rex && vex) || opcode[0] == 0x8f || opcode[0] == 0x62 ||
            (branch && p->size == CODE_64 && memchr(p->code, 0x66, p->prefixes) != NULL) ||
            (late && memchr(p->code, 0xf0, p->prefixes) != NULL);
+}
+
+/* UD0, UD1, and 0FA6 and 0FA7, which are none, have no ModRM on AMD's processors. */
+static bool has_no_modrm(const struct prefixed *p)
+{
+    const uint8_t *opcode = p->code + p->prefixes;
+
+    return opcode[0] == 0x0f &&
+           (opcode[1] == 0xff || opcode[1] == 0xb9 || (opcode[1] & 0xfe) == 0xa6);
 }
 
 /* -- Cases ------------------------------------------------------------------------------------- */
@@ -251,7 +261,7 @@ bool gen_prefix(const struct diff_maker *m, struct rng *r, uint64_t n, struct di
     bool strange;
     if (!may_run(m, &p, row, avoid, &strange))
         return false;
-    out->not_on_host = strange && is_fetched_differently(&p);
+    out->not_on_host = has_no_modrm(&p) || (strange && is_fetched_differently(&p));
     kept = p.len;
     if (!change->whole)
         to_the_end(r, q, &p, &kept);

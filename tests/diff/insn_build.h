@@ -32,6 +32,8 @@ static inline bool chance(struct rng *r, unsigned one_in)
 void emit(struct builder *b, const void *p, unsigned n);
 /* MOV reg, imm of 8 bytes in 64-bit code, else of 4. */
 void emit_mov(struct builder *b, unsigned reg, uint64_t v);
+/* MOV dword [target], imm, if it is in what can be written. */
+bool emit_data(struct builder *b, uint64_t target, uint32_t v);
 bool is_named(const struct op_row *row, const char *name);
 
 /* -- Special kinds (insn_special.c) ------------------------------------------------------------ */

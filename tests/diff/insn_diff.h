@@ -100,8 +100,8 @@ int guest_run(struct cpu *c, const struct sequence *q, struct state *s, uint8_t 
 
 /* -- Comparison (insn_norm.c) ------------------------------------------------------------------ */
 
-/* Clear what differs without meaning: undefined flags, RF (set in the frame of a fault), the upper
- * halves of registers outside 64-bit code, padding, pointers that are not compared. *q gets the
+/* Clear what differs without meaning: undefined flags, the upper halves of registers outside 64-bit
+ * code, padding, pointers that are not compared. *q gets the
  * flags that are undefined where the sequence ended. */
 void normalise(struct sequence *q, struct state *s);
 

@@ -258,6 +258,18 @@ static uint64_t data_address(struct rng *r)
     return data_linear(r) - r->data_base;
 }
 
+/* Where an access comes to the end of what addresses can say. */
+static uint64_t last_address(struct rng *r, enum code_size size)
+{
+    static const uint64_t wide[] = {0, UINT64_C(1) << 47, UINT64_C(0xffff800000000000),
+                                    UINT64_C(1) << 63, UINT64_C(1) << 32};
+    uint64_t near = rng_below(r, 24) - 16;
+
+    if (size == CODE_64)
+        return wide[rng_below(r, sizeof(wide) / sizeof(wide[0]))] + near;
+    return size == CODE_32 ? (uint32_t)near : (uint16_t)near;
+}
+
 static uint64_t integer_value(struct rng *r)
 {
     static const uint64_t corners[] = {
@@ -574,7 +586,7 @@ static bool is_undefined(struct builder *b, const struct op_row *row, const stru
     /* A random 16-bit target could be in the middle of the sequence. */
     if (branch && b->q->size == CODE_16 && (i->mem || (b->narrow && is_named(row, "RET"))))
         return true;
-    if (is_named(row, "BSWAP") && i->osz == 1)
+    if (b->narrow && is_named(row, "BSWAP") && i->osz == 1)
         return true;
     if ((is_named(row, "SHLD") || is_named(row, "SHRD")) && i->osz == 1) {
         if (strstr(row->operands, "CL") == NULL)
@@ -632,6 +644,79 @@ static void prefer_base(struct builder *b, struct encoding *e)
         e->b[e->modrm_at] = (uint8_t)((m & 0xf8) | rm);
 }
 
+/* -- Operands that have to do with each other ----------------------------------------------------
+ */
+
+/* So that results are zero, overflow, just do not, compare equal. */
+static uint64_t related_value(struct rng *r, uint64_t v, unsigned width)
+{
+    uint64_t limit = UINT64_C(1) << (width - 1);
+
+    switch (rng_below(r, 10)) {
+    case 0:
+    case 1: return v;
+    case 2:
+    case 3: return 0 - v;
+    case 4: return ~v;
+    case 5: return limit - v;
+    case 6: return limit + v;
+    case 7: return limit;
+    case 8: return limit - 1;
+    default: return v + rng_below(r, 3) - 1;
+    }
+}
+
+static void emit_register(struct builder *b, unsigned off, uint64_t v)
+{
+    if (off / 8 < 16 && off / 8 != RSP)
+        emit_mov(b, off / 8, v << off % 8 * 8);
+}
+
+/* Memory is what RDX:RAX says, for CMPXCHG8B and CMPXCHG16B. */
+static void equal_pair(struct builder *b, const struct op_row *row, uint64_t target)
+{
+    unsigned size = is_named(row, "CMPXCHG16B") ? 8 : 4;
+    uint32_t v[2] = {(uint32_t)rng_next(b->r) >> 1, (uint32_t)rng_next(b->r) >> 1};
+
+    for (unsigned k = 0; k < 2; k++) {
+        emit_data(b, target + k * size, v[k]);
+        if (size == 8)
+            emit_data(b, target + k * size + 4, 0);
+        emit_mov(b, k == 0 ? RAX : RDX, v[k]);
+    }
+}
+
+static void related_operands(struct builder *b, const struct op_row *row, const struct insn *i,
+                             uint64_t target)
+{
+    unsigned width = 8u << i->osz;
+    bool immediate = strchr(row->operands, 'I') != NULL;
+
+    if (is_named(row, "CMPXCHG8B") || is_named(row, "CMPXCHG16B")) {
+        equal_pair(b, row, target);
+        return;
+    }
+    if (row->fl_write == 0 || (row->attr & ATTR_STR) || strpbrk(row->operands, "VWPQMST") != NULL ||
+        strpbrk(row->operands, "EGZA") == NULL || strstr(row->operands, "CL") != NULL)
+        return;
+    uint64_t v = immediate ? (uint64_t)(int64_t)i->imm : integer_value(b->r);
+    uint64_t related = related_value(b->r, v, width);
+    emit_register(b, i->src, v);
+    emit_register(b, i->dst, related);
+    if (is_named(row, "CMPXCHG"))
+        emit_mov(b, RAX, related);
+    if (!i->mem)
+        return;
+    /* Either operand may be the one in memory. */
+    uint64_t in_memory = row->operands[0] == 'E' ? related : v;
+    emit_data(b, target, (uint32_t)in_memory);
+    if (width == 64)
+        emit_data(b, target + 4, (uint32_t)(in_memory >> 32));
+}
+
+/* -- One instruction -----------------------------------------------------------------------------
+ */
+
 /* Append one instruction from the row; false: this encoding does not do, and what was appended is
  * to be dropped. */
 static bool try_append(struct builder *b, unsigned index, bool last)
@@ -662,8 +747,14 @@ static bool try_append(struct builder *b, unsigned index, bool last)
     point_implicit(b, row, &i);
     if (strchr(row->operands, 'O') != NULL || i.mem)
         target = data_address(b->r);
+    /* Not where a base may be added: see ended_in_based() in insn_maker.c. */
+    if (!b->narrow && i.mem && special == NULL && (q->size != CODE_64 || i.seg < SEG_FS) &&
+        chance(b->r, 24))
+        target = last_address(b->r, q->size);
     if (special != NULL && !special_prepare(b, special, row, &i, &e, &target))
         return false;
+    if (!b->narrow && !b->together && special == NULL && chance(b->r, 3))
+        related_operands(b, row, &i, target);
     if (strchr(row->operands, 'O') != NULL)
         memcpy(e.b + e.modrm_at, &target, i.asz == 3 ? 8 : i.asz == 2 ? 4 : 2);
     else if (i.mem && !point_memory(b, &i, &e, target))

@@ -4,10 +4,8 @@
  * is what the manuals leave open and these processors do: the one of Intel's that golden.txt is
  * from, and AMD's Zen 4.
  *
- * Other differences need no row because they are compared with nobody: flags that are undefined
- * (a column of the instruction table), SHLD and SHRD by more than the operand's size, BSWAP of 16
- * bits (insn_gen.c), approximations and the x87's last bits (left_out there), its pointers
- * (insn_norm.c). BSF and BSR of zero leave the destination alone on both. */
+ * What the manuals leave undefined is in insn_undefined.c, what differs between models even of one
+ * maker in insn_agree.c. BSF and BSR of zero leave the destination alone on both. */
 #include <string.h>
 
 #include "tests/diff/insn_maker.h"
@@ -19,7 +17,8 @@ enum {
     MASK_STRING = 4,
     MASK_NAN32 = 8,
     MASK_NAN64 = 16,
-    MASK_RIP = 32
+    MASK_RIP = 32,
+    MASK_RF = 64
 };
 
 #define AMD_MXCSR_MM 0x20000u
@@ -158,8 +157,7 @@ static bool ended_in_mmx_store(const struct sequence *q, const struct state *hos
 {
     static const char *const names[] = {"MOVD", "MOVQ", "MOVNTQ", "MASKMOVQ"};
     const struct op_row *row = both_faulted(q, host, guest);
-    return row != NULL && host->vec == guest->vec && IS_ONE_OF(row, names) &&
-           strchr(row->operands, 'P') != NULL;
+    return row != NULL && IS_ONE_OF(row, names) && strchr(row->operands, 'P') != NULL;
 }
 
 static bool ended_in_maskmov(const struct sequence *q, const struct state *host,
@@ -200,14 +198,36 @@ static bool ended_in_string32(const struct sequence *q, const struct state *host
     return is_string32(&optab[q->insn[last].row], q->code + q->insn[last].at, q->size);
 }
 
-static bool ended_at_base(const struct sequence *q, const struct state *host,
-                          const struct state *guest)
+/* By a single step between two iterations. */
+static bool ended_in_iteration(const struct sequence *q, const struct state *host,
+                               const struct state *guest)
 {
     int k = ended_at(q, host);
-    if (k < 0 || host->vec != VEC_GP || guest->vec == VEC_GP || q->size != CODE_64)
+    return k >= 0 && k == ended_at(q, guest) && host->vec == VEC_DB && guest->vec == VEC_DB &&
+           (optab[q->insn[k].row].attr & ATTR_STR) && (guest->eflags & EFL_RF);
+}
+
+static bool is_canonical(uint64_t la)
+{
+    return (uint64_t)((int64_t)(la << 16) >> 16) == la;
+}
+
+/* An address that base makes canonical; where it is not aligned, nothing says what it was. */
+static bool is_based(const struct state *guest, uint64_t base)
+{
+    return guest->vec == VEC_AC || (guest->vec == VEC_PF && !is_canonical(guest->cr2 - base));
+}
+
+static bool ended_in_based(const struct sequence *q, const struct state *host,
+                           const struct state *guest)
+{
+    int k = ended_at(q, host);
+    if (k < 0 || k != ended_at(q, guest) || q->size != CODE_64 || host->vec != VEC_GP ||
+        host->err != 0)
         return false;
     const uint8_t *code = q->code + q->insn[k].at;
-    return has_prefix(code, q->size, 0x64) || has_prefix(code, q->size, 0x65);
+    return (has_prefix(code, q->size, 0x64) && is_based(guest, guest->seg.fs_base)) ||
+           (has_prefix(code, q->size, 0x65) && is_based(guest, guest->seg.gs_base));
 }
 
 static bool is_last(const struct sequence *q, const char *name)
@@ -304,8 +324,6 @@ const struct maker_rule maker_rules[] = {
      "#GP (#AC may come instead, SDM 2A FXSAVE)", "#AC (found)", NULL, ended_in_unaligned, 0},
     {"MOVUPS, MOVUPD, MOVDQU, LDDQU, PCMPxSTRx with alignment checks",
      "no #AC (varies, SDM 2A table 2-21)", "#AC (found)", NULL, ended_in_unaligned, 0},
-    {"accesses by FS and GS whose offset is not canonical, but with the base it is",
-     "no #GP (SDM 1 3.3.7.1)", "#GP (found)", NULL, ended_at_base, 0},
     {"far RET to an inner level, its stack pointer faults", "#GP (SDM 2B RET)",
      "the fault of the access (found)", NULL, ended_in_far_return, MASK_FAULT},
     {"IRET in 64-bit code, neither SS nor RIP is allowed", "#GP(SS) (SDM 2A IRET)",
@@ -339,6 +357,12 @@ const struct maker_rule maker_rules[] = {
      "the registers used are zero-extended in any case (found)",
      "unless a fault or a count of 0 leaves them unchanged (found)", is_early_string32,
      ended_in_string32, MASK_STRING},
+    {"single steps between iterations of repeated strings",
+     "RF is set in the frame (SDM 3 18.3.1.1)", "RF is clear in the frame (found)", NULL,
+     ended_in_iteration, MASK_RF},
+    {"FS- and GS-relative accesses whose offset alone is not canonical",
+     "a fault only if base + offset is not (SDM 1 3.3.7.1)", "#GP in any case (found)", NULL,
+     ended_in_based, MASK_FAULT},
     {"FSCALE by 0 and FPREM, FPREM1 by infinity of a denormal number (too rare to be met here, left "
      "out by `fp_diff`)",
      "the operand (found)", "also underflow, where that is unmasked (found)", NULL, NULL, 0},
@@ -391,6 +415,8 @@ static void mask_state(struct state *s, unsigned mask)
     }
     if (mask & MASK_FAULT)
         s->vec = s->err = 0, s->cr2 = 0;
+    if (mask & MASK_RF)
+        s->eflags &= ~EFL_RF;
     if (mask & MASK_RIP)
         s->rip = 0;
     if (mask & MASK_STRING) {

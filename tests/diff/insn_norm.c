@@ -29,7 +29,7 @@ static void normalise_segments(struct segments *s)
 void normalise(struct sequence *q, struct state *s)
 {
     undefined_until(q, s);
-    s->eflags &= ~(q->undefined | EFL_RF);
+    s->eflags &= ~q->undefined;
     if (q->size != CODE_64) {
         for (unsigned k = 0; k < 16; k++)
             s->r[k] = k < 8 ? (uint32_t)s->r[k] : 0;

@@ -129,8 +129,7 @@ static void emit_stack(struct builder *b, unsigned osz, unsigned slot, uint64_t 
     emit(b, &v, osz == 1 ? 2 : 4);
 }
 
-/* MOV dword [target], imm, if it is in what can be written. */
-static bool emit_data(struct builder *b, uint64_t target, uint32_t v)
+bool emit_data(struct builder *b, uint64_t target, uint32_t v)
 {
     static const uint8_t head[CODE_SIZES][3] = {{0xc7, 0x04, 0x25}, {0xc7, 0x05}, {0x66, 0xc7, 6}};
     static const uint8_t head_len[CODE_SIZES] = {3, 2, 3};
