@@ -412,7 +412,7 @@ static void print_system(const struct page *p)
 /* -- Public suites
  * ---------------------------------------------------------------------------------- */
 
-/* The file is Markdown already, but for the lines that begin with #. */
+/* The file is Markdown already, but for comments: lines of # alone or with a space behind it. */
 static bool print_suites(const char *path)
 {
     char line[1024];
@@ -420,9 +420,9 @@ static bool print_suites(const char *path)
 
     if (f == NULL)
         return false;
-    printf("\n## Public test suites\n\n");
+    printf("\n## Public test suites\n");
     while (fgets(line, sizeof(line), f) != NULL)
-        if (line[0] != '#')
+        if (line[0] != '#' || line[1] == '#')
             fputs(line, stdout);
     fclose(f);
     return true;
