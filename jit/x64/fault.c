@@ -203,6 +203,7 @@ int backend_thread_enter(struct jit *j)
     return 0;
 }
 
+/* The handlers stay: another machine's thread may be in translated code. */
 void backend_thread_leave(struct jit *j)
 {
     struct alt_stack *s = j->alt_stack;
@@ -211,9 +212,6 @@ void backend_thread_leave(struct jit *j)
         return;
     atomic_store(&j->backend->thread, 0);
     pthread_sigmask(SIG_SETMASK, &s->mask_before, NULL);
-    for (unsigned k = 0; k < CAUGHT; k++)
-        if (s->before[k].sa_handler != SIG_DFL)
-            sigaction(caught[k], &s->before[k], NULL);
     sigaltstack(&s->stack_before, NULL);
     free(s);
     j->alt_stack = NULL;

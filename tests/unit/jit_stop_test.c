@@ -4,6 +4,7 @@
 #include <check.h>
 #include <pthread.h>
 #include <sched.h>
+#include <signal.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
@@ -65,6 +66,26 @@ static void teardown(void)
     jit_free(j);
     fake_machine_free(m);
 }
+
+static void foreign(int sig)
+{
+    (void)sig;
+}
+
+/* Which may be executing translated code when this one ends, whatever handler was there before. */
+START_TEST(handlers_stay_for_another_machine)
+{
+    struct sigaction now, other = {.sa_handler = foreign};
+
+    jit_thread_leave(j);
+    sigaction(SIGSEGV, &other, NULL);
+    ck_assert_int_eq(jit_thread_enter(j), 0);
+    jit_thread_leave(j);
+    sigaction(SIGSEGV, NULL, &now);
+    ck_assert(now.sa_handler != foreign);
+    ck_assert_int_eq(jit_thread_enter(j), 0);
+}
+END_TEST
 
 static void put(uint32_t at, const void *p, size_t n)
 {
@@ -137,6 +158,7 @@ int main(void)
     if (!SANITIZED && __builtin_cpu_supports("bmi2")) {
         tcase_set_timeout(tc, 60); /* of a busy host */
         tcase_add_checked_fixture(tc, setup, teardown);
+        tcase_add_test(tc, handlers_stay_for_another_machine);
         tcase_add_loop_test(tc, stops, 0, sizeof(loops) / sizeof(loops[0]));
     }
     suite_add_tcase(suite, tc);
