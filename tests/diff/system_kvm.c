@@ -34,17 +34,20 @@ struct kvm {
 
 static bool set_cpuid(int kvm, int vcpu)
 {
-    struct {
-        struct kvm_cpuid2 head;
-        struct kvm_cpuid_entry2 entry[CPUIDS];
-    } ids = {.head.nent = CPUIDS};
+    struct kvm_cpuid2 *ids = calloc(1, sizeof(*ids) + CPUIDS * sizeof(ids->entries[0]));
+    bool ok = false;
 
-    if (ioctl(kvm, KVM_GET_SUPPORTED_CPUID, &ids) < 0)
+    if (ids == NULL)
         return false;
-    for (unsigned k = 0; k < ids.head.nent; k++)
-        if (ids.entry[k].function == 0x80000008)
-            ids.entry[k].eax = (ids.entry[k].eax & ~0xffu) | PHYS_BITS;
-    return ioctl(vcpu, KVM_SET_CPUID2, &ids) == 0;
+    ids->nent = CPUIDS;
+    if (ioctl(kvm, KVM_GET_SUPPORTED_CPUID, ids) == 0) {
+        for (unsigned k = 0; k < ids->nent; k++)
+            if (ids->entries[k].function == 0x80000008)
+                ids->entries[k].eax = (ids->entries[k].eax & ~0xffu) | PHYS_BITS;
+        ok = ioctl(vcpu, KVM_SET_CPUID2, ids) == 0;
+    }
+    free(ids);
+    return ok;
 }
 
 static bool set_up(struct kvm *v)
@@ -146,10 +149,22 @@ static void msrs(struct cpu *c, uint32_t number[MSRS], uint64_t *value[MSRS])
     memcpy(value, values, sizeof(values));
 }
 
-struct msr_list {
-    struct kvm_msrs head;
-    struct kvm_msr_entry entry[MSRS];
-};
+static bool load_msrs(struct kvm *v, struct cpu *c)
+{
+    struct kvm_msrs *m = calloc(1, sizeof(*m) + MSRS * sizeof(m->entries[0]));
+    uint64_t *value[MSRS];
+    uint32_t number[MSRS];
+
+    if (m == NULL)
+        return false;
+    m->nmsrs = MSRS;
+    msrs(c, number, value);
+    for (unsigned k = 0; k < MSRS; k++)
+        m->entries[k] = (struct kvm_msr_entry){.index = number[k], .data = *value[k]};
+    bool ok = ioctl(v->vcpu, KVM_SET_MSRS, m) == MSRS;
+    free(m);
+    return ok;
+}
 
 static bool load_system(struct kvm *v, struct cpu *c)
 {
@@ -183,21 +198,16 @@ static bool load_rest(struct kvm *v, struct cpu *c)
                                     KVM_VCPUEVENT_VALID_NMI_PENDING | KVM_VCPUEVENT_VALID_SHADOW,
                                 .nmi.masked = c->nmi_blocked};
     struct kvm_fpu f = {.fcw = c->fpu.cw, .mxcsr = c->fpu.mxcsr}; /* registers: zero */
-    struct msr_list m = {.head.nmsrs = MSRS};
-    uint64_t *at[16], *value[MSRS];
-    uint32_t number[MSRS];
+    uint64_t *at[16];
 
     registers(&r, at);
     for (unsigned k = 0; k < 16; k++)
         *at[k] = c->r[k];
     for (unsigned k = 0; k < 4; k++)
         d.db[k] = c->dr[k];
-    msrs(c, number, value);
-    for (unsigned k = 0; k < MSRS; k++)
-        m.entry[k] = (struct kvm_msr_entry){.index = number[k], .data = *value[k]};
     return ioctl(v->vcpu, KVM_SET_REGS, &r) == 0 && ioctl(v->vcpu, KVM_SET_FPU, &f) == 0 &&
            ioctl(v->vcpu, KVM_SET_DEBUGREGS, &d) == 0 &&
-           ioctl(v->vcpu, KVM_SET_VCPU_EVENTS, &e) == 0 && ioctl(v->vcpu, KVM_SET_MSRS, &m) == MSRS;
+           ioctl(v->vcpu, KVM_SET_VCPU_EVENTS, &e) == 0 && load_msrs(v, c);
 }
 
 static void save(struct kvm *v, struct cpu *c)
