@@ -126,9 +126,6 @@ struct side {
 extern const struct side *const sides[SIDE_COUNT];
 extern const struct side side_restart; /* diff_restart.c */
 
-/* May a repeated instruction overwrite itself? Whether it goes on is nowhere said. */
-bool side_overwrites_itself(const struct diff_case *k, const struct outcome *want);
-
 /* The side whose word counts for more than the reference's. */
 extern const struct side side_host;
 

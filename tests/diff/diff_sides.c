@@ -159,7 +159,8 @@ static unsigned loose_parts(const struct diff_case *c, const struct state *h, co
     uint64_t la = h->rip + (q->size == CODE_64 ? 0 : segment_base(h->seg.sel[SEG_CS]));
     unsigned k = 0, loose = 0;
 
-    while (k < q->count && CODE_LA + q->start + q->insn[k].at != la)
+    /* ... or to where the same instruction begins without its first prefixes. */
+    while (k < q->count && la - (CODE_LA + q->start + q->insn[k].at) >= q->insn[k].len)
         k++;
     if (q->size != CODE_64 && (is_wrapped(h, g) || is_wrapped(g, h)))
         loose |= LOOSE_VECTOR | LOOSE_ADDRESS;
@@ -205,7 +206,8 @@ static void forget_order(const struct diff_case *c, const struct state *h, struc
     }
 }
 
-bool side_overwrites_itself(const struct diff_case *c, const struct outcome *want)
+/* Whether a repeated instruction that overwrites itself goes on is nowhere said. */
+static bool is_overwritten(const struct diff_case *c, const struct outcome *want)
 {
     uint8_t before[CODE_SIZE];
     bool repeats = false;
@@ -225,7 +227,7 @@ static enum verdict host_compare(const struct host *h, const struct diff_case *k
 
     if (theirs.vec == VEC_PF && theirs.cr2 - SYSTEM_LA < (SYSTEM_PAGES + 1) * PAGE)
         return SIDE_LEFT_OUT; /* the guest has something there */
-    if (side_overwrites_itself(k, want))
+    if (is_overwritten(k, want))
         return SIDE_LEFT_OUT;
     if (h->amd && maker_mask(&q, &theirs, &ours) != NULL)
         return SIDE_LEFT_OUT;

@@ -74,6 +74,8 @@ static void pick_edge(struct fault *f)
     while (!(e->sizes >> f->size & 1) || (e->supervisor && !has_own_system(f->k->system)));
     f->r->edge = e->la - f->r->data_base;
     leave_wraps(f, e->la);
+    /* What is written there becomes code, of any instructions: their undefined flags too. */
+    f->k->not_on_host |= e->la >= ALIAS_LA && e->la <= ALIAS_END;
 }
 
 /* A data segment, or one of code that can be read. */

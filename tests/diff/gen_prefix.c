@@ -258,6 +258,7 @@ bool gen_prefix(const struct diff_maker *m, struct rng *r, uint64_t n, struct di
     memcpy(p.code, q->code + q->insn[q->count - 1].at, p.len);
     find_prefixes(&p);
     change->make(&p);
+    find_prefixes(&p); /* what was put in may begin with some */
     bool strange;
     if (!may_run(m, &p, row, avoid, &strange))
         return false;
