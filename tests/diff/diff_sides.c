@@ -155,16 +155,12 @@ static bool has_moved(const struct state *before, const struct state *after)
 static unsigned loose_parts(const struct diff_case *c, const struct state *h, const struct state *g)
 {
     const struct sequence *q = &c->seq;
-    /* Far transfers may have led into the code by another segment. */
-    uint64_t la = h->rip + (q->size == CODE_64 ? 0 : segment_base(h->seg.sel[SEG_CS]));
-    unsigned k = 0, loose = 0;
+    unsigned loose = 0;
+    int k = ended_at(q, h);
 
-    /* ... or to where the same instruction begins without its first prefixes. */
-    while (k < q->count && la - (CODE_LA + q->start + q->insn[k].at) >= q->insn[k].len)
-        k++;
     if (q->size != CODE_64 && (is_wrapped(h, g) || is_wrapped(g, h)))
         loose |= LOOSE_VECTOR | LOOSE_ADDRESS;
-    if (h->vec == VEC_BP || k == q->count)
+    if (k < 0)
         return loose;
     const struct op_row *row = &optab[q->insn[k].row];
     if (strcmp(row->name, "CALL") == 0 && (h->vec == VEC_GP || g->vec == VEC_GP))

@@ -101,11 +101,12 @@ static bool is_early_dot_product(const struct gen_choice *o)
 
 /* -- Endings ----------------------------------------------------------------------------------- */
 
-/* The instruction where it ended, or -1. */
-static int ended_at(const struct sequence *q, const struct state *s)
+int ended_at(const struct sequence *q, const struct state *s)
 {
-    for (unsigned k = 0; k < q->count; k++)
-        if (s->vec != VEC_BP && sequence_start(q) + q->insn[k].at == s->rip)
+    uint64_t la = s->rip + (q->size == CODE_64 ? 0 : segment_base(s->seg.sel[SEG_CS]));
+
+    for (unsigned k = 0; s->vec != VEC_BP && k < q->count; k++)
+        if (la - (CODE_LA + q->start + q->insn[k].at) < q->insn[k].len)
             return (int)k;
     return -1;
 }

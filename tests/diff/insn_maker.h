@@ -25,6 +25,10 @@ const char *maker_left_out(const struct op_row *row);
 bool host_avoids(const struct gen_choice *choice);
 bool maker_avoids(const struct gen_choice *choice);
 
+/* The instruction where it ended, reached by whatever segment, or behind its first prefixes; or -1.
+ */
+int ended_at(const struct sequence *q, const struct state *s);
+
 /* Clear in both states what differs by a rule. The rule that says not to count the case, or NULL.
  */
 const struct maker_rule *maker_mask(const struct sequence *q, struct state *host,
