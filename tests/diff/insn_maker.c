@@ -103,7 +103,7 @@ static bool is_early_dot_product(const struct gen_choice *o)
 
 int ended_at(const struct sequence *q, const struct state *s)
 {
-    uint64_t la = s->rip + (q->size == CODE_64 ? 0 : segment_base(s->seg.sel[SEG_CS]));
+    uint64_t la = s->rip + segment_base(s->seg.sel[SEG_CS]);
 
     for (unsigned k = 0; s->vec != VEC_BP && k < q->count; k++)
         if (la - (CODE_LA + q->start + q->insn[k].at) < q->insn[k].len)
